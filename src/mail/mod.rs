@@ -1,0 +1,17 @@
+//! What RFC 5321, RFC 5322 and their companions talk about: values only, no I/O, no clock, no policy.
+//!
+//! Everything else in the crate stands on this module, and this module stands on nothing of ours.
+
+pub mod authres;
+pub mod domain;
+pub mod header;
+pub mod path;
+pub mod received_spf;
+pub mod reply;
+pub mod spf;
+pub mod text;
+
+pub use domain::Domain;
+pub use header::{Edit, Field};
+pub use path::{ForwardPath, Mailbox, PathError, ReversePath};
+pub use reply::Reply;
