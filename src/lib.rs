@@ -1,2 +1,7 @@
 //! placeholder
+pub mod check;
+pub mod decide;
+pub mod facts;
 pub mod mail;
+pub mod policy;
+pub mod session;

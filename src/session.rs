@@ -195,11 +195,14 @@ mod tests {
 
     #[test]
     fn public_addresses() {
-        let public = |text: &str| Client { address: text.parse().ok(), name: String::new(), port: 1 }.is_public();
+        let public =
+            |text: &str| Client { address: text.parse().ok(), name: String::new(), port: 1 }.is_public();
         for text in ["192.0.2.1", "8.8.8.8", "2001:db8::1"] {
             assert!(public(text), "{text}");
         }
-        for text in ["10.1.2.3", "127.0.0.1", "::1", "fd00::1", "fe80::1", "169.254.1.1", "100.64.0.1", "unknown"] {
+        for text in
+            ["10.1.2.3", "127.0.0.1", "::1", "fd00::1", "fe80::1", "169.254.1.1", "100.64.0.1", "unknown"]
+        {
             assert!(!public(text), "{text}");
         }
     }

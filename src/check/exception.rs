@@ -30,7 +30,7 @@ pub struct Exception {
 impl Exception {
     /// Whether this exception lifts `check` for the request.
     pub fn matches(&self, check: CheckId, request: &Request<'_>) -> bool {
-        let today = request.now.to_zoned(TimeZone::UTC).date();
+        let today = TimeZone::UTC.to_datetime(request.now).date();
         let conditions = [
             self.sender.as_ref().map(|pattern| pattern.matches_reverse(&request.envelope.reverse_path)),
             self.network.map(|network| request.session.client.address.is_some_and(|a| network.contains(&a))),

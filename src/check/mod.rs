@@ -135,7 +135,13 @@ pub trait Check: Sync {
     fn concerns(&self, request: &Request<'_>) -> Vec<Domain>;
 
     /// The judgment by the settings of one such domain, or what must be known first.
-    fn judge(&self, site: &Site, locks: &Locks, request: &Request<'_>, facts: &View<'_>) -> Result<Opinion, Open>;
+    fn judge(
+        &self,
+        site: &Site,
+        locks: &Locks,
+        request: &Request<'_>,
+        facts: &View<'_>,
+    ) -> Result<Opinion, Open>;
 }
 
 /// What a check has to say about a request.

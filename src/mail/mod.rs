@@ -5,6 +5,7 @@
 pub mod authres;
 pub mod domain;
 pub mod header;
+pub mod lexer;
 pub mod path;
 pub mod received_spf;
 pub mod reply;
