@@ -6,10 +6,9 @@
 
 use crate::check::{Check, CheckId, Finding, Judgment, Locks, Mode, Observation, Opinion, REGISTRY, Remark};
 use crate::facts::{Cost, Facts, Open, View};
-use crate::mail::authres;
-use crate::mail::{Domain, Edit, Reply};
+use crate::mail::{Domain, Edit, ForwardPath, Reply, authres};
 use crate::policy::Policy;
-use crate::session::Request;
+use crate::session::{Origin, Point, Request};
 
 /// What becomes of the recipient or of the message.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -58,6 +57,15 @@ pub struct Decision {
 }
 
 impl Decision {
+    /// Adds a finding and lets it count.
+    fn admit(&mut self, finding: Finding) {
+        strengthen(&mut self.would, &finding.judgment);
+        if finding.mode == Mode::Enforce {
+            strengthen(&mut self.verdict, &finding.judgment);
+        }
+        self.findings.push(finding);
+    }
+
     /// The finding that explains the outcome: the one behind `verdict` if that refuses, else the one behind `would`,
     /// else the most telling of the rest.
     pub fn decisive(&self) -> Option<&Finding> {
@@ -85,6 +93,11 @@ struct Matter<'a> {
 
 /// Decides, or says which questions must be answered first. They are all of one class.
 pub fn decide(policy: &Policy, request: &Request<'_>, facts: &Facts) -> Result<Decision, Open> {
+    if let Some(finding) = malformed_recipient(policy, request) {
+        let mut decision = Decision::default();
+        decision.admit(finding);
+        return Ok(decision);
+    }
     let mut matters = matters(policy, request);
     let mut settled: Vec<usize> = Vec::new();
     for class in Cost::ALL {
@@ -115,6 +128,19 @@ pub fn decide(policy: &Policy, request: &Request<'_>, facts: &Facts) -> Result<D
         }
     }
     Ok(conclude(&matters, &settled))
+}
+
+/// The refusal of a recipient that cannot be read. It belongs to no domain, so no lock could judge it.
+fn malformed_recipient(policy: &Policy, request: &Request<'_>) -> Option<Finding> {
+    let Point::Recipient(ForwardPath::Malformed(raw)) = request.point else { return None };
+    // Local mail that is refused at RCPT stays in the queue for ever.
+    if request.origin == Origin::Local || policy.mode == Mode::Off {
+        return None;
+    }
+    let remark = Remark::new("recipient-malformed", format!("‘{raw}’ is no address"));
+    let reply = Reply::new(553, "5.1.3", "This recipient is not an address");
+    let judgment = Judgment::Reject(remark, reply);
+    Some(Finding { check: CheckId::Address, domain: None, mode: policy.mode, judgment })
 }
 
 /// Every check that concerns the request, in every hosted domain where it does and is not off.
@@ -165,10 +191,6 @@ fn conclude(matters: &[Matter<'_>], settled: &[usize]) -> Decision {
         let Some(opinion) = &matter.opinion else { continue };
         let check = matter.check.id();
         let mode = matter.locks.mode(check);
-        strengthen(&mut decision.would, &opinion.judgment);
-        if mode == Mode::Enforce {
-            strengthen(&mut decision.verdict, &opinion.judgment);
-        }
         // Several domains of one message ask for the same field; it is made once.
         for edit in opinion.edits.iter().map(|edit| (check, edit.clone())) {
             if !edits.contains(&edit) {
@@ -180,8 +202,8 @@ fn conclude(matters: &[Matter<'_>], settled: &[usize]) -> Decision {
                 decision.observations.push(observation.clone());
             }
         }
-        let (domain, judgment) = (matter.domain.clone(), opinion.judgment.clone());
-        decision.findings.push(Finding { check, domain, mode, judgment });
+        let (domain, judgment) = (Some(matter.domain.clone()), opinion.judgment.clone());
+        decision.admit(Finding { check, domain, mode, judgment });
     }
     // Deletions name fields by their number on arrival, so they come before insertions. The field that readers look
     // for goes in last, above all others (RFC 8601, 4.1).

@@ -2,6 +2,7 @@
 pub mod check;
 pub mod decide;
 pub mod facts;
+pub mod journal;
 pub mod mail;
 pub mod policy;
 pub mod session;
