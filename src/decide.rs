@@ -6,7 +6,7 @@
 
 use crate::check::{Check, CheckId, Finding, Judgment, Locks, Mode, Observation, Opinion, REGISTRY, Remark};
 use crate::facts::{Cost, Facts, Open, View};
-use crate::mail::{Domain, Edit, ForwardPath, Reply, authres};
+use crate::mail::{Domain, Edit, ForwardPath, Header, Reply, authres};
 use crate::policy::Policy;
 use crate::session::{Origin, Point, Request};
 
@@ -93,7 +93,7 @@ struct Matter<'a> {
 
 /// Decides, or says which questions must be answered first. They are all of one class.
 pub fn decide(policy: &Policy, request: &Request<'_>, facts: &Facts) -> Result<Decision, Open> {
-    if let Some(finding) = malformed_recipient(policy, request) {
+    if let Some(finding) = unreadable(policy, request) {
         let mut decision = Decision::default();
         decision.admit(finding);
         return Ok(decision);
@@ -130,17 +130,32 @@ pub fn decide(policy: &Policy, request: &Request<'_>, facts: &Facts) -> Result<D
     Ok(conclude(&matters, &settled))
 }
 
-/// The refusal of a recipient that cannot be read. It belongs to no domain, so no lock could judge it.
-fn malformed_recipient(policy: &Policy, request: &Request<'_>) -> Option<Finding> {
-    let Point::Recipient(ForwardPath::Malformed(raw)) = request.point else { return None };
+/// The refusal of what cannot be read, so that no lock could judge it.
+fn unreadable(policy: &Policy, request: &Request<'_>) -> Option<Finding> {
+    let (remark, reply) = match request.point {
+        Point::Recipient(ForwardPath::Malformed(raw)) => (
+            Remark::new("recipient-malformed", format!("‘{raw}’ is no address")),
+            Reply::new(553, "5.1.3", "This recipient is not an address"),
+        ),
+        Point::Message(header) if header.is_excessive() => (
+            Remark::new(
+                "header-excessive",
+                format!("more than {} octets of header that matters", Header::LIMIT),
+            ),
+            Reply::new(552, "5.3.4", "The header of this message is too long"),
+        ),
+        Point::Recipient(_) | Point::Message(_) => return None,
+    };
     // Local mail that is refused at RCPT stays in the queue for ever.
     if request.origin == Origin::Local || policy.mode == Mode::Off {
         return None;
     }
-    let remark = Remark::new("recipient-malformed", format!("‘{raw}’ is no address"));
-    let reply = Reply::new(553, "5.1.3", "This recipient is not an address");
-    let judgment = Judgment::Reject(remark, reply);
-    Some(Finding { check: CheckId::Address, domain: None, mode: policy.mode, judgment })
+    Some(Finding {
+        check: CheckId::Syntax,
+        domain: None,
+        mode: policy.mode,
+        judgment: Judgment::Reject(remark, reply),
+    })
 }
 
 /// Every check that concerns the request, in every hosted domain where it does and is not off.

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use jiff::Timestamp;
 
-use crate::mail::{Field, ForwardPath, ReversePath};
+use crate::mail::{ForwardPath, Header, ReversePath};
 
 /// Whom a listener serves (`listen.role`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
@@ -135,12 +135,12 @@ impl Origin {
 }
 
 /// Where in the transaction a decision is due.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub enum Point<'a> {
     /// At RCPT, about this recipient.
     Recipient(&'a ForwardPath),
     /// At the end of the message, about the message.
-    Message(&'a [Field]),
+    Message(&'a Header),
 }
 
 /// What is to be decided.

@@ -21,8 +21,8 @@ pub static REGISTRY: [&dyn Check; 1] = [&spf::Spf];
 /// Who judged, as the configuration and the log name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum CheckId {
-    /// The reading of addresses, which is no lock: what cannot be read cannot be judged by any.
-    Address,
+    /// The reading of the request, which is no lock: what cannot be read cannot be judged by any.
+    Syntax,
     /// Verification of HELO and MAIL FROM by SPF.
     Spf,
 }
@@ -34,7 +34,7 @@ impl CheckId {
     /// The name.
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::Address => "address",
+            Self::Syntax => "syntax",
             Self::Spf => "spf",
         }
     }
@@ -94,7 +94,7 @@ impl Locks {
     /// The mode of a lock.
     pub fn mode(&self, check: CheckId) -> Mode {
         match check {
-            CheckId::Address => Mode::Off,
+            CheckId::Syntax => Mode::Off,
             CheckId::Spf => self.spf.mode,
         }
     }

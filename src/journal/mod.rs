@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use crate::check::{Judgment, Mode, Observation};
 use crate::decide::{Decision, Verdict};
 use crate::mail::spf::SpfResult;
-use crate::mail::{Field, Reply};
+use crate::mail::{Header, Reply};
 use crate::session::{Point, Request};
 
 /// What happened.
@@ -97,9 +97,9 @@ impl Record {
         let (session, envelope) = (request.session, request.envelope);
         let (event, rcpt_to, header_from) = match request.point {
             Point::Recipient(path) => (Event::Recipient, vec![path.to_string()], None),
-            Point::Message(fields) => {
+            Point::Message(header) => {
                 let paths = envelope.forward_paths.iter().map(ToString::to_string).collect();
-                (Event::Message, paths, header_from(fields))
+                (Event::Message, paths, header_from(header))
             }
         };
         let client = session.client.address.map_or_else(|| session.client.name.clone(), |a| a.to_string());
@@ -137,8 +137,8 @@ pub fn is_eventful(decision: &Decision) -> bool {
 }
 
 /// The first From field; whether there may be more is for a check to say.
-fn header_from(fields: &[Field]) -> Option<String> {
-    fields.iter().find(|field| field.is("From")).map(|field| field.value.trim().to_owned())
+fn header_from(header: &Header) -> Option<String> {
+    header.all("From").next().map(|field| field.value.trim().to_owned())
 }
 
 /// The SPF results in the form of the field `spf`.

@@ -13,6 +13,6 @@ pub mod spf;
 pub mod text;
 
 pub use domain::Domain;
-pub use header::{Edit, Field};
+pub use header::{Edit, Field, Header};
 pub use path::{ForwardPath, Mailbox, PathError, ReversePath};
 pub use reply::Reply;

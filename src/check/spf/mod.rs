@@ -44,7 +44,7 @@ impl Check for Spf {
         let settings = &locks.spf.settings;
         match request.point {
             Point::Recipient(path) => judge_recipient(site, settings, request, path, facts),
-            Point::Message(fields) => record::judge_message(site, settings, request, fields, facts),
+            Point::Message(header) => record::judge_message(site, settings, request, header, facts),
         }
     }
 }

@@ -5,7 +5,7 @@ use crate::check::{Judgment, Observation, Opinion, Remark, Site};
 use crate::facts::{Open, View};
 use crate::mail::authres::{self, AuthenticationResults, SpfRecord, is_same_id};
 use crate::mail::spf::{SpfIdentity, SpfQuestion, SpfResult};
-use crate::mail::{Edit, Field, received_spf};
+use crate::mail::{Edit, Header, received_spf};
 use crate::session::{Origin, Request};
 
 /// The judgment of a message that is already accepted: it refuses nothing.
@@ -13,7 +13,7 @@ pub(super) fn judge_message(
     site: &Site,
     settings: &Settings,
     request: &Request<'_>,
-    fields: &[Field],
+    header: &Header,
     facts: &View<'_>,
 ) -> Result<Opinion, Open> {
     let examined = match examine(site, request, facts)? {
@@ -29,7 +29,7 @@ pub(super) fn judge_message(
     let authserv_id = site.authserv_id(request);
     let mut edits = Vec::new();
     if settings.delete_incoming && matches!(request.origin, Origin::Foreign | Origin::Login) {
-        edits.extend(deletions(fields, authserv_id));
+        edits.extend(deletions(header, authserv_id));
     }
     Ok(match examined {
         Ok(examination) => {
@@ -38,7 +38,7 @@ pub(super) fn judge_message(
             Opinion { judgment, edits, observations: examination.observations() }
         }
         Err(remark) => {
-            let observations = found_by_gateways(site, request, fields);
+            let observations = found_by_gateways(site, request, header);
             // A reader shall see that this host has nothing to say, and not look further down (RFC 8601, 2.2).
             if request.origin == Origin::Foreign && settings.headers.contains(&Record::AuthenticationResults)
             {
@@ -90,17 +90,13 @@ fn examined(question: &SpfQuestion) -> String {
 }
 
 /// The deletion of every field that claims to be ours, the last first, so that no deletion renumbers another.
-fn deletions(fields: &[Field], authserv_id: &str) -> Vec<Edit> {
+fn deletions(header: &Header, authserv_id: &str) -> Vec<Edit> {
     let mut edits = Vec::new();
     for (name, claims) in [
         (authres::NAME, authres::claims_to_be as fn(&str, &str) -> bool),
         (received_spf::NAME, received_spf::claims_to_be),
     ] {
-        let ours = fields
-            .iter()
-            .filter(|field| field.is(name))
-            .zip(1..)
-            .filter(|(f, _)| claims(&f.value, authserv_id));
+        let ours = header.all(name).zip(1..).filter(|(field, _)| claims(&field.value, authserv_id));
         edits.extend(ours.map(|(_, occurrence)| Edit::Delete { name: name.to_owned(), occurrence }));
     }
     edits.reverse();
@@ -110,15 +106,14 @@ fn deletions(fields: &[Field], authserv_id: &str) -> Vec<Edit> {
 /// The results that a trusted gateway wrote into a message that we did not examine ourselves.
 ///
 /// Only the topmost field of such a gateway counts: what stands below may be older than the gateway.
-fn found_by_gateways(site: &Site, request: &Request<'_>, fields: &[Field]) -> Vec<Observation> {
+fn found_by_gateways(site: &Site, request: &Request<'_>, header: &Header) -> Vec<Observation> {
     // A message of our own users or of a stranger carries no gateway's results, only text that claims to be such.
     if request.origin == Origin::Login || site.trusted_authserv_ids.is_empty() {
         return Vec::new();
     }
     let is_trusted = |id: &str| site.trusted_authserv_ids.iter().any(|trusted| is_same_id(trusted, id));
-    let field = fields
-        .iter()
-        .filter(|field| field.is(authres::NAME))
+    let field = header
+        .all(authres::NAME)
         .filter_map(|field| AuthenticationResults::parse(&field.value).ok())
         .find(|field| is_trusted(&field.authserv_id));
     let Some(field) = field else { return Vec::new() };
