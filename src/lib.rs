@@ -1,2 +1,3 @@
 //! placeholder
 pub mod mail;
+pub mod milter;
