@@ -1,2 +1,4 @@
 //! placeholder
+pub mod lookup;
 pub mod mail;
+pub mod spf;
