@@ -1,0 +1,3 @@
+//! Finding out what decisions depend on: DNS.
+
+pub mod dns;
