@@ -1,2 +1,9 @@
 //! placeholder
+pub mod check;
+pub mod decide;
+pub mod facts;
+pub mod journal;
 pub mod mail;
+pub mod milter;
+pub mod policy;
+pub mod session;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use crate::check::{Locks, Site};
+use crate::check::{Locks, Mode, Site};
 use crate::facts::{Cost, Question};
 use crate::mail::Domain;
 use crate::session::{Envelope, Origin, Session};
@@ -13,6 +13,8 @@ use crate::session::{Envelope, Origin, Session};
 /// The policy in force. Built by `crate::config`, never changed afterwards.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
+    /// The cap on every lock, and the mode of what no lock governs.
+    pub mode: Mode,
     /// What holds for the whole host.
     pub site: Site,
     /// Networks whose clients need no login.

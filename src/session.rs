@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use jiff::Timestamp;
 
-use crate::mail::{Field, ForwardPath, ReversePath};
+use crate::mail::{ForwardPath, Header, ReversePath};
 
 /// Whom a listener serves (`listen.role`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
@@ -135,12 +135,12 @@ impl Origin {
 }
 
 /// Where in the transaction a decision is due.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub enum Point<'a> {
     /// At RCPT, about this recipient.
     Recipient(&'a ForwardPath),
     /// At the end of the message, about the message.
-    Message(&'a [Field]),
+    Message(&'a Header),
 }
 
 /// What is to be decided.
@@ -195,11 +195,14 @@ mod tests {
 
     #[test]
     fn public_addresses() {
-        let public = |text: &str| Client { address: text.parse().ok(), name: String::new(), port: 1 }.is_public();
+        let public =
+            |text: &str| Client { address: text.parse().ok(), name: String::new(), port: 1 }.is_public();
         for text in ["192.0.2.1", "8.8.8.8", "2001:db8::1"] {
             assert!(public(text), "{text}");
         }
-        for text in ["10.1.2.3", "127.0.0.1", "::1", "fd00::1", "fe80::1", "169.254.1.1", "100.64.0.1", "unknown"] {
+        for text in
+            ["10.1.2.3", "127.0.0.1", "::1", "fd00::1", "fe80::1", "169.254.1.1", "100.64.0.1", "unknown"]
+        {
             assert!(!public(text), "{text}");
         }
     }

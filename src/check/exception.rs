@@ -5,7 +5,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use super::CheckId;
-use crate::mail::{Domain, Mailbox, ReversePath};
+use crate::mail::{Domain, ForwardPath, Mailbox, ReversePath};
 use crate::session::{Point, Request};
 
 /// One exception. Every condition that is set must hold; one without conditions matches nothing.
@@ -30,7 +30,7 @@ pub struct Exception {
 impl Exception {
     /// Whether this exception lifts `check` for the request.
     pub fn matches(&self, check: CheckId, request: &Request<'_>) -> bool {
-        let today = request.now.to_zoned(TimeZone::UTC).date();
+        let today = TimeZone::UTC.to_datetime(request.now).date();
         let conditions = [
             self.sender.as_ref().map(|pattern| pattern.matches_reverse(&request.envelope.reverse_path)),
             self.network.map(|network| request.session.client.address.is_some_and(|a| network.contains(&a))),
@@ -81,9 +81,9 @@ impl Pattern {
     }
 
     fn matches_recipients(&self, request: &Request<'_>) -> bool {
-        let matches = |path: &crate::mail::ForwardPath| match path {
-            crate::mail::ForwardPath::Mailbox(mailbox) => self.matches(mailbox),
-            crate::mail::ForwardPath::Postmaster => false,
+        let matches = |path: &ForwardPath| match path {
+            ForwardPath::Mailbox(mailbox) => self.matches(mailbox),
+            ForwardPath::Postmaster | ForwardPath::Malformed(_) => false,
         };
         match request.point {
             Point::Recipient(path) => matches(path),

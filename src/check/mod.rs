@@ -18,20 +18,23 @@ use exception::Exception;
 /// Every lock, in the order in which equal judgments win.
 pub static REGISTRY: [&dyn Check; 1] = [&spf::Spf];
 
-/// The name of a lock, as the configuration and the log write it.
+/// Who judged, as the configuration and the log name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum CheckId {
+    /// The reading of the request, which is no lock: what cannot be read cannot be judged by any.
+    Syntax,
     /// Verification of HELO and MAIL FROM by SPF.
     Spf,
 }
 
 impl CheckId {
-    /// All names.
-    pub const NAMES: [(&'static str, Self); 1] = [("spf", Self::Spf)];
+    /// The locks with their names in the configuration.
+    pub const LOCKS: [(&'static str, Self); 1] = [("spf", Self::Spf)];
 
     /// The name.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Syntax => "syntax",
             Self::Spf => "spf",
         }
     }
@@ -91,6 +94,7 @@ impl Locks {
     /// The mode of a lock.
     pub fn mode(&self, check: CheckId) -> Mode {
         match check {
+            CheckId::Syntax => Mode::Off,
             CheckId::Spf => self.spf.mode,
         }
     }
@@ -135,7 +139,13 @@ pub trait Check: Sync {
     fn concerns(&self, request: &Request<'_>) -> Vec<Domain>;
 
     /// The judgment by the settings of one such domain, or what must be known first.
-    fn judge(&self, site: &Site, locks: &Locks, request: &Request<'_>, facts: &View<'_>) -> Result<Opinion, Open>;
+    fn judge(
+        &self,
+        site: &Site,
+        locks: &Locks,
+        request: &Request<'_>,
+        facts: &View<'_>,
+    ) -> Result<Opinion, Open>;
 }
 
 /// What a check has to say about a request.
@@ -223,8 +233,8 @@ impl Remark {
 pub struct Finding {
     /// The lock.
     pub check: CheckId,
-    /// The domain whose settings judged.
-    pub domain: Domain,
+    /// The domain whose settings judged; none where the host's did.
+    pub domain: Option<Domain>,
     /// The mode of the lock there.
     pub mode: Mode,
     /// The judgment.

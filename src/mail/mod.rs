@@ -5,6 +5,7 @@
 pub mod authres;
 pub mod domain;
 pub mod header;
+pub mod lexer;
 pub mod path;
 pub mod received_spf;
 pub mod reply;
@@ -12,6 +13,6 @@ pub mod spf;
 pub mod text;
 
 pub use domain::Domain;
-pub use header::{Edit, Field};
+pub use header::{Edit, Field, Header};
 pub use path::{ForwardPath, Mailbox, PathError, ReversePath};
 pub use reply::Reply;

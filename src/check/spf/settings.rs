@@ -1,8 +1,6 @@
-//! SPF: HELO and MAIL FROM are verified (RFC 7208), the result is acted on and recorded (RFC 8601, RFC 7208 section 9).
+//! What the administrator sets for the SPF lock, as meant.
 
-use super::{Check, CheckId, Forwarder, Judgment, Locks, Observation, Opinion, Remark, Site};
-use crate::facts::{Open, View};
-use crate::mail::{Domain, ReversePath, spf::SpfResult};
+use crate::mail::{Domain, spf::SpfResult};
 
 /// What a result leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
