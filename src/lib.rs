@@ -1,5 +1,8 @@
 //! placeholder
 pub mod check;
+pub mod cli;
+pub mod config;
+pub mod daemon;
 pub mod decide;
 pub mod facts;
 pub mod journal;

@@ -76,7 +76,9 @@ impl<'w> Locked<'w> {
         let mut locked = Vec::new();
         for word in written {
             if later::is_later_lock(&word.value) {
-                problems.error(word.node, format!("there is no setting {} yet", quoted(&word.value))).hint(later::HINT);
+                problems
+                    .error(word.node, format!("there is no setting {} yet", quoted(&word.value)))
+                    .hint(later::HINT);
             } else if words::meaning(problems, word, "a setting of domains", &names).is_some() {
                 locked.push((word.node, word.value.split('.').collect()));
             }
@@ -132,7 +134,10 @@ pub(super) fn build(
         if let Some(target) = &entry.value.alias_of {
             if entry.value.settings != Settings::default() {
                 problems
-                    .error(target.node, format!("{domain} follows another domain and has settings of its own"))
+                    .error(
+                        target.node,
+                        format!("{domain} follows another domain and has settings of its own"),
+                    )
                     .hint("remove `alias_of` or the other settings");
             }
             aliases.push((domain, target));

@@ -157,7 +157,8 @@ impl Written {
                         .error(peers.node, "`allowed_peers` is for `inet` listeners")
                         .hint("`permissions` and `group` say who may use a Unix socket");
                 }
-                let permissions = self.permissions.as_ref().map_or(Some(PERMISSIONS), |text| permissions(problems, text));
+                let permissions =
+                    self.permissions.as_ref().map_or(Some(PERMISSIONS), |text| permissions(problems, text));
                 let path = unix_path(problems, unix)?;
                 let group = self.group.as_ref().map(|group| group.value.clone());
                 Some(Address::Unix { path, permissions: permissions?, group })
@@ -178,7 +179,10 @@ impl Written {
         let Some(peers) = &self.allowed_peers else {
             if !address.ip().is_loopback() && !problems.is_incomplete() {
                 problems
-                    .error(inet.node, "other hosts can reach this socket: `allowed_peers` must say which may use it")
+                    .error(
+                        inet.node,
+                        "other hosts can reach this socket: `allowed_peers` must say which may use it",
+                    )
                     .hint("add  allowed_peers: [ADDRESS OF THE MTA]");
             }
             return loopback();
@@ -192,7 +196,10 @@ impl Written {
 
 /// Both loopback networks.
 pub(super) fn loopback() -> Vec<IpNet> {
-    vec![IpNet::new_assert(Ipv4Addr::new(127, 0, 0, 0).into(), 8), IpNet::from(IpAddr::V6(std::net::Ipv6Addr::LOCALHOST))]
+    vec![
+        IpNet::new_assert(Ipv4Addr::new(127, 0, 0, 0).into(), 8),
+        IpNet::from(IpAddr::V6(std::net::Ipv6Addr::LOCALHOST)),
+    ]
 }
 
 /// Permission bits as chmod(1) writes them. The leading zero is asked for, as YAML reads `0o660` as 432.

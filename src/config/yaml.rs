@@ -56,7 +56,8 @@ impl<'a> Tree<'a> {
         let first = documents.next().map_or(Ok(0), |document| Element(&mut reader).deserialize(document));
         first.map_err(|error| SyntaxError::new(text, &error, reader.failure.take()))?;
         if let Some(second) = documents.next() {
-            let mut stop = Reader { nodes: Vec::new(), budget: Self::BUDGET, stop_at: Some(0), failure: None };
+            let mut stop =
+                Reader { nodes: Vec::new(), budget: Self::BUDGET, stop_at: Some(0), failure: None };
             if let Err(error) = Element(&mut stop).deserialize(second) {
                 let surplus = || "a second document begins here; the file must hold one".to_owned();
                 return Err(SyntaxError::new(text, &error, stop.has_stopped().then(surplus)));

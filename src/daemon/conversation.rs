@@ -1,0 +1,157 @@
+//! From milter events to requests, and from decisions to answers.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::{Daemon, Snapshot, clock};
+use crate::decide::Decision;
+use crate::facts::Facts;
+use crate::journal::{Record, is_eventful};
+use crate::lookup::resolve;
+use crate::mail::{Edit, Field, ForwardPath, Header, ReversePath};
+use crate::milter::{Answer, Connect, Conversation, Mail, Rcpt};
+use crate::session::{Client, Envelope, Login, Origin, Point, Request, Role, Session};
+
+/// Characters of a reference, drawn from an alphabet without look-alikes (Crockford's base 32).
+const REFERENCE: (usize, &[u8; 32]) = (8, b"0123456789ABCDEFGHJKMNPQRSTVWXYZ");
+
+/// One SMTP session as the daemon knows it.
+pub(super) struct Talk {
+    daemon: Arc<Daemon>,
+    session: Session,
+    /// Whether the MTA is Postfix, whose macros hold canonical addresses.
+    is_postfix: bool,
+    message: Option<Message>,
+}
+
+impl Talk {
+    /// The session of a client that has just connected to the MTA.
+    pub(super) fn new(daemon: Arc<Daemon>, role: Role, connect: Connect) -> Self {
+        let client = Client { address: connect.address, name: connect.client_name, port: connect.port };
+        let is_postfix = connect.software.is_some_and(|software| software.starts_with("Postfix"));
+        let session = Session { role, client, helo: String::new(), mta_name: connect.host };
+        Self { daemon, session, is_postfix, message: None }
+    }
+
+    /// Logs a decision and turns it into the answer.
+    fn answer(&self, decision: &Decision, mut record: Record) -> Answer {
+        let answer = match decision.verdict.reply() {
+            None => Answer::Continue,
+            Some(reply) => {
+                let reference = draw_reference();
+                let reply = reply.with_reference(&reference);
+                record.reply = Some(reply.to_string());
+                record.reference = Some(reference);
+                Answer::Reply(reply)
+            }
+        };
+        self.daemon.log.record(&record);
+        answer
+    }
+}
+
+impl Conversation for Talk {
+    fn helo(&mut self, name: String) {
+        self.message = None;
+        self.session.helo = name;
+    }
+
+    fn mail(&mut self, mail: Mail) {
+        self.message = Some(Message::new(self.daemon.snapshot(), &self.session, self.is_postfix, mail));
+    }
+
+    async fn rcpt(&mut self, rcpt: Rcpt) -> Answer {
+        let Some(message) = &mut self.message else { return Answer::Continue };
+        if rcpt.queue_id.is_some() {
+            message.envelope.queue_id.clone_from(&rcpt.queue_id);
+        }
+        let path = forward_path(&rcpt, self.is_postfix);
+        let (decision, record) = message.decide(&self.session, Some(&path)).await;
+        if decision.verdict.reply().is_none() {
+            message.envelope.forward_paths.push(path);
+        }
+        if is_eventful(&decision) { self.answer(&decision, record) } else { Answer::Continue }
+    }
+
+    fn header(&mut self, field: Field) {
+        if let Some(message) = &mut self.message {
+            message.header.push(field);
+        }
+    }
+
+    async fn end_of_message(&mut self, queue_id: Option<String>) -> (Vec<Edit>, Answer) {
+        let Some(mut message) = self.message.take() else { return (Vec::new(), Answer::Continue) };
+        if queue_id.is_some() {
+            message.envelope.queue_id = queue_id;
+        }
+        let (decision, record) = message.decide(&self.session, None).await;
+        let answer = self.answer(&decision, record);
+        (decision.edits.into_iter().map(|(_, edit)| edit).collect(), answer)
+    }
+
+    fn abort(&mut self) {
+        self.message = None;
+    }
+}
+
+/// One mail transaction. It keeps the policy that was in force when it began.
+struct Message {
+    snapshot: Arc<Snapshot>,
+    envelope: Envelope,
+    origin: Origin,
+    facts: Facts,
+    header: Header,
+}
+
+impl Message {
+    fn new(snapshot: Arc<Snapshot>, session: &Session, is_postfix: bool, mail: Mail) -> Self {
+        let envelope = Envelope {
+            reverse_path: reverse_path(&mail, is_postfix),
+            bracketed: mail.argument.trim_start().starts_with('<'),
+            login: mail.login.map(Login),
+            forward_paths: Vec::new(),
+            queue_id: mail.queue_id,
+        };
+        let origin = snapshot.policy.origin(session, &envelope);
+        Self { snapshot, envelope, origin, facts: Facts::default(), header: Header::default() }
+    }
+
+    /// The decision about a recipient, or else about the message, and its record.
+    async fn decide(&mut self, session: &Session, recipient: Option<&ForwardPath>) -> (Decision, Record) {
+        let begun = Instant::now();
+        let point = recipient.map_or(Point::Message(&self.header), Point::Recipient);
+        let request =
+            Request { session, envelope: &self.envelope, origin: self.origin, point, now: clock::now() };
+        let Snapshot { policy, sources, decision_time } = &*self.snapshot;
+        let decision = resolve(policy, &request, &mut self.facts, sources, *decision_time).await;
+        let mut record = Record::of(&request, &decision);
+        record.ms = begun.elapsed().as_millis().try_into().unwrap_or(u64::MAX);
+        (decision, record)
+    }
+}
+
+/// The reverse-path. Postfix's macro holds it in canonical form, as the queue will have it; that of Sendmail may hold
+/// the place a local sender's mail is delivered to, so there the client's own words count.
+fn reverse_path(mail: &Mail, is_postfix: bool) -> ReversePath {
+    let said = ReversePath::parse(&mail.argument);
+    match mail.address.as_deref().filter(|_| is_postfix).map(ReversePath::parse) {
+        None => said,
+        // Who says one thing to us and another to the queue is neither.
+        Some(meant) if (meant == ReversePath::Null) != (said == ReversePath::Null) => {
+            ReversePath::Malformed(mail.argument.clone())
+        }
+        Some(meant) => meant,
+    }
+}
+
+/// The forward-path, read by the same rule as the reverse-path.
+fn forward_path(rcpt: &Rcpt, is_postfix: bool) -> ForwardPath {
+    let canonical = rcpt.address.as_deref().filter(|address| is_postfix && !address.is_empty());
+    ForwardPath::parse(canonical.unwrap_or(&rcpt.argument))
+}
+
+fn draw_reference() -> String {
+    let (length, alphabet) = REFERENCE;
+    (0..length).map(|_| char::from(alphabet[fastrand::usize(..alphabet.len())])).collect()
+}
