@@ -103,18 +103,17 @@ impl<'a, R: Records> Adapter<'a, R> {
 
     /// The TXT records of a name whose SPF record viaspf wants, that record normalised.
     async fn policy(&self, name: &str) -> LookupResult<Vec<String>> {
-        let records = self.ask("TXT", name, self.dns.txt(name)).await.inspect_err(|error| {
+        let mut records = self.ask("TXT", name, self.dns.txt(name)).await.inspect_err(|error| {
             if matches!(error, LookupError::NoRecords) {
                 self.notes().record = Some(format!("no SPF record at {name}"));
             }
         })?;
         let mut notes = self.notes();
-        // RFC 7208, 4.5: records without the version section are nobody's business here, more than one with it is a
-        // permerror, which viaspf sees for itself.
-        let mut policies: Vec<String> = records.into_iter().filter(|text| normalise::is_spf(text)).collect();
-        notes.record = match policies.as_mut_slice() {
-            [] => Some(format!("no SPF record at {name}")),
-            [policy] => match normalise::normalise(policy, self.client, self.explained, &self.marks) {
+        // RFC 7208, 4.5: records without the version section do not matter, more than one with it is a permerror,
+        // which viaspf sees for itself.
+        let policies: Vec<&mut String> = records.iter_mut().filter(|text| normalise::is_spf(text)).collect();
+        notes.record = match <[_; 1]>::try_from(policies) {
+            Ok([policy]) => match normalise::normalise(policy, self.client, self.explained, &self.marks) {
                 Ok(normalised) => {
                     *policy = normalised.text;
                     notes.rewritten.extend(normalised.rewritten);
@@ -126,9 +125,10 @@ impl<'a, R: Records> Adapter<'a, R> {
                     Some(format!("{flaw} in the SPF record of {name}"))
                 }
             },
-            [..] => Some(format!("more than one SPF record at {name}")),
+            Err(policies) if policies.is_empty() => Some(format!("no SPF record at {name}")),
+            Err(_) => Some(format!("more than one SPF record at {name}")),
         };
-        Ok(policies)
+        Ok(records)
     }
 }
 

@@ -15,7 +15,8 @@ use viaspf::record::{
 };
 
 /// Labels that mark names for the adapter. They cannot be guessed, so that no record, local-part or PTR record can
-/// bring one in: a name with the label `any_address` matches whatever the client's address is.
+/// bring one in: a name with the label `any_address` matches whatever the client's address is. They come first in a
+/// name, so that where one is too long (RFC 7208, 7.3), the mark is cut off and nothing else: the name is still right.
 #[derive(Debug)]
 pub(super) struct Marks {
     /// The addresses of this name are asked for a prefix length of 0: any will do.
