@@ -1,5 +1,6 @@
 //! placeholder
 pub mod check;
+pub mod config;
 pub mod decide;
 pub mod facts;
 pub mod journal;

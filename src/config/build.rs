@@ -11,7 +11,8 @@ use super::domains::{self, Inherited, Locked};
 use super::problems::{Problems, Spot};
 use super::written::{self, At, TextOr, Written};
 use super::{
-    Config, Dns, Host, Limits, Log, LogFormat, LogLevel, LogTarget, Profile, domain_file, later, listen, value, words,
+    Config, Dns, Host, Limits, Log, LogFormat, LogLevel, LogTarget, Profile, domain_file, later, listen,
+    value, words,
 };
 use crate::check::{Forwarder, Mode, Site};
 use crate::policy::Policy;
@@ -51,8 +52,7 @@ pub(super) fn build(problems: &mut Problems<'_>, host: &Host, base: &Path, writt
     }
     let limits = limits(problems, &written.limits);
     Config {
-        policy: Policy { site, trusted_networks, hosted, defaults: defaults.locks(cap) },
-        cap,
+        policy: Policy { mode: cap, site, trusted_networks, hosted, defaults: defaults.locks(cap) },
         profile,
         listeners,
         dns: dns(problems, &written.dns, limits.decision_time),
@@ -69,7 +69,9 @@ fn trusted_network(problems: &mut Problems<'_>, text: &At<String>) -> Option<IpN
     }
     let network = value::network(problems, text)?;
     if network.prefix_len() == 0 {
-        problems.error(text.node, "this trusts everybody").hint("name the networks whose clients need no login");
+        problems
+            .error(text.node, "this trusts everybody")
+            .hint("name the networks whose clients need no login");
     }
     Some(network)
 }
@@ -86,8 +88,10 @@ fn forwarders(problems: &mut Problems<'_>, written: &[At<TextOr<written::Forward
                 value::domain(problems, domain).map(Forwarder::Spf)
             }
             TextOr::Map(written::Forwarder { spf: None }) => {
-                if !problems.is_incomplete() {
-                    problems.error(item.node, "this names no forwarder").hint("write a network, or  spf: DOMAIN");
+                if !problems.has_gap(item.node) {
+                    problems
+                        .error(item.node, "this names no forwarder")
+                        .hint("write a network, or  spf: DOMAIN");
                 }
                 None
             }
@@ -107,7 +111,8 @@ fn dns(problems: &mut Problems<'_>, written: &written::Dns, decision_time: Durat
         case_randomization: written.case_randomization.unwrap_or(false),
     };
     let longest = dns.timeout.saturating_mul(dns.attempts);
-    let culprit = written.timeout.as_ref().map(|text| text.node).or(written.attempts.as_ref().map(|at| at.node));
+    let culprit =
+        written.timeout.as_ref().map(|text| text.node).or(written.attempts.as_ref().map(|at| at.node));
     if let Some(node) = culprit.filter(|_| longest > decision_time) {
         let message = format!(
             "one DNS query may take {} and a decision only {}",
@@ -134,8 +139,17 @@ fn dns_server(problems: &mut Problems<'_>, text: &At<String>) -> Option<SocketAd
 fn limits(problems: &mut Problems<'_>, written: &written::Limits) -> Limits {
     let limits = Limits {
         connections: value::number(problems, written.connections.as_ref(), 1..=1_000_000, 1000),
-        connections_per_peer: value::number(problems, written.connections_per_peer.as_ref(), 0..=1_000_000, 0),
-        decision_time: value::positive_duration(problems, written.decision_time.as_ref(), Duration::from_secs(8)),
+        connections_per_peer: value::number(
+            problems,
+            written.connections_per_peer.as_ref(),
+            0..=1_000_000,
+            0,
+        ),
+        decision_time: value::positive_duration(
+            problems,
+            written.decision_time.as_ref(),
+            Duration::from_secs(8),
+        ),
         idle_time: value::positive_duration(problems, written.idle_time.as_ref(), Duration::from_secs(3600)),
         frame_time: value::positive_duration(problems, written.frame_time.as_ref(), Duration::from_secs(30)),
         drain_time: value::duration(problems, written.drain_time.as_ref(), Duration::from_secs(20)),
@@ -162,11 +176,19 @@ fn limits(problems: &mut Problems<'_>, written: &written::Limits) -> Limits {
 }
 
 fn log(problems: &mut Problems<'_>, written: &written::Log) -> Log {
-    let format = written.format.as_ref().and_then(|word| words::meaning(problems, word, "a log format", &LogFormat::NAMES));
-    let level = written.level.as_ref().and_then(|word| words::meaning(problems, word, "a log level", &LogLevel::NAMES));
+    let format = written
+        .format
+        .as_ref()
+        .and_then(|word| words::meaning(problems, word, "a log format", &LogFormat::NAMES));
+    let level = written
+        .level
+        .as_ref()
+        .and_then(|word| words::meaning(problems, word, "a log level", &LogLevel::NAMES));
     let target = written.target.as_ref().and_then(|word| {
         if later::is_later_value("log.target", &word.value) {
-            problems.error(word.node, format!("logging to {} comes later", quoted(&word.value))).hint(later::HINT);
+            problems
+                .error(word.node, format!("logging to {} comes later", quoted(&word.value)))
+                .hint(later::HINT);
             return None;
         }
         words::meaning(problems, word, "a log target", &LogTarget::NAMES)

@@ -22,14 +22,20 @@ pub(super) fn build(
     for item in written {
         match &item.value {
             TextOr::Text(word) if later::is_later_value("domains_from", word) => {
-                problems.error(item.node, format!("domains from {} come later", quoted(word))).hint(later::HINT);
+                problems
+                    .error(item.node, format!("domains from {} come later", quoted(word)))
+                    .hint(later::HINT);
             }
             TextOr::Text(word) => {
-                let hint = if word.contains('/') { format!("write  file: {word}") } else { words::suggest(word, &["file"]) };
+                let hint = if word.contains('/') {
+                    format!("write  file: {word}")
+                } else {
+                    words::suggest(word, &["file"])
+                };
                 problems.error(item.node, format!("{} is not a source of domains", quoted(word))).hint(hint);
             }
             TextOr::Map(DomainsFrom { file: None }) => {
-                if !problems.is_incomplete() {
+                if !problems.has_gap(item.node) {
                     problems.error(item.node, "this source names nothing").hint("write  file: PATH");
                 }
             }
@@ -60,7 +66,8 @@ fn read(problems: &mut Problems<'_>, source: &Source, domains: &mut Vec<Domain>)
             Ok(domain) => domains.push(domain),
             Err(_) => {
                 let place = || source.place(offset + content.len() - content.trim_start().len(), name.len());
-                let problem = problems.error_elsewhere(place, format!("{} is not a domain name", quoted(name)));
+                let problem =
+                    problems.error_elsewhere(place, format!("{} is not a domain name", quoted(name)));
                 if name.contains([' ', ',', '\t']) {
                     problem.hint("write one domain a line");
                 }

@@ -76,7 +76,9 @@ impl<'w> Locked<'w> {
         let mut locked = Vec::new();
         for word in written {
             if later::is_later_lock(&word.value) {
-                problems.error(word.node, format!("there is no setting {} yet", quoted(&word.value))).hint(later::HINT);
+                problems
+                    .error(word.node, format!("there is no setting {} yet", quoted(&word.value)))
+                    .hint(later::HINT);
             } else if words::meaning(problems, word, "a setting of domains", &names).is_some() {
                 locked.push((word.node, word.value.split('.').collect()));
             }
@@ -88,7 +90,7 @@ impl<'w> Locked<'w> {
     fn check(&self, problems: &mut Problems<'_>, domain: &At<Written>) {
         for (node, path) in &self.0 {
             let name = path.join(".");
-            if let Some(key) = problems.tree().find(domain.node, path) {
+            if let Some((key, _)) = problems.tree().find(domain.node, path) {
                 problems
                     .error(key, format!("`{name}` is locked: no domain may change it"))
                     .hint("set it in `defaults`")
@@ -132,7 +134,10 @@ pub(super) fn build(
         if let Some(target) = &entry.value.alias_of {
             if entry.value.settings != Settings::default() {
                 problems
-                    .error(target.node, format!("{domain} follows another domain and has settings of its own"))
+                    .error(
+                        target.node,
+                        format!("{domain} follows another domain and has settings of its own"),
+                    )
                     .hint("remove `alias_of` or the other settings");
             }
             aliases.push((domain, target));
@@ -173,7 +178,7 @@ fn add_aliases(
             }
         } else if let Some(locks) = hosted.get(&target).cloned() {
             hosted.insert(domain, locks);
-        } else if !problems.is_incomplete() {
+        } else if !problems.has_gap_in(&["domains"]) && !problems.has_gap_in(&["domains_from"]) {
             let known: Vec<&str> = hosted.keys().take(Problems::MOST).map(Domain::as_str).collect();
             let hint = if known.is_empty() {
                 "add it to `domains`".to_owned()

@@ -33,10 +33,10 @@ impl At<Written> {
         let Written { sender, network, recipient, login, lock, until, note } = &self.value;
         if sender.is_none() && network.is_none() && recipient.is_none() && login.is_none() {
             // What could not be read may have been the condition.
-            if !problems.is_incomplete() {
-                problems
-                    .error(self.node, "this exception has no condition")
-                    .hint("add `sender`, `network`, `recipient` or `login`; to switch a lock off, set its `mode`");
+            if !problems.has_gap(self.node) {
+                problems.error(self.node, "this exception has no condition").hint(
+                    "add `sender`, `network`, `recipient` or `login`; to switch a lock off, set its `mode`",
+                );
             }
             return None;
         }
@@ -56,7 +56,9 @@ impl At<Written> {
             note: note.clone(),
         };
         if let Some(text) = until.as_ref().filter(|_| exception.is_expired(host.today)) {
-            problems.warning(text.node, "this exception has expired").hint("remove it, or give it a later date");
+            problems
+                .warning(text.node, "this exception has expired")
+                .hint("remove it, or give it a later date");
         }
         Some(exception)
     }
@@ -95,6 +97,6 @@ fn check(problems: &mut Problems<'_>, word: &At<String>) -> Option<Option<CheckI
         return None;
     }
     let names: Vec<(&str, Option<CheckId>)> =
-        CheckId::NAMES.iter().map(|&(name, check)| (name, Some(check))).chain([("all", None)]).collect();
+        CheckId::LOCKS.iter().map(|&(name, check)| (name, Some(check))).chain([("all", None)]).collect();
     words::meaning(problems, word, "a lock", &names)
 }

@@ -65,10 +65,13 @@ pub(super) fn build(
     written: Option<&[At<TextOr<Written>>]>,
 ) -> Vec<Listener> {
     let items = written.unwrap_or_default();
-    if items.is_empty() && !problems.is_incomplete() {
+    if items.is_empty() && !problems.has_gap_in(&["listen"]) {
         let key = problems.tree().find(0, &["listen"]);
         problems
-            .error(key.map_or(Spot::Whole, Spot::Node), "nothing listens: `listen` names no socket")
+            .error(
+                key.map_or(Spot::Whole, |(key, _)| key.into()),
+                "nothing listens: `listen` names no socket",
+            )
             .hint("add, for example:  listen: [\"inet:127.0.0.1:8891\"]");
     }
     let mut listeners: Vec<(Id, Listener)> = Vec::new();
@@ -117,7 +120,7 @@ fn short_form(problems: &mut Problems<'_>, node: Id, text: &str) -> Option<Liste
         }
     };
     written.address(problems, node).map(|address| {
-        let allowed_peers = written.peers(problems, &address);
+        let allowed_peers = written.peers(problems, node, &address);
         Listener { address, allowed_peers, role: Role::Auto }
     })
 }
@@ -131,7 +134,7 @@ impl Written {
             problems.warning(group.node, format!("this host has no group {}", quoted(&group.value)));
         }
         let address = self.address(problems, node)?;
-        let allowed_peers = self.peers(problems, &address);
+        let allowed_peers = self.peers(problems, node, &address);
         Some(Listener { address, allowed_peers, role: role.map_or(Some(Role::Auto), |role| role)? })
     }
 
@@ -146,7 +149,7 @@ impl Written {
                 None
             }
             (None, None) => {
-                if !problems.is_incomplete() {
+                if !problems.has_gap(node) {
                     problems.error(node, "this listener has no socket").hint("add `unix:` or `inet:`");
                 }
                 None
@@ -157,7 +160,8 @@ impl Written {
                         .error(peers.node, "`allowed_peers` is for `inet` listeners")
                         .hint("`permissions` and `group` say who may use a Unix socket");
                 }
-                let permissions = self.permissions.as_ref().map_or(Some(PERMISSIONS), |text| permissions(problems, text));
+                let permissions =
+                    self.permissions.as_ref().map_or(Some(PERMISSIONS), |text| permissions(problems, text));
                 let path = unix_path(problems, unix)?;
                 let group = self.group.as_ref().map(|group| group.value.clone());
                 Some(Address::Unix { path, permissions: permissions?, group })
@@ -173,17 +177,20 @@ impl Written {
         }
     }
 
-    fn peers(&self, problems: &mut Problems<'_>, address: &Address) -> Vec<IpNet> {
+    fn peers(&self, problems: &mut Problems<'_>, node: Id, address: &Address) -> Vec<IpNet> {
         let (Address::Inet(address), Some(inet)) = (address, &self.inet) else { return Vec::new() };
         let Some(peers) = &self.allowed_peers else {
-            if !address.ip().is_loopback() && !problems.is_incomplete() {
+            if !address.ip().is_loopback() && !problems.has_gap(node) {
                 problems
-                    .error(inet.node, "other hosts can reach this socket: `allowed_peers` must say which may use it")
+                    .error(
+                        inet.node,
+                        "other hosts can reach this socket: `allowed_peers` must say which may use it",
+                    )
                     .hint("add  allowed_peers: [ADDRESS OF THE MTA]");
             }
             return loopback();
         };
-        if peers.value.is_empty() && !problems.is_incomplete() {
+        if peers.value.is_empty() && !problems.has_gap(node) {
             problems.error(peers.node, "nobody could use this socket").hint("name the MTA's address");
         }
         peers.value.iter().filter_map(|text| value::network(problems, text)).collect()
@@ -192,7 +199,10 @@ impl Written {
 
 /// Both loopback networks.
 pub(super) fn loopback() -> Vec<IpNet> {
-    vec![IpNet::new_assert(Ipv4Addr::new(127, 0, 0, 0).into(), 8), IpNet::from(IpAddr::V6(std::net::Ipv6Addr::LOCALHOST))]
+    vec![
+        IpNet::new_assert(Ipv4Addr::new(127, 0, 0, 0).into(), 8),
+        IpNet::from(IpAddr::V6(std::net::Ipv6Addr::LOCALHOST)),
+    ]
 }
 
 /// Permission bits as chmod(1) writes them. The leading zero is asked for, as YAML reads `0o660` as 432.

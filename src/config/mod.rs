@@ -33,7 +33,6 @@ pub use diagnostic::{Diagnostic, Place, Related, Report, Severity, Spot, Style};
 pub use listen::{Address, Listener};
 pub use profile::Profile;
 
-use crate::check::Mode;
 use crate::policy::Policy;
 use diagnostic::quoted;
 use document::{Problem, describe};
@@ -49,8 +48,6 @@ pub const MAX_FILE: usize = 1 << 20;
 pub struct Config {
     /// What decisions depend on.
     pub policy: Policy,
-    /// The top-level `mode`; the policy is capped by it already.
-    pub cap: Mode,
     /// What `defaults` starts from; the policy contains it already.
     pub profile: Profile,
     /// Where MTAs connect; at least one.
@@ -252,7 +249,7 @@ fn cut_repeated_keys(problems: &mut Problems<'_>, cut: &mut HashSet<Id>) {
                     .error(key, format!("the key {} is there already", quoted(name)))
                     .hint("remove one of the two")
                     .related(*first, "the first one");
-                problems.mark_incomplete();
+                problems.add_gap(key);
                 cut.insert(key);
             } else {
                 seen.insert(name, key);
@@ -263,7 +260,7 @@ fn cut_repeated_keys(problems: &mut Problems<'_>, cut: &mut HashSet<Id>) {
 
 /// Reports what is wrong with a node whatever its setting means.
 fn report_structure(problems: &mut Problems<'_>, node: Id, problem: Problem) {
-    problems.mark_incomplete();
+    problems.add_gap(node);
     let tree = problems.tree();
     let found = describe(tree.node(node));
     match problem {

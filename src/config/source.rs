@@ -31,7 +31,9 @@ impl Source {
         let bytes = read_bytes(path, limit).map_err(|error| {
             let hint = match error.kind() {
                 io::ErrorKind::NotFound => Some("name the file with --config"),
-                io::ErrorKind::PermissionDenied => Some("the user that runs lockdown-milter must be able to read it"),
+                io::ErrorKind::PermissionDenied => {
+                    Some("the user that runs lockdown-milter must be able to read it")
+                }
                 _ => None,
             };
             unreadable(format!("cannot read the file: {error}"), hint)
@@ -41,7 +43,9 @@ impl Source {
         }
         let sound = bytes.utf8_chunks().next().map_or(0, |chunk| chunk.valid().len());
         match String::from_utf8(bytes) {
-            Ok(text) => Ok(Self::new(&name, text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))),
+            Ok(text) => {
+                Ok(Self::new(&name, text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text)))
+            }
             Err(error) => {
                 let octet = error.as_bytes().get(sound).copied().unwrap_or_default();
                 let text = String::from_utf8_lossy(error.as_bytes()).into_owned();

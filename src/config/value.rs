@@ -12,8 +12,7 @@ use super::written::At;
 use crate::mail::Domain;
 
 /// The units of a duration, in milliseconds.
-const UNITS: [(&str, u64); 5] =
-    [("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
+const UNITS: [(&str, u64); 5] = [("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
 
 /// The longest duration that a setting may have: a hundred years, so that no deadline is out of a clock's reach.
 const LONGEST: Duration = Duration::from_secs(100 * 365 * 86_400);
@@ -43,7 +42,11 @@ impl fmt::Display for Shown {
 }
 
 /// A duration, or the default where none is set.
-pub(super) fn duration(problems: &mut Problems<'_>, written: Option<&At<String>>, default: Duration) -> Duration {
+pub(super) fn duration(
+    problems: &mut Problems<'_>,
+    written: Option<&At<String>>,
+    default: Duration,
+) -> Duration {
     let Some(text) = written else { return default };
     parse_duration(&text.value).unwrap_or_else(|| {
         let problem = problems.error(text.node, format!("{} is not a duration", quoted(&text.value)));
@@ -65,7 +68,9 @@ pub(super) fn positive_duration(
     let duration = duration(problems, written, default);
     match written {
         Some(text) if duration.is_zero() => {
-            problems.error(text.node, "no time at all is too little").hint(format!("the default is {}", Shown(default)));
+            problems
+                .error(text.node, "no time at all is too little")
+                .hint(format!("the default is {}", Shown(default)));
             default
         }
         _ => duration,
@@ -105,7 +110,9 @@ pub(super) fn network(problems: &mut Problems<'_>, text: &At<String>) -> Option<
         }
         Err(_) => {
             let hint = match value.replace(['[', ']'], "") {
-                bare if bare != value && (bare.parse::<IpNet>().is_ok() || bare.parse::<IpAddr>().is_ok()) => {
+                bare if bare != value
+                    && (bare.parse::<IpNet>().is_ok() || bare.parse::<IpAddr>().is_ok()) =>
+                {
                     format!("write it without brackets: `{bare}`")
                 }
                 _ => "write 192.0.2.0/24, 2001:db8::/32, or one address".to_owned(),
@@ -167,7 +174,11 @@ mod tests {
             ("99999999999999999999s", None),
             ("18446744073709551615d", None),
         ] {
-            assert_eq!(parse_duration(text).map(|found| Shown(found).to_string()).as_deref(), shown, "{text}");
+            assert_eq!(
+                parse_duration(text).map(|found| Shown(found).to_string()).as_deref(),
+                shown,
+                "{text}"
+            );
         }
     }
 }

@@ -14,7 +14,9 @@ pub(super) fn meaning<T: Copy>(
     let known = names.iter().find(|(name, _)| *name == word.value);
     if known.is_none() {
         let choices: Vec<&str> = names.iter().map(|(name, _)| *name).collect();
-        problems.error(word.node, format!("{} is not {what}", quoted(&word.value))).hint(suggest(&word.value, &choices));
+        problems
+            .error(word.node, format!("{} is not {what}", quoted(&word.value)))
+            .hint(suggest(&word.value, &choices));
     }
     known.map(|(_, meaning)| *meaning)
 }

@@ -56,7 +56,8 @@ impl<'a> Tree<'a> {
         let first = documents.next().map_or(Ok(0), |document| Element(&mut reader).deserialize(document));
         first.map_err(|error| SyntaxError::new(text, &error, reader.failure.take()))?;
         if let Some(second) = documents.next() {
-            let mut stop = Reader { nodes: Vec::new(), budget: Self::BUDGET, stop_at: Some(0), failure: None };
+            let mut stop =
+                Reader { nodes: Vec::new(), budget: Self::BUDGET, stop_at: Some(0), failure: None };
             if let Err(error) = Element(&mut stop).deserialize(second) {
                 let surplus = || "a second document begins here; the file must hold one".to_owned();
                 return Err(SyntaxError::new(text, &error, stop.has_stopped().then(surplus)));
@@ -77,31 +78,47 @@ impl<'a> Tree<'a> {
         })
     }
 
-    /// The keys that lead to a node, which may be a key itself.
-    pub(super) fn path(&self, id: Id) -> Vec<&str> {
-        let mut path = Vec::new();
+    /// The nodes that lead to a node from the root, both included: keys, or values inside which it is.
+    fn trail(&self, id: Id) -> Vec<Id> {
+        let mut trail = vec![0];
         let mut at = 0;
         while at < id {
             at = match self.node(at) {
                 Node::Map(pairs) => {
-                    let pair = &pairs[pairs.partition_point(|&(key, _)| key <= id) - 1];
-                    path.push(if let Node::Text(text) = self.node(pair.0) { text.as_ref() } else { "" });
-                    if id < pair.1 { id } else { pair.1 }
+                    let (key, value) = pairs[pairs.partition_point(|&(key, _)| key <= id) - 1];
+                    trail.push(key);
+                    if id < value { break } else { value }
                 }
                 Node::List(items) => items[items.partition_point(|&item| item <= id) - 1],
                 _ => break,
             };
+            trail.push(at);
         }
-        path
+        trail
     }
 
-    /// The key below a map that the path leads to.
-    pub(super) fn find(&self, map: Id, path: &[&str]) -> Option<Id> {
+    /// The keys that lead to a node, which may be a key itself. Items of lists have none.
+    pub(super) fn path(&self, id: Id) -> Vec<&str> {
+        let trail = self.trail(id);
+        let keys = trail.windows(2).filter_map(|step| match (self.node(step[0]), self.node(step[1])) {
+            (Node::Map(_), Node::Text(key)) => Some(key.as_ref()),
+            _ => None,
+        });
+        keys.collect()
+    }
+
+    /// Whether a node is `whole` or inside it.
+    pub(super) fn is_within(&self, id: Id, whole: Id) -> bool {
+        self.trail(id).contains(&whole)
+    }
+
+    /// The key below a map that the path leads to, and its value.
+    pub(super) fn find(&self, map: Id, path: &[&str]) -> Option<(Id, Id)> {
         let (first, rest) = path.split_first()?;
         let Node::Map(pairs) = self.node(map) else { return None };
         let named = |&&(key, _): &&(Id, Id)| matches!(self.node(key), Node::Text(text) if text == first);
         let &(key, value) = pairs.iter().find(named)?;
-        if rest.is_empty() { Some(key) } else { self.find(value, rest) }
+        if rest.is_empty() { Some((key, value)) } else { self.find(value, rest) }
     }
 
     /// Where a node is in the text that the tree was read from: its first octet and its length there.
