@@ -1,8 +1,9 @@
 //! The configuration: golden cases, the reference, and what must hold for any file.
 
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::path::Path;
 
-use lockdown_milter::config::{self, Host, Style};
+use lockdown_milter::config::{self, Format, Host, Style};
 
 /// A host on which nothing changes.
 fn host() -> Host {
@@ -13,18 +14,27 @@ fn host() -> Host {
     }
 }
 
-/// What `check` prints about a file.
-fn checked(path: &Path) -> String {
-    match config::load(path, &host()) {
-        Ok((_, report)) => report.render(Style::Plain),
-        Err(report) => report.render(Style::Plain),
+/// Compares what `check` prints about `tests/config/NAME.yaml` with `NAME.expected` beside it. With `BLESS` in the
+/// environment the expectation is written instead; the difference is then for a person to judge.
+fn check(path: &Path) {
+    let found = config::check(path, &host(), Format::Text(Style::Plain)).output;
+    let expectation = path.with_extension("expected");
+    if std::env::var_os("BLESS").is_some() {
+        fs::write(&expectation, &found).unwrap();
     }
+    let expected = fs::read_to_string(&expectation).unwrap_or_default();
+    assert!(found == expected, "{}: expected\n{expected}\nfound\n{found}", path.display());
 }
 
 #[test]
-fn show() {
-    for entry in std::fs::read_dir("tests/config").unwrap() {
-        let path: PathBuf = entry.unwrap().path();
-        println!("{}", checked(&path));
+fn golden_cases() {
+    let mut cases = 0;
+    for entry in fs::read_dir("tests/config").unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "yaml") {
+            check(&path);
+            cases += 1;
+        }
     }
+    assert!(cases > 25, "only {cases} cases were found");
 }

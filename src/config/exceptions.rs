@@ -78,15 +78,13 @@ fn date(problems: &mut Problems<'_>, text: &At<String>) -> Option<Date> {
 }
 
 fn pattern(problems: &mut Problems<'_>, text: &At<String>) -> Option<Pattern> {
-    match text.value.parse() {
-        Ok(pattern) => Some(pattern),
-        Err(_) => {
-            problems
-                .error(text.node, format!("{} is neither an address nor a domain", quoted(&text.value)))
-                .hint("write user@example.org, example.org, or \"<>\" for the null reverse-path");
-            None
-        }
+    let pattern = text.value.parse().ok();
+    if pattern.is_none() {
+        problems
+            .error(text.node, format!("{} is neither an address nor a domain", quoted(&text.value)))
+            .hint("write user@example.org, example.org, or \"<>\" for the null reverse-path");
     }
+    pattern
 }
 
 /// The lock that a word names; an inner nothing means all locks.

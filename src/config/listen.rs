@@ -1,5 +1,6 @@
 //! Where the MTA connects to: listeners as written, and what they mean.
 
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
@@ -72,7 +73,7 @@ pub(super) fn build(
                 key.map_or(Spot::Whole, |(key, _)| key.into()),
                 "nothing listens: `listen` names no socket",
             )
-            .hint("add, for example:  listen: [\"inet:127.0.0.1:8891\"]");
+            .hint("for example: `listen: [\"inet:127.0.0.1:8891\"]`");
     }
     let mut listeners: Vec<(Id, Listener)> = Vec::new();
     for item in items {
@@ -83,12 +84,24 @@ pub(super) fn build(
         let Some(listener) = listener else { continue };
         match listeners.iter().find(|(_, other)| other.address.is_same_socket(&listener.address)) {
             Some((first, _)) => {
-                problems.error(item.node, "this socket is listened on already").related(*first, "here");
+                problems
+                    .error(item.node, "this socket is listened on already")
+                    .related(*first, "the first listener");
             }
             None => listeners.push((item.node, listener)),
         }
     }
     listeners.into_iter().map(|(_, listener)| listener).collect()
+}
+
+impl fmt::Display for Address {
+    /// As the MTA's configuration names it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Inet(address) => write!(f, "inet:{address}"),
+            Self::Unix { path, .. } => write!(f, "unix:{}", path.display()),
+        }
+    }
 }
 
 impl Address {
@@ -186,7 +199,7 @@ impl Written {
                         inet.node,
                         "other hosts can reach this socket: `allowed_peers` must say which may use it",
                     )
-                    .hint("add  allowed_peers: [ADDRESS OF THE MTA]");
+                    .hint("add `allowed_peers: [ADDRESS OF THE MTA]`");
             }
             return loopback();
         };
@@ -211,7 +224,7 @@ fn permissions(problems: &mut Problems<'_>, text: &At<String>) -> Option<u32> {
     let bits = octal.and_then(|digits| u32::from_str_radix(digits, 8).ok());
     if bits.is_none() {
         problems
-            .error(text.node, format!("{} is not a permission", quoted(&text.value)))
+            .error(text.node, format!("{} does not name permissions", quoted(&text.value)))
             .hint("write four octal digits in quotes: \"0660\"");
     }
     bits
