@@ -53,7 +53,6 @@ pub(super) fn build(problems: &mut Problems<'_>, host: &Host, base: &Path, writt
     let limits = limits(problems, &written.limits);
     Config {
         policy: Policy { mode: cap, site, trusted_networks, hosted, defaults: defaults.locks(cap) },
-        cap,
         profile,
         listeners,
         dns: dns(problems, &written.dns, limits.decision_time),
@@ -89,10 +88,10 @@ fn forwarders(problems: &mut Problems<'_>, written: &[At<TextOr<written::Forward
                 value::domain(problems, domain).map(Forwarder::Spf)
             }
             TextOr::Map(written::Forwarder { spf: None }) => {
-                if !problems.is_incomplete() {
+                if !problems.has_gap(item.node) {
                     problems
                         .error(item.node, "this names no forwarder")
-                        .hint("write a network, or  spf: DOMAIN");
+                        .hint("write a network, or `spf: DOMAIN`");
                 }
                 None
             }
@@ -151,13 +150,19 @@ fn limits(problems: &mut Problems<'_>, written: &written::Limits) -> Limits {
             written.decision_time.as_ref(),
             Duration::from_secs(8),
         ),
-        idle_time: value::positive_duration(problems, written.idle_time.as_ref(), Duration::from_secs(3600)),
+        idle_time: value::positive_duration(problems, written.idle_time.as_ref(), Duration::from_hours(1)),
         frame_time: value::positive_duration(problems, written.frame_time.as_ref(), Duration::from_secs(30)),
         drain_time: value::duration(problems, written.drain_time.as_ref(), Duration::from_secs(20)),
         // RFC 7208, 4.6.4: ten terms that cause queries, and two void lookups, are what a domain may count on.
         spf_lookups: value::number(problems, written.spf_lookups.as_ref(), 1..=100, 10),
         spf_void_lookups: value::number(problems, written.spf_void_lookups.as_ref(), 0..=100, 2),
     };
+    for (term, standard) in [(&written.spf_lookups, 10), (&written.spf_void_lookups, 2)] {
+        if let Some(number) = term.as_ref().filter(|number| number.value > standard) {
+            let message = format!("RFC 7208, 4.6.4 ends an evaluation after {standard}");
+            problems.warning(number.node, message).hint("a record that needs more is permerror elsewhere");
+        }
+    }
     if let Some(text) = &written.decision_time {
         match limits.decision_time.as_secs() {
             30.. => {

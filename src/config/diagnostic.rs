@@ -161,6 +161,9 @@ impl Place {
 /// Text of the file, fit for a message: one line, no controls, and not endless.
 pub(super) fn quoted(text: &str) -> String {
     const LONGEST: usize = 80;
+    if text.is_empty() {
+        return "an empty text".to_owned();
+    }
     let mut shown: String = text.chars().take(LONGEST).flat_map(visible).collect();
     if text.chars().nth(LONGEST).is_some() {
         shown.push('…');

@@ -109,12 +109,11 @@ impl<'de> de::Deserializer<'de> for Value<'_> {
     type Error = Error;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        // Only `written::TextOr` leaves it to the document what comes.
         match self.node() {
-            Node::Null => self.locate(visitor.visit_unit()),
-            Node::Float(value) => self.locate(visitor.visit_f64(*value)),
             Node::Bool(_) | Node::Integer(_) | Node::Text(_) => self.deserialize_str(visitor),
-            Node::List(_) => self.deserialize_seq(visitor),
             Node::Map(_) => self.deserialize_map(visitor),
+            Node::Null | Node::Float(_) | Node::List(_) => self.wrong_kind("a text or a map"),
         }
     }
 
@@ -173,8 +172,8 @@ impl<'de> de::Deserializer<'de> for Value<'_> {
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         match self.node() {
-            Node::Map(pairs) => self.locate(visitor.visit_map(Pairs { map: self, pairs, value: 0 })),
-            Node::Null => self.locate(visitor.visit_map(Pairs { map: self, pairs: &[], value: 0 })),
+            Node::Map(pairs) => self.locate(visitor.visit_map(Pairs { map: self, rest: pairs, value: 0 })),
+            Node::Null => self.locate(visitor.visit_map(Pairs { map: self, rest: &[], value: 0 })),
             _ => self.wrong_kind("a map"),
         }
     }
@@ -227,7 +226,7 @@ impl<'de> SeqAccess<'de> for Items<'_> {
 
 struct Pairs<'t> {
     map: Value<'t>,
-    pairs: &'t [(Id, Id)],
+    rest: &'t [(Id, Id)],
     value: Id,
 }
 
@@ -235,8 +234,8 @@ impl<'de> MapAccess<'de> for Pairs<'_> {
     type Error = Error;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Error> {
-        while let Some((&(key, value), rest)) = self.pairs.split_first() {
-            self.pairs = rest;
+        while let Some((&(key, value), rest)) = self.rest.split_first() {
+            self.rest = rest;
             if !self.map.cut.contains(&key) && !self.map.cut.contains(&value) {
                 self.value = value;
                 return seed.deserialize(self.map.at(key)).map(Some);

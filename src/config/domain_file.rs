@@ -28,15 +28,15 @@ pub(super) fn build(
             }
             TextOr::Text(word) => {
                 let hint = if word.contains('/') {
-                    format!("write  file: {word}")
+                    format!("write `file: {word}`")
                 } else {
-                    words::suggest(word, &["file"])
+                    words::suggest(word, "known here:", &["file"])
                 };
                 problems.error(item.node, format!("{} is not a source of domains", quoted(word))).hint(hint);
             }
             TextOr::Map(DomainsFrom { file: None }) => {
-                if !problems.is_incomplete() {
-                    problems.error(item.node, "this source names nothing").hint("write  file: PATH");
+                if !problems.has_gap(item.node) {
+                    problems.error(item.node, "this source names nothing").hint("write `file: PATH`");
                 }
             }
             TextOr::Map(DomainsFrom { file: Some(path) }) => {
@@ -44,9 +44,15 @@ pub(super) fn build(
                 match Source::read(&file, LONGEST) {
                     Ok(source) => read(problems, &source, &mut domains),
                     Err(unreadable) => {
-                        // The fault may be in the name as well as in the file.
-                        let message = format!("{}: {}", quoted(&file.to_string_lossy()), unreadable.message);
-                        problems.error(path.node, message).related(unreadable.place, "this file");
+                        let message = format!(
+                            "cannot read {}: {}",
+                            quoted(&file.to_string_lossy()),
+                            unreadable.message
+                        );
+                        let problem = problems.error(path.node, message);
+                        if unreadable.place.spot.is_some() {
+                            problem.related(unreadable.place, "here");
+                        }
                     }
                 }
                 files.push(file);

@@ -90,7 +90,7 @@ impl<'w> Locked<'w> {
     fn check(&self, problems: &mut Problems<'_>, domain: &At<Written>) {
         for (node, path) in &self.0 {
             let name = path.join(".");
-            if let Some(key) = problems.tree().find(domain.node, path) {
+            if let Some((key, _)) = problems.tree().find(domain.node, path) {
                 problems
                     .error(key, format!("`{name}` is locked: no domain may change it"))
                     .hint("set it in `defaults`")
@@ -173,17 +173,18 @@ fn add_aliases(
             problems.error(text.node, format!("{domain} follows itself"));
         } else if let Some(next) = followed.get(&target) {
             let problem = problems.error(text.node, format!("{target} is an alias itself"));
-            if let Some(next) = next.as_ref().filter(|next| **next != domain) {
-                problem.hint(format!("write `alias_of: {next}`"));
-            }
+            match next {
+                Some(next) if *next != domain => problem.hint(format!("write `alias_of: {next}`")),
+                _ => problem.hint("follow a domain that has settings of its own"),
+            };
         } else if let Some(locks) = hosted.get(&target).cloned() {
             hosted.insert(domain, locks);
-        } else if !problems.is_incomplete() {
+        } else if !problems.has_gap_in(&["domains"]) && !problems.has_gap_in(&["domains_from"]) {
             let known: Vec<&str> = hosted.keys().take(Problems::MOST).map(Domain::as_str).collect();
             let hint = if known.is_empty() {
                 "add it to `domains`".to_owned()
             } else {
-                words::suggest(target.as_str(), &known)
+                words::suggest(target.as_str(), "hosted are:", &known)
             };
             problems.error(text.node, format!("{target} is not a hosted domain")).hint(hint);
         }

@@ -33,7 +33,7 @@ impl At<Written> {
         let Written { sender, network, recipient, login, lock, until, note } = &self.value;
         if sender.is_none() && network.is_none() && recipient.is_none() && login.is_none() {
             // What could not be read may have been the condition.
-            if !problems.is_incomplete() {
+            if !problems.has_gap(self.node) {
                 problems.error(self.node, "this exception has no condition").hint(
                     "add `sender`, `network`, `recipient` or `login`; to switch a lock off, set its `mode`",
                 );
@@ -78,15 +78,13 @@ fn date(problems: &mut Problems<'_>, text: &At<String>) -> Option<Date> {
 }
 
 fn pattern(problems: &mut Problems<'_>, text: &At<String>) -> Option<Pattern> {
-    match text.value.parse() {
-        Ok(pattern) => Some(pattern),
-        Err(_) => {
-            problems
-                .error(text.node, format!("{} is neither an address nor a domain", quoted(&text.value)))
-                .hint("write user@example.org, example.org, or \"<>\" for the null reverse-path");
-            None
-        }
+    let pattern = text.value.parse().ok();
+    if pattern.is_none() {
+        problems
+            .error(text.node, format!("{} is neither an address nor a domain", quoted(&text.value)))
+            .hint("write user@example.org, example.org, or \"<>\" for the null reverse-path");
     }
+    pattern
 }
 
 /// The lock that a word names; an inner nothing means all locks.

@@ -1,5 +1,6 @@
 //! Where the MTA connects to: listeners as written, and what they mean.
 
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
@@ -65,11 +66,14 @@ pub(super) fn build(
     written: Option<&[At<TextOr<Written>>]>,
 ) -> Vec<Listener> {
     let items = written.unwrap_or_default();
-    if items.is_empty() && !problems.is_incomplete() {
+    if items.is_empty() && !problems.has_gap_in(&["listen"]) {
         let key = problems.tree().find(0, &["listen"]);
         problems
-            .error(key.map_or(Spot::Whole, Spot::Node), "nothing listens: `listen` names no socket")
-            .hint("add, for example:  listen: [\"inet:127.0.0.1:8891\"]");
+            .error(
+                key.map_or(Spot::Whole, |(key, _)| key.into()),
+                "nothing listens: `listen` names no socket",
+            )
+            .hint("for example: `listen: [\"inet:127.0.0.1:8891\"]`");
     }
     let mut listeners: Vec<(Id, Listener)> = Vec::new();
     for item in items {
@@ -80,12 +84,24 @@ pub(super) fn build(
         let Some(listener) = listener else { continue };
         match listeners.iter().find(|(_, other)| other.address.is_same_socket(&listener.address)) {
             Some((first, _)) => {
-                problems.error(item.node, "this socket is listened on already").related(*first, "here");
+                problems
+                    .error(item.node, "this socket is listened on already")
+                    .related(*first, "the first listener");
             }
             None => listeners.push((item.node, listener)),
         }
     }
     listeners.into_iter().map(|(_, listener)| listener).collect()
+}
+
+impl fmt::Display for Address {
+    /// As the MTA's configuration names it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Inet(address) => write!(f, "inet:{address}"),
+            Self::Unix { path, .. } => write!(f, "unix:{}", path.display()),
+        }
+    }
 }
 
 impl Address {
@@ -117,7 +133,7 @@ fn short_form(problems: &mut Problems<'_>, node: Id, text: &str) -> Option<Liste
         }
     };
     written.address(problems, node).map(|address| {
-        let allowed_peers = written.peers(problems, &address);
+        let allowed_peers = written.peers(problems, node, &address);
         Listener { address, allowed_peers, role: Role::Auto }
     })
 }
@@ -131,7 +147,7 @@ impl Written {
             problems.warning(group.node, format!("this host has no group {}", quoted(&group.value)));
         }
         let address = self.address(problems, node)?;
-        let allowed_peers = self.peers(problems, &address);
+        let allowed_peers = self.peers(problems, node, &address);
         Some(Listener { address, allowed_peers, role: role.map_or(Some(Role::Auto), |role| role)? })
     }
 
@@ -146,7 +162,7 @@ impl Written {
                 None
             }
             (None, None) => {
-                if !problems.is_incomplete() {
+                if !problems.has_gap(node) {
                     problems.error(node, "this listener has no socket").hint("add `unix:` or `inet:`");
                 }
                 None
@@ -174,20 +190,20 @@ impl Written {
         }
     }
 
-    fn peers(&self, problems: &mut Problems<'_>, address: &Address) -> Vec<IpNet> {
+    fn peers(&self, problems: &mut Problems<'_>, node: Id, address: &Address) -> Vec<IpNet> {
         let (Address::Inet(address), Some(inet)) = (address, &self.inet) else { return Vec::new() };
         let Some(peers) = &self.allowed_peers else {
-            if !address.ip().is_loopback() && !problems.is_incomplete() {
+            if !address.ip().is_loopback() && !problems.has_gap(node) {
                 problems
                     .error(
                         inet.node,
                         "other hosts can reach this socket: `allowed_peers` must say which may use it",
                     )
-                    .hint("add  allowed_peers: [ADDRESS OF THE MTA]");
+                    .hint("add `allowed_peers: [ADDRESS OF THE MTA]`");
             }
             return loopback();
         };
-        if peers.value.is_empty() && !problems.is_incomplete() {
+        if peers.value.is_empty() && !problems.has_gap(node) {
             problems.error(peers.node, "nobody could use this socket").hint("name the MTA's address");
         }
         peers.value.iter().filter_map(|text| value::network(problems, text)).collect()
@@ -208,7 +224,7 @@ fn permissions(problems: &mut Problems<'_>, text: &At<String>) -> Option<u32> {
     let bits = octal.and_then(|digits| u32::from_str_radix(digits, 8).ok());
     if bits.is_none() {
         problems
-            .error(text.node, format!("{} is not a permission", quoted(&text.value)))
+            .error(text.node, format!("{} does not name permissions", quoted(&text.value)))
             .hint("write four octal digits in quotes: \"0660\"");
     }
     bits

@@ -13,6 +13,7 @@ use std::time::Duration;
 use jiff::civil::Date;
 
 mod build;
+mod check;
 pub mod diagnostic;
 mod document;
 mod domain_file;
@@ -24,16 +25,18 @@ mod problems;
 mod profile;
 mod source;
 mod spf;
+mod summary;
 mod value;
 mod words;
 mod written;
 mod yaml;
 
+pub use check::{Checked, Format, check};
 pub use diagnostic::{Diagnostic, Place, Related, Report, Severity, Spot, Style};
 pub use listen::{Address, Listener};
 pub use profile::Profile;
+pub use summary::summary;
 
-use crate::check::Mode;
 use crate::policy::Policy;
 use diagnostic::quoted;
 use document::{Problem, describe};
@@ -49,8 +52,6 @@ pub const MAX_FILE: usize = 1 << 20;
 pub struct Config {
     /// What decisions depend on.
     pub policy: Policy,
-    /// The top-level `mode`; the policy is capped by it already.
-    pub cap: Mode,
     /// What `defaults` starts from; the policy contains it already.
     pub profile: Profile,
     /// Where MTAs connect; at least one.
@@ -187,7 +188,7 @@ pub fn load(path: &Path, host: &Host) -> Result<(Config, Report), Report> {
         only(Diagnostic {
             severity: Severity::Error,
             place,
-            message,
+            message: format!("cannot read the configuration: {message}"),
             hint: hint.map(str::to_owned),
             related: None,
         })
@@ -227,16 +228,19 @@ fn read(source: &Source, host: &Host, base: &Path) -> Result<(Config, Report), R
 fn syntax_error(source: &Source, error: yaml::SyntaxError) -> Diagnostic {
     let rest = &source.text()[error.offset.min(source.text().len())..];
     let hint = match rest.chars().next() {
-        Some('\t') => Some("indent with spaces: YAML allows no tabs there".to_owned()),
-        Some('@' | '`' | '%') => Some("quote a text that begins with this character".to_owned()),
-        _ => error.context,
+        Some('\t') => Some("indent with spaces: YAML allows no tabs there"),
+        Some('@' | '`' | '%') => Some("quote a text that begins with this character"),
+        _ if error.message.starts_with("mapping values") => {
+            Some("check the indentation; a text that holds `: ` must be in quotes")
+        }
+        _ => None,
     };
     Diagnostic {
         severity: Severity::Error,
         place: source.place(error.offset, 1),
         message: error.message,
-        hint,
-        related: None,
+        hint: hint.map(str::to_owned),
+        related: error.context.map(|(offset, label)| Related { place: source.place(offset, 1), label }),
     }
 }
 
@@ -252,7 +256,7 @@ fn cut_repeated_keys(problems: &mut Problems<'_>, cut: &mut HashSet<Id>) {
                     .error(key, format!("the key {} is there already", quoted(name)))
                     .hint("remove one of the two")
                     .related(*first, "the first one");
-                problems.mark_incomplete();
+                problems.add_gap(key);
                 cut.insert(key);
             } else {
                 seen.insert(name, key);
@@ -263,13 +267,13 @@ fn cut_repeated_keys(problems: &mut Problems<'_>, cut: &mut HashSet<Id>) {
 
 /// Reports what is wrong with a node whatever its setting means.
 fn report_structure(problems: &mut Problems<'_>, node: Id, problem: Problem) {
-    problems.mark_incomplete();
+    problems.add_gap(node);
     let tree = problems.tree();
     let found = describe(tree.node(node));
     match problem {
         Problem::UnknownKey { known } => unknown_key(problems, node, known),
         Problem::Kind { expected } => {
-            let problem = problems.error(node, format!("{expected} is expected here, not {found}"));
+            let problem = problems.error(node, format!("expected {expected}, found {found}"));
             match (expected, tree.node(node)) {
                 ("a text" | "the name of a setting", Node::Bool(_) | Node::Integer(_) | Node::Float(_)) => {
                     problem.hint("put it in quotes");
@@ -296,9 +300,9 @@ fn unknown_key(problems: &mut Problems<'_>, node: Id, known: &[&str]) {
     let hint = if name == "<<" {
         "merge keys are not read; domains inherit from `defaults`".to_owned()
     } else if path.len() == 1 && domains::settings().any(|setting| setting == name) {
-        format!("`{name}` belongs into `defaults` or a domain")
+        format!("`{name}` belongs in `defaults` or a domain")
     } else {
-        words::suggest(name, known)
+        words::suggest(name, "known here:", known)
     };
     problems.error(node, format!("there is no setting {} here", quoted(name))).hint(hint);
 }

@@ -58,7 +58,7 @@ pub(super) struct Problems<'a> {
     surplus: Option<Problem>,
     omitted: usize,
     errors: usize,
-    incomplete: bool,
+    gaps: Vec<Id>,
 }
 
 impl<'a> Problems<'a> {
@@ -66,7 +66,7 @@ impl<'a> Problems<'a> {
     pub(super) const MOST: usize = 100;
 
     pub(super) fn new(source: &'a Source, tree: &'a Tree<'a>) -> Self {
-        Self { source, tree, found: Vec::new(), surplus: None, omitted: 0, errors: 0, incomplete: false }
+        Self { source, tree, found: Vec::new(), surplus: None, omitted: 0, errors: 0, gaps: Vec::new() }
     }
 
     pub(super) fn tree(&self) -> &'a Tree<'a> {
@@ -95,14 +95,25 @@ impl<'a> Problems<'a> {
         self.add(Severity::Note, spot.into(), message.into())
     }
 
-    /// Says that parts could not be read, so that nothing can be said about what is missing.
-    pub(super) fn mark_incomplete(&mut self) {
-        self.incomplete = true;
+    /// Says that a node, or the key and its value, could not be read.
+    pub(super) fn add_gap(&mut self, node: Id) {
+        if self.gaps.len() <= Self::MOST {
+            self.gaps.push(node);
+        }
     }
 
-    /// Whether some part could not be read.
-    pub(super) fn is_incomplete(&self) -> bool {
-        self.incomplete
+    /// Whether something inside `whole` could not be read, so that nothing can be said about what is missing there.
+    pub(super) fn has_gap(&self, whole: Id) -> bool {
+        self.gaps.len() > Self::MOST || self.gaps.iter().any(|&gap| self.tree.is_within(gap, whole))
+    }
+
+    /// The same for the value of a setting.
+    pub(super) fn has_gap_in(&self, path: &[&str]) -> bool {
+        !self.gaps.is_empty()
+            && self
+                .tree
+                .find(0, path)
+                .is_some_and(|(key, value)| self.gaps.contains(&key) || self.has_gap(value))
     }
 
     /// Whether the configuration cannot be used.

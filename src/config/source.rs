@@ -36,10 +36,12 @@ impl Source {
                 }
                 _ => None,
             };
-            unreadable(format!("cannot read the file: {error}"), hint)
+            let message = error.to_string();
+            let message = message.split(" (os error").next().unwrap_or_default();
+            unreadable(message.to_owned(), hint)
         })?;
         if bytes.len() > limit {
-            return Err(unreadable(format!("the file is larger than {} KiB", limit / 1024), None));
+            return Err(unreadable(format!("it is larger than {} KiB", limit / 1024), None));
         }
         let sound = bytes.utf8_chunks().next().map_or(0, |chunk| chunk.valid().len());
         match String::from_utf8(bytes) {
@@ -51,7 +53,7 @@ impl Source {
                 let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
                 Err(Unreadable {
                     place: Self::new(&name, text).place(sound, 1),
-                    message: format!("the file is not UTF-8: octet 0x{octet:02x}"),
+                    message: format!("it is not UTF-8, as octet 0x{octet:02x} shows"),
                     hint: Some("save it as UTF-8"),
                 })
             }

@@ -64,7 +64,7 @@ impl Written {
         let reject_no_mail_domains = self
             .no_mail_domains
             .as_ref()
-            .and_then(|word| words::meaning(problems, word, "accept or reject", &no_mail))
+            .and_then(|word| words::meaning(problems, word, "possible here", &no_mail))
             .unwrap_or(inherited.reject_no_mail_domains);
         let reject_not_pass = match &self.reject_not_pass {
             Some(list) => list.iter().filter_map(|text| value::domain(problems, text)).collect(),
@@ -75,8 +75,8 @@ impl Written {
             None => inherited.headers.clone(),
         };
         Settings {
-            helo: self.helo.build(problems, &inherited.helo),
-            mail_from: self.mail_from.build(problems, &inherited.mail_from),
+            helo: self.helo.build(problems, inherited.helo),
+            mail_from: self.mail_from.build(problems, inherited.mail_from),
             reject_not_pass,
             reject_no_mail_domains,
             headers,
@@ -98,7 +98,7 @@ fn headers(problems: &mut Problems<'_>, list: &[At<String>]) -> Vec<Record> {
 }
 
 impl WrittenActions {
-    fn build(&self, problems: &mut Problems<'_>, inherited: &Actions) -> Actions {
+    fn build(&self, problems: &mut Problems<'_>, inherited: Actions) -> Actions {
         let mut action = |written: &Option<At<String>>, inherited| {
             written
                 .as_ref()

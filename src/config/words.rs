@@ -14,18 +14,20 @@ pub(super) fn meaning<T: Copy>(
     let known = names.iter().find(|(name, _)| *name == word.value);
     if known.is_none() {
         let choices: Vec<&str> = names.iter().map(|(name, _)| *name).collect();
-        problems
-            .error(word.node, format!("{} is not {what}", quoted(&word.value)))
-            .hint(suggest(&word.value, &choices));
+        problems.error(word.node, format!("{} is not {what}", quoted(&word.value))).hint(suggest(
+            &word.value,
+            "one of:",
+            &choices,
+        ));
     }
     known.map(|(_, meaning)| *meaning)
 }
 
-/// ‘did you mean `x`?’, or the list of what there is.
-pub(super) fn suggest(word: &str, known: &[&str]) -> String {
+/// ‘did you mean `x`?’, or the list of what there is, beginning with `lead`.
+pub(super) fn suggest(word: &str, lead: &str, known: &[&str]) -> String {
     match nearest(word, known) {
         Some(name) => format!("did you mean `{name}`?"),
-        None => format!("known here: {}", known.join(", ")),
+        None => format!("{lead} {}", known.join(", ")),
     }
 }
 
@@ -40,7 +42,8 @@ fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
     let distance = |name: &str| strsim::damerau_levenshtein(&word, &name.replace('-', "_"));
     let (errors, name) = known.iter().map(|name| (distance(name), *name)).min()?;
     // One slip in every three letters.
-    (errors <= name.len() / 3).then_some(name)
+    let begins = || known.iter().copied().find(|name| name.len() >= 3 && word.starts_with(name));
+    if errors <= name.len() / 3 { Some(name) } else { begins() }
 }
 
 #[cfg(test)]
@@ -55,11 +58,12 @@ mod tests {
             ("Reject", Some("reject")),
             ("acecpt", Some("accept")),
             ("authentication_results", Some("authentication-results")),
+            ("rejected", Some("reject")),
             ("drop", None),
             ("", None),
         ] {
             assert_eq!(nearest(word, &known), expected, "{word}");
         }
-        assert_eq!(suggest("drop", &["a", "b"]), "known here: a, b");
+        assert_eq!(suggest("drop", "one of:", &["a", "b"]), "one of: a, b");
     }
 }

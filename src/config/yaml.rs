@@ -36,8 +36,8 @@ pub(super) struct SyntaxError {
     /// Octets from the beginning of the text.
     pub(super) offset: usize,
     pub(super) message: String,
-    /// What was being read, where the library says so.
-    pub(super) context: Option<String>,
+    /// What was being read, and from where on.
+    pub(super) context: Option<(usize, String)>,
 }
 
 impl<'a> Tree<'a> {
@@ -78,31 +78,50 @@ impl<'a> Tree<'a> {
         })
     }
 
-    /// The keys that lead to a node, which may be a key itself.
-    pub(super) fn path(&self, id: Id) -> Vec<&str> {
-        let mut path = Vec::new();
+    /// The nodes that lead to a node from the root, both included: keys, or values inside which it is.
+    fn trail(&self, id: Id) -> Vec<Id> {
+        let mut trail = vec![0];
         let mut at = 0;
         while at < id {
             at = match self.node(at) {
                 Node::Map(pairs) => {
-                    let pair = &pairs[pairs.partition_point(|&(key, _)| key <= id) - 1];
-                    path.push(if let Node::Text(text) = self.node(pair.0) { text.as_ref() } else { "" });
-                    if id < pair.1 { id } else { pair.1 }
+                    let (key, value) = pairs[pairs.partition_point(|&(key, _)| key <= id) - 1];
+                    trail.push(key);
+                    if id < value {
+                        break;
+                    }
+                    value
                 }
                 Node::List(items) => items[items.partition_point(|&item| item <= id) - 1],
                 _ => break,
             };
+            trail.push(at);
         }
-        path
+        trail
     }
 
-    /// The key below a map that the path leads to.
-    pub(super) fn find(&self, map: Id, path: &[&str]) -> Option<Id> {
+    /// The keys that lead to a node, which may be a key itself. Items of lists have none.
+    pub(super) fn path(&self, id: Id) -> Vec<&str> {
+        let trail = self.trail(id);
+        let keys = trail.windows(2).filter_map(|step| match (self.node(step[0]), self.node(step[1])) {
+            (Node::Map(_), Node::Text(key)) => Some(key.as_ref()),
+            _ => None,
+        });
+        keys.collect()
+    }
+
+    /// Whether a node is `whole` or inside it.
+    pub(super) fn is_within(&self, id: Id, whole: Id) -> bool {
+        self.trail(id).contains(&whole)
+    }
+
+    /// The key below a map that the path leads to, and its value.
+    pub(super) fn find(&self, map: Id, path: &[&str]) -> Option<(Id, Id)> {
         let (first, rest) = path.split_first()?;
         let Node::Map(pairs) = self.node(map) else { return None };
         let named = |&&(key, _): &&(Id, Id)| matches!(self.node(key), Node::Text(text) if text == first);
         let &(key, value) = pairs.iter().find(named)?;
-        if rest.is_empty() { Some(key) } else { self.find(value, rest) }
+        if rest.is_empty() { Some((key, value)) } else { self.find(value, rest) }
     }
 
     /// Where a node is in the text that the tree was read from: its first octet and its length there.
@@ -122,7 +141,7 @@ impl SyntaxError {
         let whole = error.to_string();
         // The library writes `problem at line 3 column 1, while reading something at line 2 column 1`.
         let (problem, context) = match whole.split_once(", while ") {
-            Some((problem, context)) => (problem, Some(format!("while {context}"))),
+            Some((problem, context)) => (problem, beginning(text, context)),
             None => (whole.as_str(), None),
         };
         let message = problem.split(" at line ").next().unwrap_or(problem).to_owned();
@@ -130,25 +149,47 @@ impl SyntaxError {
     }
 }
 
-/// Where an error points to, in octets. The library counts characters.
+/// Where an error points to, in octets.
 fn offset(text: &str, error: &serde_yaml::Error) -> usize {
-    let characters = error.location().map_or(0, |location| location.index());
-    text.char_indices().nth(characters).map_or(text.len(), |(at, _)| at)
+    let index = error.location().map_or(0, |location| location.index());
+    text.floor_char_boundary(index.min(text.len()))
+}
+
+/// What `reading something at line 2 column 1` says: from where on, and what was being read.
+fn beginning(text: &str, context: &str) -> Option<(usize, String)> {
+    let (what, place) = context.split_once(" at line ")?;
+    let (line, column) = place.split_once(" column ")?;
+    let (line, column): (usize, usize) = (line.parse().ok()?, column.parse().ok()?);
+    let line_start: usize = text.split_inclusive('\n').take(line.checked_sub(1)?).map(str::len).sum();
+    let in_line: usize = text[line_start..].chars().take(column.checked_sub(1)?).map(char::len_utf8).sum();
+    Some((line_start + in_line, format!("while {what}")))
 }
 
 /// How many octets the node takes at the beginning of `rest`, on its first line.
 fn token_length(rest: &str, node: &Node<'_>) -> usize {
     let line = rest.lines().next().unwrap_or_default();
-    let flow = |end| line.rfind(end).map_or(1, |at| at + 1);
     match (line.chars().next(), node) {
         (None, _) => 0,
         (Some(quote @ ('"' | '\'')), _) => line[1..].find(quote).map_or(line.len(), |at| at + 2),
-        (Some('{'), Node::Map(_)) => flow('}'),
-        (Some('['), Node::List(_)) => flow(']'),
+        (Some('{' | '['), Node::Map(_) | Node::List(_)) => flow_length(line),
         (Some(_), Node::Text(text)) if line.starts_with(text.as_ref()) => text.len(),
         (Some(_), Node::List(_)) => 1,
         (Some(c), _) => line.find([':', ',', ']', '}', ' ']).unwrap_or(line.len()).max(c.len_utf8()),
     }
+}
+
+/// How many octets a flow collection takes that `line` begins with; quoted brackets are not looked for.
+fn flow_length(line: &str) -> usize {
+    let mut depth = 0_usize;
+    for (at, c) in line.char_indices() {
+        match c {
+            '{' | '[' => depth += 1,
+            '}' | ']' if depth == 1 => return at + 1,
+            '}' | ']' => depth -= 1,
+            _ => {}
+        }
+    }
+    line.trim_end().len()
 }
 
 /// Whether YAML allows the character in a stream (YAML 1.1, 5.1).
