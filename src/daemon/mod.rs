@@ -4,18 +4,18 @@ mod clock;
 mod conversation;
 mod log;
 mod run;
+mod snapshot;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
 pub use clock::now;
-pub use run::{RunError, run, sources};
+pub use run::{RunError, run};
+pub use snapshot::sources;
 
-use crate::lookup::Sources;
-use crate::policy::Policy;
 use log::Log;
+use snapshot::Snapshot;
 
 /// What all sessions share.
 struct Daemon {
@@ -28,11 +28,4 @@ impl Daemon {
     fn snapshot(&self) -> Arc<Snapshot> {
         self.snapshot.load_full()
     }
-}
-
-/// One configuration in force.
-struct Snapshot {
-    policy: Policy,
-    sources: Arc<Sources>,
-    decision_time: Duration,
 }

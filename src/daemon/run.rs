@@ -11,14 +11,13 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
+use super::Daemon;
 use super::conversation::Talk;
 use super::log::Log;
-use super::{Daemon, Snapshot};
+use super::snapshot::{Snapshot, count};
 use crate::config::{self, Config, LogLevel, Report};
-use crate::lookup::Sources;
-use crate::lookup::dns::{self, Resolver};
+use crate::lookup::dns;
 use crate::milter::{self, BindError, Bound};
-use crate::spf;
 
 /// Why the daemon does not run.
 #[derive(Debug, thiserror::Error)]
@@ -64,25 +63,6 @@ pub async fn run(load: impl Fn() -> Result<(Config, Report), Report>) -> Result<
     info!("ended");
     daemon.log.flush();
     Ok(())
-}
-
-/// The sources that a configuration describes.
-pub fn sources(config: &Config) -> Result<Arc<Sources>, RunError> {
-    let spf = spf::Options {
-        lookups: count(config.limits.spf_lookups),
-        void_lookups: count(config.limits.spf_void_lookups),
-        time: config.limits.decision_time,
-        explanation: config.policy.quotes_explanations(),
-        receiver: config.policy.site.host_name.clone(),
-    };
-    Ok(Arc::new(Sources::new(Resolver::new(&dns_settings(&config.dns))?, spf)))
-}
-
-impl Snapshot {
-    fn new(config: &Config) -> Result<Self, RunError> {
-        let decision_time = config.limits.decision_time;
-        Ok(Self { policy: config.policy.clone(), sources: sources(config)?, decision_time })
-    }
 }
 
 /// The signals that steer the daemon.
@@ -194,21 +174,6 @@ fn level(level: LogLevel) -> LevelFilter {
         LogLevel::Info => LevelFilter::INFO,
         LogLevel::Debug => LevelFilter::DEBUG,
         LogLevel::Trace => LevelFilter::TRACE,
-    }
-}
-
-fn count(number: u32) -> usize {
-    usize::try_from(number).unwrap_or(usize::MAX)
-}
-
-fn dns_settings(dns: &config::Dns) -> dns::Settings {
-    dns::Settings {
-        servers: dns.servers.clone(),
-        timeout: dns.timeout,
-        attempts: count(dns.attempts),
-        cache_entries: dns.cache_entries,
-        failure_ttl: dns.failure_ttl,
-        case_randomization: dns.case_randomization,
     }
 }
 
