@@ -327,7 +327,8 @@ domains: { hosted: , other: { spf: { mode: monitor } } }
                     fresh.play(&Event::Helo(name)).await;
                 }
                 let mail = Event::Mail("<kind@sender>", None);
-                for event in [mail].iter().chain(&message) {
+                let end = [Event::Rcpt("<x@hosted>"), Event::EndOfMessage];
+                for event in [mail].iter().chain(&message).chain(&end) {
                     used.play(event).await;
                     fresh.play(event).await;
                 }
