@@ -2,7 +2,11 @@
 //!
 //! It answers as a recursive server would: aliases are followed, what is not in the zone does not exist.
 
-#![allow(dead_code, reason = "each test binary uses its own part of this")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "a module of every test binary, each of which uses its own part of it"
+)]
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -43,7 +47,6 @@ pub struct Zone {
     silent: Vec<Name>,
     ttl: u32,
     negative_ttl: u32,
-    loopback: Vec<(Name, RecordType)>,
 }
 
 impl Default for Zone {
@@ -54,7 +57,6 @@ impl Default for Zone {
             silent: Vec::new(),
             ttl: 300,
             negative_ttl: 300,
-            loopback: Vec::new(),
         }
     }
 }
@@ -314,15 +316,14 @@ impl Script {
         };
         let Some(answer) = answer else { return Vec::new() };
         let messages = match fault {
-            None => vec![answer],
+            Some(Fault::Truncate) if transport == Transport::Udp => vec![answer.truncate()],
+            None | Some(Fault::Truncate) => vec![answer],
             Some(Fault::Delay(delay)) => {
                 tokio::time::sleep(delay).await;
                 vec![answer]
             }
             Some(Fault::Drop) => vec![],
             Some(Fault::Code(code)) => vec![bare(request, query, code)],
-            Some(Fault::Truncate) if transport == Transport::Udp => vec![answer.truncate()],
-            Some(Fault::Truncate) => vec![answer],
             Some(Fault::WrongId) => vec![with_other_id(&answer)],
             Some(Fault::SpoofedFirst) => {
                 let spoofed = spoof(&answer);
