@@ -89,12 +89,19 @@ async fn a_server_that_says_no_is_not_asked_twice() {
         (ResponseCode::ServFail, "SERVFAIL"),
         (ResponseCode::Refused, "REFUSED"),
         (ResponseCode::NotAuth, "RCODE 9"),
+        (ResponseCode::Unknown(12), "RCODE 12"),
     ] {
         let expected = format!("temperror: DNS: {name} for TXT example.org");
         let (server, resolver) = check(Fault::Code(code), &expected).await;
         assert_eq!(server.total(), 1);
         assert_eq!(resolver.counts().failed, 1);
     }
+}
+
+#[tokio::test]
+async fn a_referral_is_not_the_news_that_there_is_nothing() {
+    let cause = "temperror: DNS: a referral, which no recursive server gives for TXT example.org";
+    check(Fault::Referral, cause).await;
 }
 
 #[tokio::test]

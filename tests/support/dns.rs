@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query, ResponseCode};
-use hickory_proto::rr::rdata::{A, AAAA, CNAME, MX, PTR, SOA, TXT};
+use hickory_proto::rr::rdata::{A, AAAA, CNAME, MX, NS, PTR, SOA, TXT};
 use hickory_proto::rr::{Name, RData, Record, RecordType};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
@@ -30,6 +30,8 @@ pub enum Fault {
     Drop,
     /// They are an error.
     Code(ResponseCode),
+    /// They name other servers instead, as no recursive server does.
+    Referral,
     /// They are truncated over UDP, whole over TCP.
     Truncate,
     /// They carry the id of another query, and no other comes.
@@ -324,6 +326,7 @@ impl Script {
             }
             Some(Fault::Drop) => vec![],
             Some(Fault::Code(code)) => vec![bare(request, query, code)],
+            Some(Fault::Referral) => vec![referral(request, query)],
             Some(Fault::WrongId) => vec![with_other_id(&answer)],
             Some(Fault::SpoofedFirst) => {
                 let spoofed = spoof(&answer);
@@ -352,6 +355,13 @@ fn bare(request: &Message, query: &Query, code: ResponseCode) -> Message {
     let mut message = Message::new(request.metadata.id, MessageType::Response, OpCode::Query);
     message.metadata.response_code = code;
     message.add_query(query.clone());
+    message
+}
+
+fn referral(request: &Message, query: &Query) -> Message {
+    let mut message = bare(request, query, ResponseCode::NoError);
+    let server = NS(name_of("ns.example"));
+    message.add_authority(Record::from_rdata(query.name().base_name(), 300, RData::NS(server)));
     message
 }
 
