@@ -87,7 +87,7 @@ const TEXT_LIMIT: usize = 1000;
 pub async fn evaluate(dns: &impl Records, question: &SpfQuestion, options: &Options) -> SpfAnswer {
     // RFC 7208, 4.3: a malformed domain, or one of a single label, has no policy.
     let Some(identity) = Identity::new(&question.local_part, &question.domain) else {
-        let cause = format!("‘{}’ is no domain that could have an SPF record", question.domain);
+        let cause = format!("‘{}’ is no domain that could have an SPF record", clip(&question.domain, 255));
         return SpfAnswer::new(SpfResult::None, cause);
     };
     let deadline = Instant::now() + options.time;

@@ -6,13 +6,14 @@
 //! such, and a sound one rewritten: what stays out of sight of viaspf is carried by a [`Marks`] label in a domain-spec,
 //! which the adapter recognises and strips. Qualifiers and order of the terms never change.
 
-use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use viaspf::record::{
     A, Directive, DomainSpec, Explanation, Ip4, Ip4CidrLength, Ip6, Ip6CidrLength, MacroExpand, MacroKind,
     MacroString, MacroStringSegment, Mechanism, Modifier, Mx, Qualifier, SpfRecord, Term,
 };
+
+use super::identity::nonce;
 
 /// Labels that mark names for the adapter. They cannot be guessed, so that no record, local-part or PTR record can
 /// bring one in: a name with the label `any_address` matches whatever the client's address is. They come first in a
@@ -28,8 +29,8 @@ pub(super) struct Marks {
 impl Marks {
     /// Fresh labels.
     pub(super) fn draw() -> Self {
-        let nonce = RandomState::new().hash_one("SPF");
-        Self { any_address: format!("any!{nonce:016x}"), explanation: format!("exp!{nonce:016x}") }
+        let nonce = nonce();
+        Self { any_address: format!("any!{nonce}"), explanation: format!("exp!{nonce}") }
     }
 }
 

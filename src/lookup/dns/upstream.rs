@@ -143,7 +143,8 @@ impl Asking<'_> {
         }
     }
 
-    /// The answer, if it came in time.
+    /// The answer, if it came in time: `timeout` is the administrator's word on how long a try may take, and what takes
+    /// longer is for those who ask next.
     fn heard(&mut self, joined: Result<Outcome, JoinError>) -> Option<Reply> {
         let cause = match joined {
             Ok(Outcome { result: Ok(reply), took, .. }) if took <= self.upstream.timeout => {
