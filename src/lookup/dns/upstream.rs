@@ -234,7 +234,7 @@ fn without_records(error: &NetError) -> Result<Reply, Failure> {
         }
         NetError::Dns(DnsError::NoRecordsFound(none)) => match none.response_code {
             ResponseCode::NoError | ResponseCode::NXDomain => {
-                // RFC 2308, 5: the SOA record says how long; without it, nothing may be remembered.
+                // RFC 2308, 5: the SOA record says how long; without it, no longer than need be.
                 let lifetime = lifetime(none.negative_ttl.unwrap_or(0));
                 Ok(Reply { answer: Err(NotFound::NoRecords), lifetime })
             }
