@@ -1,6 +1,8 @@
 //! What is wrong with a configuration, where, and what to do about it; as text for people and as JSON for programs.
 
-use annotate_snippets::{AnnotationKind, Element, Group, Level, Origin, Renderer, Snippet};
+use annotate_snippets::{
+    AnnotationKind, Element, Group, Level, Origin, Renderer, Snippet, normalize_untrusted_str,
+};
 use serde::Serialize;
 
 /// How bad it is.
@@ -120,7 +122,7 @@ impl Diagnostic {
             group = group.element(related.place.show(AnnotationKind::Context, Some(&related.label)));
         }
         if let Some(hint) = &self.hint {
-            group = group.element(Level::HELP.message(hint));
+            group = group.element(Level::HELP.message(normalize_untrusted_str(hint)));
         }
         renderer.render(&[group])
     }
@@ -139,7 +141,7 @@ impl Place {
         Snippet::source(line)
             .line_start(spot.line)
             .path(self.file.as_str())
-            .annotation(kind.span(span).label(label))
+            .annotation(kind.span(span).label(label.map(normalize_untrusted_str)))
             .into()
     }
 }
@@ -150,13 +152,17 @@ pub(super) fn quoted(text: &str) -> String {
     if text.is_empty() {
         return "an empty text".to_owned();
     }
-    let mut shown: String = text.chars().take(LONGEST).flat_map(visible).collect();
-    if text.chars().nth(LONGEST).is_some() {
-        shown.push('…');
-    }
-    format!("`{shown}`")
+    format!("`{}`", visible(text, LONGEST))
 }
 
-fn visible(c: char) -> Vec<char> {
-    if c.is_control() { c.escape_default().collect() } else { vec![c] }
+/// The first `longest` characters of a text, without controls.
+pub(super) fn visible(text: &str, longest: usize) -> String {
+    let mut shown = String::new();
+    for c in text.chars().take(longest) {
+        if c.is_control() { shown.extend(c.escape_default()) } else { shown.push(c) }
+    }
+    if text.chars().nth(longest).is_some() {
+        shown.push('…');
+    }
+    shown
 }

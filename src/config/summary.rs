@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
+use super::diagnostic::visible;
 use super::{Address, Config, Listener, Profile};
 use crate::check::exception::{Exception, Pattern};
 use crate::check::spf::{Action, Actions, Record, Settings};
@@ -50,6 +51,9 @@ pub fn summary(config: &Config) -> String {
 /// How many policies and how many items of a list are shown.
 const MOST_POLICIES: usize = 20;
 const MOST_ITEMS: usize = 4;
+
+/// How much of a free text is shown, in characters.
+const LONGEST_TEXT: usize = 80;
 
 /// The different policies, each with its domains; those with most domains first.
 fn distinct(hosted: &BTreeMap<Domain, Arc<Locks>>) -> Vec<(&Locks, Vec<&Domain>)> {
@@ -131,9 +135,9 @@ fn describe_exception(exception: &Exception) -> String {
         exception.sender.as_ref().map(|sender| format!("sender {}", pattern(sender))),
         exception.network.map(|network| format!("network {}", shown_network(&network))),
         exception.recipient.as_ref().map(|recipient| format!("recipient {}", pattern(recipient))),
-        exception.login.as_ref().map(|login| format!("login {login}")),
+        exception.login.as_ref().map(|login| format!("login {}", visible(login, LONGEST_TEXT))),
         exception.until.map(|until| format!("until {until}")),
-        exception.note.as_ref().map(|note| format!("({note})")),
+        exception.note.as_ref().map(|note| format!("({})", visible(note, LONGEST_TEXT))),
     ];
     parts.into_iter().flatten().collect::<Vec<_>>().join(" ")
 }

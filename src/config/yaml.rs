@@ -144,8 +144,12 @@ impl SyntaxError {
             Some((problem, context)) => (problem, beginning(text, context)),
             None => (whole.as_str(), None),
         };
-        let message = problem.split(" at line ").next().unwrap_or(problem).to_owned();
-        Self { offset: offset(text, error), message, context }
+        let message = match problem.split(" at line ").next().unwrap_or(problem) {
+            "recursion limit exceeded" => "this is nested too deeply",
+            "repetition limit exceeded" => Reader::TOO_LARGE,
+            problem => problem,
+        };
+        Self { offset: offset(text, error), message: message.to_owned(), context }
     }
 }
 
@@ -207,6 +211,8 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
+    const TOO_LARGE: &'static str = "aliases make the document too large";
+
     /// Begins a node.
     fn begin<E: serde::de::Error>(&mut self, node: Node<'a>) -> Result<Id, E> {
         let id = self.nodes.len();
@@ -216,7 +222,7 @@ impl<'a> Reader<'a> {
         let cost = 1 + if let Node::Text(text) = &node { text.len() } else { 0 };
         self.budget = match self.budget.checked_sub(cost) {
             Some(rest) => rest,
-            None => return Err(self.fail("aliases make the document too large from here on")),
+            None => return Err(self.fail(Self::TOO_LARGE)),
         };
         self.nodes.push(node);
         Ok(id)
