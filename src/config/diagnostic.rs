@@ -71,7 +71,7 @@ pub struct Diagnostic {
 pub struct Report {
     /// The problems.
     pub problems: Vec<Diagnostic>,
-    /// How many more there are.
+    /// How many more there are at least.
     pub omitted: usize,
 }
 
@@ -103,7 +103,7 @@ impl Report {
         };
         let mut blocks: Vec<String> = self.problems.iter().map(|problem| problem.render(&renderer)).collect();
         if self.omitted > 0 {
-            blocks.push(format!("… and {} more", self.omitted));
+            blocks.push(format!("… and at least {} more", self.omitted));
         }
         blocks.iter().map(|block| format!("{}\n", block.trim_end())).collect::<Vec<_>>().join("\n")
     }

@@ -1,6 +1,6 @@
 //! What a good configuration amounts to, for its author to compare with what was meant.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::{Display, Write as _};
 use std::sync::Arc;
 
@@ -58,13 +58,17 @@ const LONGEST_TEXT: usize = 80;
 /// The different policies, each with its domains; those with most domains first.
 fn distinct(hosted: &BTreeMap<Domain, Arc<Locks>>) -> Vec<(&Locks, Vec<&Domain>)> {
     let mut policies: Vec<(&Locks, Vec<&Domain>)> = Vec::new();
+    let mut by_address: HashMap<*const Locks, usize> = HashMap::new();
+    let mut by_content: HashMap<String, usize> = HashMap::new();
     for (domain, locks) in hosted {
-        // Comparing pointers is enough for nearly all domains: they share what `defaults` gives them.
-        let same = |known: &&Locks| std::ptr::eq(*known, locks.as_ref()) || **known == **locks;
-        match policies.iter_mut().find(|(known, _)| same(known)) {
-            Some((_, domains)) => domains.push(domain),
-            None => policies.push((locks, vec![domain])),
-        }
+        // Nearly all domains share what `defaults` gives them; only the others have to be compared.
+        let index = *by_address.entry(Arc::as_ptr(locks)).or_insert_with(|| {
+            *by_content.entry(format!("{locks:?}")).or_insert_with(|| {
+                policies.push((locks, Vec::new()));
+                policies.len() - 1
+            })
+        });
+        policies[index].1.push(domain);
     }
     policies.sort_by_key(|(_, domains)| std::cmp::Reverse(domains.len()));
     policies
