@@ -22,6 +22,16 @@ pub enum Role {
 }
 
 impl Role {
+    /// The word for it in the configuration.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Inbound => "inbound",
+            Self::Submission => "submission",
+            Self::Local => "local",
+        }
+    }
+
     /// All roles with their names in the configuration.
     pub const NAMES: [(&'static str, Self); 4] = [
         ("auto", Self::Auto),

@@ -1,5 +1,7 @@
 //! The configuration: golden cases, the reference, and what must hold for any file.
 
+#![expect(clippy::unwrap_used, reason = "all of this is a test; clippy only sees the functions marked so")]
+
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;

@@ -83,7 +83,7 @@ impl Pattern {
     fn matches_recipients(&self, request: &Request<'_>) -> bool {
         let matches = |path: &ForwardPath| match path {
             ForwardPath::Mailbox(mailbox) => self.matches(mailbox),
-            ForwardPath::Postmaster | ForwardPath::Malformed(_) => false,
+            ForwardPath::Postmaster | ForwardPath::AtLiteral(_) | ForwardPath::Malformed(_) => false,
         };
         match request.point {
             Point::Recipient(path) => matches(path),

@@ -1,5 +1,7 @@
 //! What is wrong with a configuration, where, and what to do about it; as text for people and as JSON for programs.
 
+use std::fmt;
+
 use annotate_snippets::{
     AnnotationKind, Element, Group, Level, Origin, Renderer, Snippet, normalize_untrusted_str,
 };
@@ -106,6 +108,18 @@ impl Report {
             blocks.push(format!("… and at least {} more", self.omitted));
         }
         blocks.iter().map(|block| format!("{}\n", block.trim_end())).collect::<Vec<_>>().join("\n")
+    }
+}
+
+impl fmt::Display for Diagnostic {
+    /// The problem in one line, for the log: `file:line:column: message; hint`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:", self.place.file)?;
+        if let Some(spot) = &self.place.spot {
+            write!(f, "{}:{}:", spot.line, spot.column)?;
+        }
+        write!(f, " {}", self.message)?;
+        self.hint.as_ref().map_or(Ok(()), |hint| write!(f, "; {hint}"))
     }
 }
 

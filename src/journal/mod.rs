@@ -88,7 +88,7 @@ impl Record {
         record.check = decisive.map(|finding| finding.check.as_str());
         record.reason = remark.map(|remark| remark.reason);
         record.detail = remark.map(|remark| remark.detail.clone());
-        record.reply = decision.would.reply().map(Reply::to_string);
+        record.reply = decision.verdict.reply().or(decision.would.reply()).map(Reply::to_string);
         record.spf = spf(&decision.observations);
         record
     }

@@ -45,7 +45,7 @@ impl FromStr for Domain {
         if name.is_empty() {
             return Err(DomainError::Empty);
         }
-        if name.starts_with('[') {
+        if name.starts_with('[') && name.ends_with(']') {
             return Err(DomainError::Literal(text.to_owned()));
         }
         let invalid = || DomainError::Invalid(text.to_owned());

@@ -2,6 +2,7 @@
 //!
 //! Everything else in the crate stands on this module, and this module stands on nothing of ours.
 
+pub mod address_list;
 pub mod authres;
 pub mod domain;
 pub mod header;

@@ -157,6 +157,8 @@ pub enum ForwardPath {
     Postmaster,
     /// A mailbox.
     Mailbox(Mailbox),
+    /// A mailbox at an address literal (RFC 5321, 4.1.3), which belongs to no domain.
+    AtLiteral(String),
     /// Something that the MTA let through and we cannot read; kept without angle brackets.
     Malformed(String),
 }
@@ -168,14 +170,18 @@ impl ForwardPath {
         if address.eq_ignore_ascii_case("postmaster") {
             return Self::Postmaster;
         }
-        address.parse().map_or_else(|_| Self::Malformed(address.to_owned()), Self::Mailbox)
+        match address.parse() {
+            Ok(mailbox) => Self::Mailbox(mailbox),
+            Err(PathError::Domain(DomainError::Literal(_))) => Self::AtLiteral(address.to_owned()),
+            Err(_) => Self::Malformed(address.to_owned()),
+        }
     }
 
     /// The domain, where there is one.
     pub fn domain(&self) -> Option<&Domain> {
         match self {
             Self::Mailbox(mailbox) => Some(mailbox.domain()),
-            Self::Postmaster | Self::Malformed(_) => None,
+            Self::Postmaster | Self::AtLiteral(_) | Self::Malformed(_) => None,
         }
     }
 }
@@ -185,7 +191,7 @@ impl fmt::Display for ForwardPath {
         match self {
             Self::Postmaster => f.write_str("postmaster"),
             Self::Mailbox(mailbox) => mailbox.fmt(f),
-            Self::Malformed(raw) => f.write_str(raw),
+            Self::AtLiteral(raw) | Self::Malformed(raw) => f.write_str(raw),
         }
     }
 }
@@ -259,8 +265,9 @@ mod tests {
     }
 
     #[test]
-    fn the_bare_postmaster_is_a_forward_path() {
+    fn forward_paths_without_a_domain() {
         assert_eq!(ForwardPath::parse("<Postmaster>"), ForwardPath::Postmaster);
+        assert_eq!(ForwardPath::parse("<a@[192.0.2.1]>"), ForwardPath::AtLiteral("a@[192.0.2.1]".to_owned()));
         assert_eq!(ForwardPath::parse("<copier>"), ForwardPath::Malformed("copier".to_owned()));
     }
 

@@ -17,6 +17,32 @@ struct Session<C> {
     granted: Granted,
     /// From CONNECT to QUIT. Sendmail may go on to the next client on the same connection, so nothing is left in between.
     conversation: Option<C>,
+    /// Whether a message is open. The library keeps the order of commands, but after ABORT it lets RCPT pass.
+    message: bool,
+}
+
+impl<C: Conversation> Session<C> {
+    /// The conversation, if a message is open.
+    fn message(&mut self) -> Option<&mut C> {
+        self.conversation.as_mut().filter(|_| self.message)
+    }
+
+    /// Ends the open message without a verdict.
+    fn abort(&mut self) {
+        if let Some(conversation) = self.message() {
+            conversation.abort();
+        }
+        self.message = false;
+    }
+
+    /// The status after an event that has no answer. Where the MTA waits for one all the same, an event that nobody
+    /// could take is put off: CONNECT or MAIL is missing.
+    fn collected(&self, silence: ProtoOpts, taken: bool) -> Status {
+        match self.granted.collected(silence) {
+            Status::Continue if !taken => Status::Tempfail,
+            status => status,
+        }
+    }
 }
 
 impl<C> Drop for Session<C> {
@@ -29,6 +55,8 @@ impl<C> Drop for Session<C> {
 }
 
 /// The callbacks of one listener: `begin` makes its conversations.
+///
+/// A session exists from the negotiation on. A callback without one has no business here, and says [`Status::Tempfail`].
 pub(super) fn callbacks<C, F>(begin: F) -> Callbacks<impl Send + 'static>
 where
     C: Conversation,
@@ -45,54 +73,65 @@ where
                 cx.requested_actions = granted.actions;
                 cx.requested_opts = granted.options;
                 cx.requested_macros = granted.macros();
-                cx.data = Some(Session { granted, conversation: None });
+                cx.data = Some(Session { granted, conversation: None, message: false });
                 Status::Continue
             })
         })
         .on_connect(move |cx, name, socket| {
             let begin = Arc::clone(&begin);
             Box::pin(async move {
-                let Some(session) = cx.data.as_mut() else { return Status::Tempfail };
+                let Some(session) = &mut cx.data else { return Status::Tempfail };
                 session.conversation = Some(begin(connect(&name, &socket, &cx.macros)));
-                session.granted.collected(ProtoOpts::NOREPLY_CONNECT)
+                session.collected(ProtoOpts::NOREPLY_CONNECT, true)
             })
         })
         .on_helo(|cx, name| {
-            Box::pin(
-                async move { collect(cx.data.as_mut(), ProtoOpts::NOREPLY_HELO, |c| c.helo(text(&name))) },
-            )
+            Box::pin(async move {
+                let Some(session) = &mut cx.data else { return Status::Tempfail };
+                session.abort();
+                let taken = session.conversation.as_mut().map(|conversation| conversation.helo(text(&name)));
+                session.collected(ProtoOpts::NOREPLY_HELO, taken.is_some())
+            })
         })
         .on_mail(|cx, arguments| {
             Box::pin(async move {
+                let Some(session) = &mut cx.data else { return Status::Tempfail };
+                session.abort();
+                session.message = session.conversation.is_some();
                 let mail = mail(&arguments, &cx.macros);
-                collect(cx.data.as_mut(), ProtoOpts::NOREPLY_MAIL, |c| c.mail(mail))
+                let taken = session.message().map(|conversation| conversation.mail(mail));
+                session.collected(ProtoOpts::NOREPLY_MAIL, taken.is_some())
             })
         })
         .on_rcpt(|cx, arguments| {
             Box::pin(async move {
-                let Some(conversation) = open(cx.data.as_mut()) else { return Status::Tempfail };
+                let message = cx.data.as_mut().and_then(Session::message);
+                let Some(conversation) = message else { return Status::Tempfail };
                 let answer = conversation.rcpt(rcpt(&arguments, &cx.macros)).await;
                 status(&answer, &mut cx.reply)
             })
         })
         .on_header(|cx, name, value| {
             Box::pin(async move {
+                let Some(session) = &mut cx.data else { return Status::Tempfail };
                 let field = Field::new(text(&name), text(&value));
-                collect(cx.data.as_mut(), ProtoOpts::NOREPLY_HEADER, |c| c.header(field))
+                let taken = session.message().map(|conversation| conversation.header(field));
+                session.collected(ProtoOpts::NOREPLY_HEADER, taken.is_some())
             })
         })
         .on_eom(|cx| Box::pin(end_of_message(cx)))
         .on_abort(|cx| {
             Box::pin(async move {
-                if let Some(conversation) = open(cx.data.as_mut()) {
-                    conversation.abort();
+                if let Some(session) = &mut cx.data {
+                    session.abort();
                 }
                 Status::Continue
             })
         })
         .on_close(|cx| {
             Box::pin(async move {
-                if let Some(session) = cx.data.as_mut() {
+                if let Some(session) = &mut cx.data {
+                    session.message = false;
                     session.conversation = None;
                 }
                 Status::Continue
@@ -100,38 +139,16 @@ where
         })
 }
 
-/// Hands an event over that has no answer.
-fn collect<C: Conversation>(
-    session: Option<&mut Session<C>>,
-    silence: ProtoOpts,
-    event: impl FnOnce(&mut C),
-) -> Status {
-    let Some(session) = session else { return Status::Tempfail };
-    let status = session.granted.collected(silence);
-    match open(Some(session)) {
-        Some(conversation) => event(conversation),
-        // Commands before CONNECT: nobody knows whom they come from. The recipient will get the answer.
-        None if status == Status::Continue => return Status::Tempfail,
-        None => {}
-    }
-    status
-}
-
-/// The conversation that CONNECT has begun.
-fn open<C>(session: Option<&mut Session<C>>) -> Option<&mut C> {
-    session.and_then(|session| session.conversation.as_mut())
-}
-
 async fn end_of_message<C: Conversation>(cx: &mut EomContext<Session<C>>) -> Status {
-    let queue_id = given(&cx.macros, c"i");
-    let Some(conversation) = open(cx.data.as_mut()) else { return Status::Tempfail };
-    let (edits, answer) = conversation.end_of_message(queue_id).await;
+    let Some(session) = &mut cx.data else { return Status::Tempfail };
+    let Some(conversation) = session.message() else { return Status::Tempfail };
+    let (edits, answer) = conversation.end_of_message(given(&cx.macros, c"i")).await;
+    session.message = false;
     if answer == Answer::Continue {
         for edit in &edits {
             match apply(edit, &cx.actions).await {
-                Ok(()) => {}
                 // An old MTA: the message is worth more than the trace field. The negotiation has left a line about it.
-                Err(ActionError::NotAvailable) => {}
+                Ok(()) | Err(ActionError::NotAvailable) => {}
                 Err(error) => tracing::warn!(%error, ?edit, "a change to the message was not made"),
             }
         }

@@ -10,18 +10,19 @@ use crate::mail::{Edit, Field, Reply};
 
 /// One SMTP session as an MTA reports it, with any number of messages in sequence.
 ///
-/// It begins with a [`Connect`], from which the listener's closure makes it. Events come in the order in which the MTA sent them, one at a time. HELO, MAIL and header fields are only
-/// collected, so their methods have no answer and must not wait for anything. A message begins at [`mail`](Self::mail),
-/// whatever went before: an MTA need not end the last one. The conversation is dropped when the connection ends, with a
-/// message open or not.
+/// It begins with a [`Connect`], from which the listener's closure makes it, and is dropped when the connection ends.
+/// Events come one at a time, in the order in which the MTA sent them, and the order is kept whatever a peer does: a
+/// message begins at [`mail`](Self::mail), goes on with [`rcpt`](Self::rcpt) and [`header`](Self::header), and ends
+/// exactly once: at [`end_of_message`](Self::end_of_message), at [`abort`](Self::abort), or with the connection.
 ///
+/// HELO, MAIL and header fields are only collected, so their methods have no answer and must not wait for anything.
 /// A panic in a method ends this connection and no other.
 pub trait Conversation: Send + 'static {
-    /// The client has said HELO or EHLO. It may do so again, at any time: after STARTTLS, or because it likes to. Each
-    /// ends an open message and takes the login with it.
+    /// The client has said HELO or EHLO. It may do so again, between messages: after STARTTLS, or because it likes to.
+    /// The last one counts.
     fn helo(&mut self, name: String);
 
-    /// A new message. Nothing of an earlier one may be left.
+    /// A new message. Nothing of an earlier one may be left, the login included.
     fn mail(&mut self, mail: Mail);
 
     /// One more recipient, which the MTA itself has no objection to. [`Answer::Reply`] refuses this recipient only,
@@ -40,8 +41,7 @@ pub trait Conversation: Send + 'static {
         queue_id: Option<String>,
     ) -> impl Future<Output = (Vec<Edit>, Answer)> + Send;
 
-    /// The open message, if there is one, will not be sent. It may come any number of times in a row, and it does not
-    /// come after an answer of ours that ended the message.
+    /// The open message will not be sent.
     fn abort(&mut self);
 }
 

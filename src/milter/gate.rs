@@ -31,7 +31,7 @@ impl Default for Limits {
         Self {
             connections: 1000,
             connections_per_peer: 0,
-            idle_time: Duration::from_secs(3600),
+            idle_time: Duration::from_hours(1),
             frame_time: Duration::from_secs(30),
             drain_time: Duration::from_secs(20),
         }
@@ -162,7 +162,7 @@ mod tests {
         let second = gate.seat(gate.place().await, Peer::Unix).unwrap();
         assert_eq!(gate.open(), 2);
 
-        let minute = Duration::from_secs(60);
+        let minute = Duration::from_mins(1);
         assert!(tokio::time::timeout(minute, gate.place()).await.is_err(), "two over all");
         drop(first);
         let third = gate.seat(gate.place().await, PEER).unwrap();

@@ -5,7 +5,8 @@
 //! lies around it is ours, each in its file:
 //!
 //! - `socket`: what we listen on; `listener`: accepting; `gate`: how many; `trouble`: a quiet log;
-//! - `stream`: time limits and the two directions of frames, `inbound` and `outbound`; `frame`: their form;
+//! - `stream`: one connection, with its time limits (`patience`) and the two directions of frames (`inbound`,
+//!   `outbound`); `frame`: their form;
 //! - `negotiation`: what we ask of the MTA; `callbacks`: glue; `conversation`: what the daemon implements.
 //!
 //! Invariants: no event is answered that the MTA does not expect an answer to, and none is left unanswered that it
@@ -20,6 +21,7 @@ mod inbound;
 mod listener;
 mod negotiation;
 mod outbound;
+mod patience;
 mod socket;
 mod stream;
 mod trouble;
@@ -98,7 +100,7 @@ fn reached(stage: &watch::Sender<Stage>, wanted: Stage) -> impl Future<Output = 
     async move {
         // The sender is gone when `serve` was dropped, which is no reason to break off a session.
         if stage.wait_for(|&stage| stage >= wanted).await.is_err() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }

@@ -7,14 +7,13 @@ use std::fmt::Display;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Instant, Sleep, sleep};
 
-use super::gate::{Limits, Seat};
+use super::gate::Seat;
 use super::inbound::Inbound;
 use super::outbound::Outbound;
+use super::patience::{Patience, Wait};
 use super::trouble::Trouble;
 
 /// Octets read at a time: what MTAs send before they wait is shorter.
@@ -145,63 +144,163 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for FrameStream<S> {
     }
 }
 
-/// What a connection waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Wait {
-    /// For us.
-    Nothing,
-    /// For the end of the negotiation, from the beginning of the connection.
-    Negotiation,
-    /// For the first octet of a frame.
-    Silence,
-    /// For the rest of a frame.
-    Frame,
-    /// For the peer to read.
-    Reader,
-}
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
 
-/// One time limit at a time: the library reads or writes, never both.
-struct Patience {
-    wait: Wait,
-    end: Pin<Box<Sleep>>,
-    idle_time: Duration,
-    frame_time: Duration,
-}
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+    use tokio::sync::oneshot;
+    use tokio::time::{Instant, advance};
 
-impl Patience {
-    fn new(limits: &Limits) -> Self {
-        let Limits { idle_time, frame_time, .. } = *limits;
-        Self { wait: Wait::Negotiation, end: Box::pin(sleep(frame_time)), idle_time, frame_time }
+    use super::super::frame::frame;
+    use super::super::gate::{Gate, Limits, Peer};
+    use super::*;
+
+    const OFFER: &[u8] = b"\0\0\0\x0dO\0\0\0\x06\0\0\x01\xff\0\x1f\xff\xff";
+    const FRAME_TIME: Duration = Duration::from_secs(30);
+
+    async fn stream<S>(socket: S) -> FrameStream<S> {
+        let gate = Gate::new(Limits { frame_time: FRAME_TIME, ..Limits::default() });
+        let seat = gate.seat(gate.place().await, Peer::Unix).unwrap();
+        FrameStream::new(socket, seat, Box::pin(std::future::pending()))
     }
 
-    fn limit(&self, wait: Wait) -> Duration {
-        if wait == Wait::Silence { self.idle_time } else { self.frame_time }
+    /// A connection after the negotiation, and the MTA's end of it.
+    async fn negotiated(room: usize) -> (FrameStream<DuplexStream>, DuplexStream) {
+        let (mut mta, socket) = duplex(room);
+        let mut stream = stream(socket).await;
+        mta.write_all(OFFER).await.unwrap();
+        let mut offer = [0; 17];
+        stream.read_exact(&mut offer).await.unwrap();
+        assert_eq!(offer, OFFER);
+        stream.write_all(OFFER).await.unwrap();
+        stream.flush().await.unwrap();
+        mta.read_exact(&mut offer).await.unwrap();
+        (stream, mta)
     }
 
-    /// Begins to wait, unless that has begun already. The negotiation is one long wait.
-    fn wait_for(&mut self, wait: Wait) {
-        if self.wait == Wait::Negotiation || self.wait == wait {
-            return;
-        }
-        self.wait = wait;
-        if wait != Wait::Nothing {
-            let end = Instant::now() + self.limit(wait);
-            self.end.as_mut().reset(end);
+    async fn check_lost(stream: &mut FrameStream<DuplexStream>, after: Duration) {
+        let start = Instant::now();
+        let error = stream.read_u8().await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        // The timer counts whole milliseconds, rounded up.
+        let waited = start.elapsed();
+        assert!((after..after + Duration::from_millis(2)).contains(&waited), "{waited:?}, not {after:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_says_nothing_is_closed() {
+        let (_mta, socket) = duplex(100);
+        check_lost(&mut stream(socket).await, FRAME_TIME).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_negotiation_in_drops_is_closed_in_the_same_time() {
+        let (mut mta, socket) = duplex(100);
+        let mut stream = stream(socket).await;
+        let drip = async {
+            for octet in OFFER {
+                tokio::time::sleep(Duration::from_secs(10)).await;
+                if mta.write_all(&[*octet]).await.is_err() {
+                    break;
+                }
+            }
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            () = check_lost(&mut stream, FRAME_TIME) => {}
+            () = drip => unreachable!("it never ends"),
         }
     }
 
-    fn negotiated(&mut self) {
-        if self.wait == Wait::Negotiation {
-            self.wait = Wait::Nothing;
+    #[tokio::test(start_paused = true)]
+    async fn a_silence_has_its_own_limit() {
+        let (mut stream, _mta) = negotiated(100).await;
+        check_lost(&mut stream, Limits::default().idle_time).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn half_a_frame_is_closed() {
+        let (mut stream, mut mta) = negotiated(100).await;
+        mta.write_all(b"\0\0\0\x06Hab").await.unwrap();
+        check_lost(&mut stream, FRAME_TIME).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn our_own_time_is_not_the_peers() {
+        let (mut stream, mut mta) = negotiated(100).await;
+        for _ in 0..3 {
+            mta.write_all(b"\0\0\0\x01A").await.unwrap();
+            let mut whole = [0; 5];
+            stream.read_exact(&mut whole).await.unwrap();
+            advance(2 * Limits::default().idle_time).await;
         }
     }
 
-    /// What was waited for in vain.
-    fn poll_lost(&mut self, cx: &mut Context<'_>) -> Poll<Wait> {
-        if self.wait == Wait::Nothing {
-            return Poll::Pending;
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_does_not_read_is_closed() {
+        let (mut stream, _mta) = negotiated(20).await;
+        let start = Instant::now();
+        stream.write_all(&frame(b'y', &[b'x'; 100])).await.unwrap();
+        let error = stream.flush().await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert!(start.elapsed() >= FRAME_TIME && start.elapsed() < 2 * FRAME_TIME);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_end_of_the_drain_closes_a_silent_connection() {
+        let (end, ended) = oneshot::channel::<()>();
+        let (mut stream, _mta) = negotiated(100).await;
+        stream.closing = Some(Box::pin(async { ended.await.unwrap() }));
+        let end = async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            end.send(()).unwrap();
+        };
+        let (result, ()) = tokio::join!(stream.read_u8(), end);
+        assert_eq!(result.unwrap_err().kind(), io::ErrorKind::ConnectionAborted);
+    }
+
+    /// Takes everything and remembers how often.
+    #[derive(Default)]
+    struct Segments(Vec<Vec<u8>>);
+
+    impl AsyncWrite for Segments {
+        fn poll_write(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            octets: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            self.0.push(octets.to_vec());
+            Poll::Ready(Ok(octets.len()))
         }
-        ready!(self.end.as_mut().poll(cx));
-        Poll::Ready(self.wait)
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[tokio::test]
+    async fn changes_and_reply_are_one_segment() {
+        let mut stream = stream(Segments::default()).await;
+        let frames =
+            [frame(b'm', b"\0\0\0\x01Received-SPF\0\0"), frame(b'i', b"\0\0\0\0A\0b\0"), frame(b'c', b"")];
+        for octets in &frames {
+            stream.write_all(octets).await.unwrap();
+            stream.flush().await.unwrap();
+        }
+        assert_eq!(stream.socket.0, [frames.concat()]);
+    }
+
+    #[tokio::test]
+    async fn changes_without_a_reply_never_leave() {
+        let mut stream = stream(Segments::default()).await;
+        stream.write_all(&frame(b'i', b"\0\0\0\0A\0b\0")).await.unwrap();
+        stream.flush().await.unwrap();
+        stream.shutdown().await.unwrap();
+        assert!(stream.socket.0.is_empty());
     }
 }

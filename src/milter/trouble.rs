@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// The shortest time between two lines about one kind of trouble.
-const INTERVAL: Duration = Duration::from_secs(60);
+const INTERVAL: Duration = Duration::from_mins(1);
 
 /// What can be the matter. Each has its own minute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -81,7 +81,7 @@ fn judge_recipient(
 fn is_always_reachable(recipient: &ForwardPath) -> bool {
     match recipient {
         ForwardPath::Postmaster => true,
-        ForwardPath::Malformed(_) => false,
+        ForwardPath::AtLiteral(_) | ForwardPath::Malformed(_) => false,
         ForwardPath::Mailbox(mailbox) => {
             ["postmaster", "abuse"].iter().any(|role| mailbox.local_part().eq_ignore_ascii_case(role))
         }
