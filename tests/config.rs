@@ -1,9 +1,14 @@
 //! The configuration: golden cases, the reference, and what must hold for any file.
 
+#![expect(clippy::unwrap_used, reason = "all of this is a test; clippy only sees the functions marked so")]
+
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
-use lockdown_milter::config::{self, Format, Host, Style};
+use lockdown_milter::check::spf::Action;
+use lockdown_milter::config::{self, Config, Format, Host, Report, Severity, Style};
+use proptest::prelude::*;
 
 /// A host on which nothing changes.
 fn host() -> Host {
@@ -37,4 +42,269 @@ fn golden_cases() {
         }
     }
     assert!(cases > 25, "only {cases} cases were found");
+}
+
+/// The mode of the SPF lock in example.org: the top-level `mode`, then the settings below it in flow style.
+#[track_caller]
+fn check_mode(top: &str, defaults: &str, domain: &str, expected: &str) {
+    let text = format!(
+        "mode: {top}\nlisten: [\"inet:127.0.0.1:8891\"]\ndefaults: {{ {defaults} }}\ndomains: {{ example.org: {{ {domain} }} }}\n"
+    );
+    let (config, report) = config::parse("x", &text, &host(), Path::new("")).unwrap();
+    assert!(report.is_empty(), "{report:?}");
+    let locks = config.policy.locks(&"example.org".parse().unwrap()).unwrap();
+    assert_eq!(locks.spf.mode.as_str(), expected, "{text}");
+}
+
+#[test]
+fn the_most_specific_mode_wins_and_the_top_level_caps_it() {
+    check_mode("enforce", "", "", "enforce");
+    check_mode("enforce", "mode: monitor", "", "monitor");
+    check_mode("enforce", "mode: monitor, spf: { mode: enforce }", "", "enforce");
+    check_mode("enforce", "spf: { mode: enforce }", "mode: off", "off");
+    check_mode("enforce", "spf: { mode: off }", "mode: enforce", "enforce");
+    check_mode("enforce", "mode: off", "mode: monitor, spf: { mode: enforce }", "enforce");
+    check_mode("enforce", "mode: off, spf: { mode: monitor }", "spf: { explanation: false }", "monitor");
+    check_mode("monitor", "mode: enforce", "spf: { mode: enforce }", "monitor");
+    check_mode("monitor", "", "mode: off", "off");
+    check_mode("off", "", "spf: { mode: enforce }", "off");
+}
+
+/// The actions of `mail_from` and `helo` for a profile and settings of example.org.
+#[track_caller]
+fn check_actions(profile: &str, defaults: &str, domain: &str, expected: &str) {
+    let text = format!(
+        "profile: {profile}\nlisten: [\"inet:127.0.0.1:8891\"]\ndefaults: {{ spf: {{ {defaults} }} }}\ndomains: {{ example.org: {{ spf: {{ {domain} }} }} }}\n"
+    );
+    let (config, _) = config::parse("x", &text, &host(), Path::new("")).unwrap();
+    let spf = &config.policy.locks(&"example.org".parse().unwrap()).unwrap().spf.settings;
+    let word = |action| Action::NAMES.iter().find(|(_, known)| *known == action).unwrap().0;
+    let found =
+        [spf.mail_from.fail, spf.mail_from.permerror, spf.mail_from.temperror, spf.helo.fail].map(word);
+    assert_eq!(found.join(" "), expected, "{text}");
+}
+
+#[test]
+fn settings_are_inherited_one_by_one() {
+    check_actions("relaxed", "", "", "accept accept accept accept");
+    check_actions("standard", "", "", "reject accept accept accept");
+    check_actions("lockdown", "", "", "reject reject accept accept");
+    check_actions("lockdown", "mail_from: { fail: defer }", "", "defer reject accept accept");
+    check_actions(
+        "lockdown",
+        "mail_from: { fail: defer }",
+        "mail_from: { permerror: accept }",
+        "defer accept accept accept",
+    );
+    check_actions(
+        "relaxed",
+        "helo: { fail: reject }",
+        "mail_from: { temperror: defer }",
+        "accept accept defer reject",
+    );
+    check_actions(
+        "relaxed",
+        "helo: { fail: reject }",
+        "helo: { fail: accept }",
+        "accept accept accept accept",
+    );
+}
+
+#[test]
+fn an_alias_shares_the_locks_of_the_domain_it_follows() {
+    let (config, _) = config::load(Path::new("tests/config/good.yaml"), &host()).unwrap();
+    let locks = |name: &str| &config.policy.hosted[&name.parse().unwrap()];
+    assert!(Arc::ptr_eq(locks("alias.example"), locks("stricter.example")));
+    // Listed in a file, and an alias by the configuration.
+    assert!(Arc::ptr_eq(locks("example.net"), locks("inherits.example")));
+    assert_eq!(config.files, [Path::new("tests/config/lists/good")]);
+}
+
+/// What a file of these octets leads to.
+fn loaded(octets: &[u8]) -> Result<(Config, Report), Report> {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("config.yaml");
+    fs::write(&path, octets).unwrap();
+    config::load(&path, &host())
+}
+
+/// Reads a file of these octets; every place that is reported must be in it.
+#[track_caller]
+fn check_places(octets: &[u8]) {
+    let report = match loaded(octets) {
+        Ok((_, report)) => report,
+        Err(report) => {
+            assert!(report.count(Severity::Error) > 0, "refused without an error: {report:?}");
+            report
+        }
+    };
+    assert!(report.problems.len() <= 100);
+    let text = String::from_utf8_lossy(octets);
+    let lines: Vec<&str> = text.split('\n').collect();
+    let related = report.problems.iter().filter_map(|problem| problem.related.as_ref());
+    let places =
+        report.problems.iter().map(|problem| &problem.place).chain(related.map(|related| &related.place));
+    for spot in places.filter_map(|place| place.spot.as_ref()) {
+        let line = lines.get(spot.line - 1).expect("the line is in the file");
+        // A byte order mark is no column.
+        let width = line.trim_start_matches('\u{feff}').chars().count();
+        assert!(spot.column - 1 + spot.length <= width, "{spot:?} in {text:?}");
+    }
+    // Whatever is in the file, it can be shown.
+    assert_eq!(report.render(Style::Plain).is_empty(), report.is_empty());
+}
+
+#[track_caller]
+fn check_refused(octets: &[u8], expected: &str) {
+    check_places(octets);
+    let report = loaded(octets).unwrap_err().render(Style::Plain);
+    assert!(report.contains(expected), "expected {expected} in\n{report}");
+}
+
+#[test]
+fn files_that_are_no_configuration() {
+    check_refused(b"", "nothing listens");
+    check_refused(b"mode: \xff\n", "not UTF-8, as octet 0xff shows");
+    check_refused(b"\xff\xfem\0o\0d\0e\0", "not UTF-8, as octet 0xff shows");
+    check_refused(b"mode: a\0b", "control character U+0000");
+    check_refused(&vec![b'#'; (1 << 20) + 1], "larger than 1024 KiB");
+    check_refused("é".repeat(5000).as_bytes(), "expected a map");
+    let missing = config::load(Path::new("/nowhere/config.yaml"), &host()).unwrap_err().render(Style::Plain);
+    assert!(missing.contains("No such file or directory"), "{missing}");
+    let directory = config::load(Path::new("/"), &host()).unwrap_err().render(Style::Plain);
+    assert!(directory.contains("is a directory"), "{directory}");
+}
+
+#[test]
+fn a_byte_order_mark_is_no_obstacle() {
+    let text = "\u{feff}listen: [\"inet:127.0.0.1:8891\"]\r\ndomains: { example.org: }\r\n";
+    assert!(loaded(text.as_bytes()).unwrap().1.is_empty());
+    check_refused("\u{feff}mode: enforced\r\n".as_bytes(), "config.yaml:1:7");
+}
+
+/// Every level of a list of lists names the one before ten times.
+fn billion_laughs() -> String {
+    let level = |n: u32| format!("l{n}: &l{n} [{}]\n", vec![format!("*l{}", n - 1); 10].join(", "));
+    "l0: &l0 [laugh]\n".to_owned() + &(1..10).map(level).collect::<String>()
+}
+
+#[test]
+fn hostile_files_end_early() {
+    check_refused(billion_laughs().as_bytes(), "aliases make the document too large");
+    let long = format!("a: &a {}\nb: [{}]\n", "x".repeat(500_000), "*a, ".repeat(100_000));
+    check_refused(long.as_bytes(), "aliases make the document too large");
+    check_refused("[".repeat(10_000).as_bytes(), "");
+    check_refused("{a: ".repeat(10_000).as_bytes(), "");
+    check_refused("- ".repeat(10_000).as_bytes(), "nested too deeply");
+}
+
+#[test]
+fn many_problems_are_counted_and_some_are_shown() {
+    let keys: String = (0..1000).map(|n| format!("k{n}: 1\n")).collect();
+    let report = loaded(keys.as_bytes()).unwrap_err();
+    assert_eq!(report.problems.len(), 100);
+    let words: String = (0..1000).map(|n| format!("  d{n}.example: {{ mode: x }}\n")).collect();
+    let report = loaded(format!("domains:\n{words}").as_bytes()).unwrap_err();
+    // One more is that nothing listens.
+    assert_eq!((report.problems.len(), report.omitted), (100, 901));
+    assert!(report.render(Style::Plain).ends_with("… and at least 901 more\n"));
+}
+
+#[test]
+fn errors_are_not_crowded_out_by_warnings() {
+    let expired = "{ login: a, until: 2020-01-01 }, ".repeat(200);
+    let text = format!(
+        "defaults: {{ exceptions: [{expired}] }}\nlisten: [\"inet:127.0.0.1:8891\"]\nmode: x\nlocked: [x]\n"
+    );
+    let report = loaded(text.as_bytes()).unwrap_err();
+    assert_eq!((report.count(Severity::Error), report.problems.len()), (2, 100));
+}
+
+#[test]
+fn programs_read_the_same() {
+    let path = Path::new("tests/config/must_show.yaml");
+    let checked = config::check(path, &host(), Format::Json);
+    let outcome: serde_json::Value = serde_json::from_str(&checked.output).unwrap();
+    assert_eq!(outcome["usable"], false);
+    let repeated =
+        outcome["problems"].as_array().unwrap().iter().find(|problem| problem["line"] == 8).unwrap();
+    assert_eq!(repeated["severity"], "error");
+    assert_eq!(repeated["file"], "tests/config/must_show.yaml");
+    assert_eq!(repeated["column"], 3);
+    assert_eq!(repeated["source"], "  timeout: 3s");
+    assert_eq!(repeated["message"], "the key `timeout` is there already");
+    assert_eq!(repeated["related"]["line"], 6);
+}
+
+/// Pieces from which configurations, and nearly configurations, are put together.
+fn fragment() -> impl Strategy<Value = String> {
+    let words = [
+        "mode",
+        "listen",
+        "defaults",
+        "spf",
+        "domains",
+        "exceptions",
+        "enforce",
+        "example.org",
+        ": ",
+        ":\n",
+        "\n",
+        "  ",
+        "- ",
+        "[",
+        "]",
+        "{",
+        "}",
+        ", ",
+        "\"",
+        "'",
+        "*a",
+        "&a ",
+        "!t ",
+        "<<",
+        "~",
+        "#",
+        "\t",
+        "é",
+        "\u{85}",
+        "\u{2028}",
+        "|\n",
+        "true",
+        "1",
+        "1.5",
+        "---\n",
+        "...\n",
+        "%",
+        "@",
+        "\\",
+        "alias_of",
+        "mail_from",
+        "fail",
+        "reject",
+        "\u{0}",
+        "\r\n",
+    ];
+    prop_oneof![8 => prop::sample::select(words.to_vec()).prop_map(str::to_owned), 1 => "\\PC{0,5}"]
+}
+
+proptest! {
+    #[test]
+    fn any_octets_are_survived(octets in prop::collection::vec(any::<u8>(), 0..200)) {
+        check_places(&octets);
+    }
+
+    #[test]
+    fn any_text_is_survived(fragments in prop::collection::vec(fragment(), 0..60)) {
+        check_places(fragments.concat().as_bytes());
+    }
+
+    #[test]
+    fn any_slip_in_a_good_file_is_survived(at in 0.0..1.0, cut in 0_usize..40, insert in fragment()) {
+        let good = fs::read_to_string("tests/config/good.yaml").unwrap();
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
+        let start = good.floor_char_boundary((good.len() as f64 * at) as usize);
+        let end = good.floor_char_boundary((start + cut).min(good.len()));
+        check_places([&good[..start], &insert, &good[end..]].concat().as_bytes());
+    }
 }

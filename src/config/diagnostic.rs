@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use annotate_snippets::{AnnotationKind, Element, Group, Level, Origin, Renderer, Snippet};
+use annotate_snippets::{
+    AnnotationKind, Element, Group, Level, Origin, Renderer, Snippet, normalize_untrusted_str,
+};
 use serde::Serialize;
 
 /// How bad it is.
@@ -71,7 +73,7 @@ pub struct Diagnostic {
 pub struct Report {
     /// The problems.
     pub problems: Vec<Diagnostic>,
-    /// How many more there are.
+    /// How many more there are at least.
     pub omitted: usize,
 }
 
@@ -103,7 +105,7 @@ impl Report {
         };
         let mut blocks: Vec<String> = self.problems.iter().map(|problem| problem.render(&renderer)).collect();
         if self.omitted > 0 {
-            blocks.push(format!("… and {} more", self.omitted));
+            blocks.push(format!("… and at least {} more", self.omitted));
         }
         blocks.iter().map(|block| format!("{}\n", block.trim_end())).collect::<Vec<_>>().join("\n")
     }
@@ -134,7 +136,7 @@ impl Diagnostic {
             group = group.element(related.place.show(AnnotationKind::Context, Some(&related.label)));
         }
         if let Some(hint) = &self.hint {
-            group = group.element(Level::HELP.message(hint));
+            group = group.element(Level::HELP.message(normalize_untrusted_str(hint)));
         }
         renderer.render(&[group])
     }
@@ -153,7 +155,7 @@ impl Place {
         Snippet::source(line)
             .line_start(spot.line)
             .path(self.file.as_str())
-            .annotation(kind.span(span).label(label))
+            .annotation(kind.span(span).label(label.map(normalize_untrusted_str)))
             .into()
     }
 }
@@ -164,13 +166,17 @@ pub(super) fn quoted(text: &str) -> String {
     if text.is_empty() {
         return "an empty text".to_owned();
     }
-    let mut shown: String = text.chars().take(LONGEST).flat_map(visible).collect();
-    if text.chars().nth(LONGEST).is_some() {
-        shown.push('…');
-    }
-    format!("`{shown}`")
+    format!("`{}`", visible(text, LONGEST))
 }
 
-fn visible(c: char) -> Vec<char> {
-    if c.is_control() { c.escape_default().collect() } else { vec![c] }
+/// The first `longest` characters of a text, without controls.
+pub(super) fn visible(text: &str, longest: usize) -> String {
+    let mut shown = String::new();
+    for c in text.chars().take(longest) {
+        if c.is_control() { shown.extend(c.escape_default()) } else { shown.push(c) }
+    }
+    if text.chars().nth(longest).is_some() {
+        shown.push('…');
+    }
+    shown
 }

@@ -32,26 +32,24 @@ pub(super) enum Problem {
 }
 
 /// Reads `T` from the document. On a problem the node (a key with its value) is cut out, and reading begins again, until
-/// it succeeds or `report` has seen `limit` problems. Gives nothing where no node is left.
+/// it succeeds or `report` says that it wants no more. Gives nothing where it did not succeed.
 pub(super) fn read<T: DeserializeOwned>(
     tree: &Tree<'_>,
     cut: &mut HashSet<Id>,
-    limit: usize,
-    mut report: impl FnMut(Id, Problem),
+    mut report: impl FnMut(Id, Problem) -> bool,
 ) -> Option<T> {
-    for _ in 0..limit {
+    loop {
         let Error { node, problem } = match T::deserialize(Value { tree, cut, id: 0 }) {
             Ok(value) => return Some(value),
             Err(error) => error,
         };
         let node = node.unwrap_or_default();
-        report(node, problem);
         cut.insert(node);
-        if node == 0 {
-            break;
+        // Without the root there is nothing left to read.
+        if !report(node, problem) || node == 0 {
+            return None;
         }
     }
-    None
 }
 
 impl de::Error for Error {

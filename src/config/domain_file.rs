@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::diagnostic::quoted;
+use super::diagnostic::{quoted, visible};
 use super::problems::Problems;
 use super::source::Source;
 use super::written::{At, DomainsFrom, TextOr};
@@ -28,7 +28,7 @@ pub(super) fn build(
             }
             TextOr::Text(word) => {
                 let hint = if word.contains('/') {
-                    format!("write `file: {word}`")
+                    format!("write `file: {}`", visible(word, 80))
                 } else {
                     words::suggest(word, "known here:", &["file"])
                 };

@@ -80,7 +80,10 @@ impl<'w> Locked<'w> {
                     .error(word.node, format!("there is no setting {} yet", quoted(&word.value)))
                     .hint(later::HINT);
             } else if words::meaning(problems, word, "a setting of domains", &names).is_some() {
-                locked.push((word.node, word.value.split('.').collect()));
+                let path: Vec<&str> = word.value.split('.').collect();
+                if !locked.iter().any(|(_, known)| *known == path) {
+                    locked.push((word.node, path));
+                }
             }
         }
         Self(locked)
@@ -155,6 +158,9 @@ pub(super) fn build(
     hosted
 }
 
+/// How many hosted domains are compared with one that is not, which may be a slip.
+const MOST_CANDIDATES: usize = 1000;
+
 /// Gives every alias the locks of the domain that it follows.
 fn add_aliases(
     problems: &mut Problems<'_>,
@@ -180,11 +186,11 @@ fn add_aliases(
         } else if let Some(locks) = hosted.get(&target).cloned() {
             hosted.insert(domain, locks);
         } else if !problems.has_gap_in(&["domains"]) && !problems.has_gap_in(&["domains_from"]) {
-            let known: Vec<&str> = hosted.keys().take(Problems::MOST).map(Domain::as_str).collect();
-            let hint = if known.is_empty() {
-                "add it to `domains`".to_owned()
-            } else {
-                words::suggest(target.as_str(), "hosted are:", &known)
+            let candidates = if problems.room() > 0 { MOST_CANDIDATES } else { 0 };
+            let known: Vec<&str> = hosted.keys().take(candidates).map(Domain::as_str).collect();
+            let hint = match words::nearest(target.as_str(), &known) {
+                Some(name) => format!("did you mean `{name}`?"),
+                None => "add it to `domains`".to_owned(),
             };
             problems.error(text.node, format!("{target} is not a hosted domain")).hint(hint);
         }

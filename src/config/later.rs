@@ -43,3 +43,151 @@ pub(super) fn is_later_lock(name: &str) -> bool {
 pub(super) fn is_later_value(setting: &str, value: &str) -> bool {
     VALUES.contains(&(setting, value))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::super::yaml::{Node, Tree};
+    use super::super::{Host, Report, domains, parse};
+    use super::*;
+
+    /// Every setting that this version has.
+    const ACCEPTED: &[&str] = &[
+        "authserv_id",
+        "defaults",
+        "defaults.exceptions",
+        "defaults.mode",
+        "defaults.spf",
+        "defaults.spf.delete_incoming",
+        "defaults.spf.explanation",
+        "defaults.spf.headers",
+        "defaults.spf.helo",
+        "defaults.spf.helo.fail",
+        "defaults.spf.helo.neutral",
+        "defaults.spf.helo.none",
+        "defaults.spf.helo.permerror",
+        "defaults.spf.helo.softfail",
+        "defaults.spf.helo.temperror",
+        "defaults.spf.mail_from",
+        "defaults.spf.mail_from.fail",
+        "defaults.spf.mail_from.neutral",
+        "defaults.spf.mail_from.none",
+        "defaults.spf.mail_from.permerror",
+        "defaults.spf.mail_from.softfail",
+        "defaults.spf.mail_from.temperror",
+        "defaults.spf.mode",
+        "defaults.spf.no_mail_domains",
+        "defaults.spf.reject_not_pass",
+        "dns",
+        "dns.attempts",
+        "dns.cache_entries",
+        "dns.case_randomization",
+        "dns.failure_ttl",
+        "dns.servers",
+        "dns.timeout",
+        "domains_from",
+        "limits",
+        "limits.connections",
+        "limits.connections_per_peer",
+        "limits.decision_time",
+        "limits.drain_time",
+        "limits.frame_time",
+        "limits.idle_time",
+        "limits.spf_lookups",
+        "limits.spf_void_lookups",
+        "listen",
+        "locked",
+        "log",
+        "log.format",
+        "log.level",
+        "log.target",
+        "mode",
+        "profile",
+        "trusted_authserv_ids",
+        "trusted_forwarders",
+        "trusted_networks",
+    ];
+
+    fn read(text: &str) -> Report {
+        let host = Host {
+            name: "mx.example.org".to_owned(),
+            today: jiff::civil::date(2026, 6, 1),
+            has_group: |_| true,
+        };
+        match parse("test.yaml", text, &host, Path::new("")) {
+            Ok((_, report)) | Err(report) => report,
+        }
+    }
+
+    /// A configuration that sets one setting to `value`.
+    fn setting(path: &str, value: &str) -> String {
+        path.rsplit('.').fold(value.to_owned(), |inner, key| format!("{{ {key}: {inner} }}"))
+    }
+
+    /// Whether it is said that something comes later.
+    fn is_refused(text: &str) -> bool {
+        read(text).problems.iter().any(|problem| problem.hint.as_deref() == Some(HINT))
+    }
+
+    #[test]
+    fn what_comes_later_is_not_accepted_yet() {
+        for path in SETTINGS {
+            assert!(is_refused(&setting(path, "~")), "{path}");
+        }
+        for (path, value) in VALUES {
+            let list = ["domains_from", "trusted_networks"].contains(path);
+            let value = if list { format!("[{value}]") } else { (*value).to_owned() };
+            assert!(is_refused(&setting(path, &value)), "{path}: {value}");
+        }
+        assert!(is_refused("domains: { example.org: { recipients: {} } }"));
+    }
+
+    #[test]
+    fn what_is_accepted_is_known() {
+        let unknown = |text: &str| {
+            read(text).problems.iter().any(|problem| problem.message.starts_with("there is no setting"))
+        };
+        for path in ACCEPTED {
+            assert!(!unknown(&setting(path, "~")), "{path}");
+        }
+        for name in domains::settings() {
+            assert!(ACCEPTED.contains(&format!("defaults.{name}").as_str()), "{name}");
+        }
+    }
+
+    /// Every path of keys in a document, apart from what is inside lists, domains and settings that come later.
+    fn paths(tree: &Tree<'_>, map: usize, above: &[&str], found: &mut Vec<String>) {
+        let Node::Map(pairs) = tree.node(map) else { return };
+        for &(key, value) in pairs {
+            let Node::Text(key) = tree.node(key) else { continue };
+            let path: Vec<&str> = above.iter().copied().chain([key.as_ref()]).collect();
+            if path != ["domains"] {
+                found.push(path.join("."));
+                if !is_later(&path) {
+                    paths(tree, value, &path, found);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_reference_is_accepted_or_comes_later() {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/config-reference.yaml");
+        let Ok(text) = std::fs::read_to_string(&file) else {
+            eprintln!("SKIPPED: {} is not there", file.display());
+            return;
+        };
+        let mut found = Vec::new();
+        paths(&Tree::read(&text).unwrap(), 0, &[], &mut found);
+        found.sort_unstable();
+        // It says of all locks at once that they take `mode`.
+        let listed = ACCEPTED.iter().chain(SETTINGS).filter(|path| **path != "defaults.spf.mode");
+        let mut expected: Vec<&str> = listed.copied().collect();
+        expected.sort_unstable();
+        assert_eq!(found, expected);
+        for problem in read(&text).problems {
+            assert_eq!(problem.hint.as_deref(), Some(HINT), "{problem:?}");
+        }
+    }
+}

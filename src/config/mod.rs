@@ -214,9 +214,13 @@ fn read(source: &Source, host: &Host, base: &Path) -> Result<(Config, Report), R
     let mut problems = Problems::new(source, &tree);
     let mut cut = HashSet::new();
     cut_repeated_keys(&mut problems, &mut cut);
-    let written = document::read(&tree, &mut cut, Problems::MOST, |node, problem| {
+    let written = document::read(&tree, &mut cut, |node, problem| {
         report_structure(&mut problems, node, problem);
+        problems.room() > 0
     });
+    if written.is_none() && problems.room() == 0 {
+        problems.omit();
+    }
     let config = written.map(|written| build::build(&mut problems, host, base, &written));
     match config {
         Some(config) if !problems.has_errors() => Ok((config, problems.into_report())),

@@ -1,5 +1,7 @@
 //! The collector of problems: what is wrong with which node. Places are worked out at the end, for what was found.
 
+use std::collections::HashMap;
+
 use super::diagnostic::{Diagnostic, Place, Related, Report, Severity};
 use super::source::Source;
 use super::yaml::{Id, Tree};
@@ -53,6 +55,8 @@ impl Problem {
 pub(super) struct Problems<'a> {
     source: &'a Source,
     tree: &'a Tree<'a>,
+    /// How many problems are reported.
+    most: usize,
     found: Vec<Problem>,
     /// The last problem beyond the limit, so that the caller can go on describing it.
     surplus: Option<Problem>,
@@ -62,11 +66,27 @@ pub(super) struct Problems<'a> {
 }
 
 impl<'a> Problems<'a> {
-    /// How many problems are reported. Each costs another reading of the file.
-    pub(super) const MOST: usize = 100;
+    /// How many problems of a file are reported, whatever its size.
+    const MOST: usize = 100;
+    const LEAST: usize = 10;
+
+    /// How many octets may be read again to find places: each problem costs another reading of the file.
+    const READINGS: usize = 20 * super::MAX_FILE;
 
     pub(super) fn new(source: &'a Source, tree: &'a Tree<'a>) -> Self {
-        Self { source, tree, found: Vec::new(), surplus: None, omitted: 0, errors: 0, gaps: Vec::new() }
+        let most = (Self::READINGS / source.text().len().max(1)).clamp(Self::LEAST, Self::MOST);
+        Self { source, tree, most, found: Vec::new(), surplus: None, omitted: 0, errors: 0, gaps: Vec::new() }
+    }
+
+    /// How many more problems will be reported.
+    pub(super) fn room(&self) -> usize {
+        self.most - self.found.len()
+    }
+
+    /// Counts problems that nobody looked for, as there is no room for them.
+    pub(super) fn omit(&mut self) {
+        self.errors += 1;
+        self.omitted += 1;
     }
 
     pub(super) fn tree(&self) -> &'a Tree<'a> {
@@ -81,7 +101,7 @@ impl<'a> Problems<'a> {
 
     /// An error in another file. Its place takes time to find, so it is asked for only if it will be shown.
     pub(super) fn error_elsewhere(&mut self, place: impl FnOnce() -> Place, message: String) -> &mut Problem {
-        let spot = if self.found.len() < Self::MOST { Spot::Place(place()) } else { Spot::Whole };
+        let spot = if self.room() > 0 { Spot::Place(place()) } else { Spot::Whole };
         self.error(spot, message)
     }
 
@@ -123,7 +143,7 @@ impl<'a> Problems<'a> {
 
     fn add(&mut self, severity: Severity, spot: Spot, message: String) -> &mut Problem {
         let problem = Problem { severity, spot, message, hint: None, related: None };
-        if self.found.len() < Self::MOST {
+        if self.room() > 0 {
             self.found.push(problem);
             return self.found.last_mut().expect("it was pushed just now");
         }
@@ -144,11 +164,15 @@ impl<'a> Problems<'a> {
     /// Everything found, in the order of the file.
     pub(super) fn into_report(self) -> Report {
         let (source, tree) = (self.source, self.tree);
-        let place = |spot: Spot| match spot {
-            Spot::Node(id) => {
-                let (offset, length) = tree.position(source.text(), id);
-                source.place(offset, length)
-            }
+        let mut known: HashMap<Id, Place> = HashMap::new();
+        let mut place = |spot: Spot| match spot {
+            Spot::Node(id) => known
+                .entry(id)
+                .or_insert_with(|| {
+                    let (offset, length) = tree.position(source.text(), id);
+                    source.place(offset, length)
+                })
+                .clone(),
             Spot::Whole => source.whole(),
             Spot::Place(place) => place,
         };

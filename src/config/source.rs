@@ -76,12 +76,15 @@ impl Source {
 
     /// The place of `length` octets from `offset` on; what is outside the text becomes its end.
     pub(super) fn place(&self, offset: usize, length: usize) -> Place {
-        let floor = |at: usize| self.text.floor_char_boundary(at.min(self.text.len()));
-        let start = floor(offset);
+        let start = self.text.floor_char_boundary(offset.min(self.text.len()));
         let line_start = self.text[..start].rfind('\n').map_or(0, |at| at + 1);
         let line_end = self.text[start..].find('\n').map_or(self.text.len(), |at| start + at);
         let line = self.text[line_start..line_end].trim_end_matches('\r');
-        let end = floor(start + length).min(line_start + line.len()).max(start);
+        let end = self
+            .text
+            .ceil_char_boundary((start + length).min(self.text.len()))
+            .min(line_start + line.len())
+            .max(start);
         Place {
             file: self.name.clone(),
             spot: Some(Spot {

@@ -1,11 +1,12 @@
 //! What a good configuration amounts to, for its author to compare with what was meant.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::{Display, Write as _};
 use std::sync::Arc;
 
 use ipnet::IpNet;
 
+use super::diagnostic::visible;
 use super::{Address, Config, Listener, Profile};
 use crate::check::exception::{Exception, Pattern};
 use crate::check::spf::{Action, Actions, Record, Settings};
@@ -51,16 +52,23 @@ pub fn summary(config: &Config) -> String {
 const MOST_POLICIES: usize = 20;
 const MOST_ITEMS: usize = 4;
 
+/// How much of a free text is shown, in characters.
+const LONGEST_TEXT: usize = 80;
+
 /// The different policies, each with its domains; those with most domains first.
 fn distinct(hosted: &BTreeMap<Domain, Arc<Locks>>) -> Vec<(&Locks, Vec<&Domain>)> {
     let mut policies: Vec<(&Locks, Vec<&Domain>)> = Vec::new();
+    let mut by_address: HashMap<*const Locks, usize> = HashMap::new();
+    let mut by_content: HashMap<String, usize> = HashMap::new();
     for (domain, locks) in hosted {
-        // Comparing pointers is enough for nearly all domains: they share what `defaults` gives them.
-        let same = |known: &&Locks| std::ptr::eq(*known, locks.as_ref()) || **known == **locks;
-        match policies.iter_mut().find(|(known, _)| same(known)) {
-            Some((_, domains)) => domains.push(domain),
-            None => policies.push((locks, vec![domain])),
-        }
+        // Nearly all domains share what `defaults` gives them; only the others have to be compared.
+        let index = *by_address.entry(Arc::as_ptr(locks)).or_insert_with(|| {
+            *by_content.entry(format!("{locks:?}")).or_insert_with(|| {
+                policies.push((locks, Vec::new()));
+                policies.len() - 1
+            })
+        });
+        policies[index].1.push(domain);
     }
     policies.sort_by_key(|(_, domains)| std::cmp::Reverse(domains.len()));
     policies
@@ -131,9 +139,9 @@ fn describe_exception(exception: &Exception) -> String {
         exception.sender.as_ref().map(|sender| format!("sender {}", pattern(sender))),
         exception.network.map(|network| format!("network {}", shown_network(&network))),
         exception.recipient.as_ref().map(|recipient| format!("recipient {}", pattern(recipient))),
-        exception.login.as_ref().map(|login| format!("login {login}")),
+        exception.login.as_ref().map(|login| format!("login {}", visible(login, LONGEST_TEXT))),
         exception.until.map(|until| format!("until {until}")),
-        exception.note.as_ref().map(|note| format!("({note})")),
+        exception.note.as_ref().map(|note| format!("({})", visible(note, LONGEST_TEXT))),
     ];
     parts.into_iter().flatten().collect::<Vec<_>>().join(" ")
 }

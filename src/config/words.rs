@@ -32,7 +32,7 @@ pub(super) fn suggest(word: &str, lead: &str, known: &[&str]) -> String {
 }
 
 /// The word that was probably meant.
-fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
+pub(super) fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
     /// No name is longer; what is, would only cost time.
     const LONGEST: usize = 40;
     if word.len() > LONGEST {

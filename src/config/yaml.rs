@@ -51,6 +51,9 @@ impl<'a> Tree<'a> {
             let message = format!("the control character U+{:04X} is not allowed", u32::from(c));
             return Err(SyntaxError { offset, message, context: None });
         }
+        if let Some(offset) = too_deep(text) {
+            return Err(SyntaxError { offset, message: Reader::TOO_DEEP.to_owned(), context: None });
+        }
         let mut reader = Reader { nodes: Vec::new(), budget: Self::BUDGET, stop_at: None, failure: None };
         let mut documents = serde_yaml::Deserializer::from_str(text);
         let first = documents.next().map_or(Ok(0), |document| Element(&mut reader).deserialize(document));
@@ -144,8 +147,12 @@ impl SyntaxError {
             Some((problem, context)) => (problem, beginning(text, context)),
             None => (whole.as_str(), None),
         };
-        let message = problem.split(" at line ").next().unwrap_or(problem).to_owned();
-        Self { offset: offset(text, error), message, context }
+        let message = match problem.split(" at line ").next().unwrap_or(problem) {
+            "recursion limit exceeded" => Reader::TOO_DEEP,
+            "repetition limit exceeded" => Reader::TOO_LARGE,
+            problem => problem,
+        };
+        Self { offset: offset(text, error), message: message.to_owned(), context }
     }
 }
 
@@ -192,6 +199,21 @@ fn flow_length(line: &str) -> usize {
     line.trim_end().len()
 }
 
+/// Where brackets are open by the thousand. The library needs time in proportion to the square of the depth before it
+/// finds out; no configuration comes near it, whatever brackets its texts and comments hold.
+fn too_deep(text: &str) -> Option<usize> {
+    const DEEPEST: usize = 1000;
+    let mut depth = 0_usize;
+    text.bytes().position(|octet| {
+        match octet {
+            b'[' | b'{' => depth += 1,
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        depth > DEEPEST
+    })
+}
+
 /// Whether YAML allows the character in a stream (YAML 1.1, 5.1).
 fn is_allowed(c: char) -> bool {
     matches!(c, '\t' | '\n' | '\r' | ' '..='~' | '\u{85}' | '\u{a0}'..='\u{fefe}' | '\u{ff00}'..='\u{fffd}' | '\u{10000}'..)
@@ -207,6 +229,9 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
+    const TOO_DEEP: &'static str = "this is nested too deeply";
+    const TOO_LARGE: &'static str = "aliases make the document too large";
+
     /// Begins a node.
     fn begin<E: serde::de::Error>(&mut self, node: Node<'a>) -> Result<Id, E> {
         let id = self.nodes.len();
@@ -216,7 +241,7 @@ impl<'a> Reader<'a> {
         let cost = 1 + if let Node::Text(text) = &node { text.len() } else { 0 };
         self.budget = match self.budget.checked_sub(cost) {
             Some(rest) => rest,
-            None => return Err(self.fail("aliases make the document too large from here on")),
+            None => return Err(self.fail(Self::TOO_LARGE)),
         };
         self.nodes.push(node);
         Ok(id)
