@@ -96,7 +96,7 @@ impl Case {
     fn policy(&self) -> Policy {
         let host = Host {
             name: "host.example.org".to_owned(),
-            today: "2026-11-24".parse().unwrap(),
+            today: "2026-11-24".parse().expect("a date"),
             has_group: |_| true,
         };
         let text = format!("{PREAMBLE}{}\n", self.policy);
@@ -171,7 +171,7 @@ fn check(case: &Case) {
     let session = case.session();
     let mut envelope = case.envelope();
     let origin = policy.origin(&session, &envelope);
-    let now = NOW.parse().unwrap();
+    let now = NOW.parse().expect("a time");
     let mut accepted = Vec::new();
     for (recipient, expected) in &case.rcpt_to {
         let path = ForwardPath::parse(recipient);

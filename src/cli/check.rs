@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use super::{CONFIGURATION, Source};
-use crate::config::Report;
+use crate::config::{self, Report};
 
 /// Arguments of `check`.
 #[derive(Debug, clap::Args)]
@@ -26,7 +26,7 @@ pub(super) fn check(arguments: &Arguments) -> ExitCode {
     } else {
         eprint!("{}", super::shown(&report));
         if let Some(config) = &config {
-            println!("{} hosted domains", config.policy.hosted.len());
+            print!("{}", config::summary(config));
         }
     }
     if config.is_some() { ExitCode::SUCCESS } else { ExitCode::from(CONFIGURATION) }

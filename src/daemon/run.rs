@@ -42,6 +42,8 @@ pub async fn run(load: impl Fn() -> Result<(Config, Report), Report>) -> Result<
     let log = Log::start(config.log.format, io::stderr())?;
     let chosen = Targets::new()
         .with_target("lockdown_milter", level(config.log.level))
+        // hickory warns of every spoofed answer, which anybody can send by the thousand.
+        .with_target("hickory", LevelFilter::ERROR)
         .with_default(LevelFilter::WARN);
     tracing_subscriber::registry().with(log.clone().with_filter(chosen)).init();
     report(&warnings);

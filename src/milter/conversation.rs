@@ -103,6 +103,6 @@ pub struct Rcpt {
     pub host: Option<String>,
     /// The transport or mailer, `{rcpt_mailer}`; absent for mail that began on the MTA's own host.
     pub mailer: Option<String>,
-    /// The queue id, where the MTA has one already (Sendmail; Postfix from the second recipient on).
+    /// The queue id, where the MTA has one already (Sendmail; Postfix from the second accepted recipient on).
     pub queue_id: Option<String>,
 }

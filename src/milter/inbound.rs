@@ -193,4 +193,25 @@ mod tests {
         check_refused(b"\0\0\0\x0d!", Malformed::Kind(b'!'));
         check_refused(&[NEGOTIATION, b"\0\0\0\x01z"].concat(), Malformed::Kind(b'z'));
     }
+
+    proptest::proptest! {
+        #[test]
+        fn nothing_depends_on_the_pieces(
+            frames in proptest::collection::vec((0..20usize, proptest::collection::vec(0..=255u8, 0..30)), 0..6),
+            garbage in proptest::collection::vec(0..=255u8, 0..8),
+            piece in 1..20usize,
+        ) {
+            // The last kinds are no commands.
+            let kinds = [kind::COMMANDS, b"zc!?\0"].concat();
+            let octets = frames.iter().flat_map(|(kind, payload)| frame(kinds[*kind], payload));
+            let octets: Vec<u8> = NEGOTIATION.iter().copied().chain(octets).chain(garbage).collect();
+            let mut whole = Inbound::default();
+            let result = whole.push(&octets);
+            let mut pieces = Inbound::default();
+            proptest::prop_assert_eq!(octets.chunks(piece).try_for_each(|piece| pieces.push(piece)), result);
+            if result.is_ok() {
+                proptest::prop_assert_eq!(taken(&mut pieces), taken(&mut whole));
+            }
+        }
+    }
 }

@@ -14,6 +14,7 @@ use super::gate::Seat;
 use super::inbound::Inbound;
 use super::outbound::Outbound;
 use super::patience::{Patience, Wait};
+use super::socket::Acknowledge;
 use super::trouble::Trouble;
 
 /// Octets read at a time: what MTAs send before they wait is shorter.
@@ -92,7 +93,7 @@ impl<S: AsyncWrite + Unpin> FrameStream<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for FrameStream<S> {
+impl<S: AsyncRead + Acknowledge + Unpin> AsyncRead for FrameStream<S> {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -112,6 +113,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for FrameStream<S> {
                     }
                 }
                 Poll::Pending => {
+                    this.socket.acknowledge();
                     let wait = if this.inbound.has_part() { Wait::Frame } else { Wait::Silence };
                     this.patience.wait_for(wait);
                     return this.poll_end(cx).map(Err);
@@ -158,6 +160,10 @@ mod tests {
 
     const OFFER: &[u8] = b"\0\0\0\x0dO\0\0\0\x06\0\0\x01\xff\0\x1f\xff\xff";
     const FRAME_TIME: Duration = Duration::from_secs(30);
+
+    impl Acknowledge for DuplexStream {
+        fn acknowledge(&self) {}
+    }
 
     async fn stream<S>(socket: S) -> FrameStream<S> {
         let gate = Gate::new(Limits { frame_time: FRAME_TIME, ..Limits::default() });

@@ -65,7 +65,8 @@ impl<'a, R: Records> Adapter<'a, R> {
 
     /// The name to ask DNS for, and whether it carried `mark`.
     fn unmark(&self, name: &Name, mark: &str) -> (String, bool) {
-        let name = self.identity.unmask(name.as_str().trim_end_matches('.'));
+        let name = name.as_str();
+        let name = self.identity.unmask(name.strip_suffix('.').unwrap_or(name));
         match name.split_once('.') {
             Some((label, rest)) if label == mark => (rest.to_owned(), true),
             _ => (name, false),

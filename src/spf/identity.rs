@@ -5,6 +5,8 @@
 //! with an underscore refused, anybody could step around `-all`. So what viaspf would refuse is masked, piece by
 //! piece, and unmasked wherever a macro has carried it: in the names of DNS queries and in explanations.
 
+use std::hash::{BuildHasher, RandomState};
+
 use viaspf::{DomainName, Sender};
 
 use crate::mail::Domain;
@@ -12,7 +14,10 @@ use crate::mail::Domain;
 /// Octets of a local-part that viaspf takes (RFC 5321, 4.5.3.1.1).
 const LOCAL_PART_LIMIT: usize = 64;
 
-/// Octets of a mask in UTF-8.
+/// Octets of a domain, without the trailing dot (RFC 1035, 2.3.4).
+const DOMAIN_LIMIT: usize = 253;
+
+/// Octets of a mask in a local-part.
 const MASK_LEN: usize = 3;
 
 /// A sender that viaspf takes, and what its masks hide.
@@ -37,7 +42,7 @@ impl Identity {
         // RFC 7208, 4.3: where there is no local-part, it is ‘postmaster’.
         let local_part = if local_part.is_empty() { "postmaster" } else { local_part };
         let mut masks = Vec::new();
-        let masked_domain = mask_domain(domain.as_str(), &mut masks);
+        let masked_domain = mask_domain(domain.as_str(), &mut masks)?;
         let masked_local_part = mask_local_part(local_part, &mut masks);
         let sender = Sender::from_address(&format!("{masked_local_part}@{masked_domain}")).ok()?;
         Some(Self { sender, domain, masks })
@@ -68,6 +73,11 @@ impl Identity {
         }
         unmasked
     }
+}
+
+/// A label that nobody can guess, so that none but us can bring it in.
+pub(super) fn nonce() -> String {
+    format!("{:016x}", RandomState::new().hash_one("SPF"))
 }
 
 /// The HELO domain for the macro `%{h}`, where what the client said is a domain.
@@ -111,20 +121,29 @@ fn mask_local_part(local_part: &str, masks: &mut Vec<Mask>) -> String {
     masked
 }
 
-/// A domain that viaspf takes. The last label is never masked: where viaspf refuses it, it is a string of digits, and
-/// the whole an address rather than a domain.
-fn mask_domain(domain: &str, masks: &mut Vec<Mask>) -> String {
-    let mut labels: Vec<String> = domain.split('.').map(str::to_owned).collect();
-    let last = labels.len() - 1;
-    for label in &mut labels[..last] {
-        // Without a delimiter of macros (RFC 7208, 7.1), which could take the mask apart.
-        let shown = format!("0masked0label{}0", masks.len());
-        if DomainName::new(&format!("{label}.example")).is_err() && !domain.contains(&shown) {
-            let hidden = std::mem::replace(label, shown.clone());
-            masks.push(Mask { shown, hidden });
+/// A domain that viaspf takes, if it has several labels. The last one is never masked: there is no top-level domain that
+/// viaspf refuses, but there are addresses (`192.0.2.1`) in the place of domains.
+fn mask_domain(domain: &str, masks: &mut Vec<Mask>) -> Option<String> {
+    let (mut labels, mut hidden) = (Vec::new(), Vec::new());
+    let (front, top) = domain.rsplit_once('.')?;
+    for label in front.split('.') {
+        if DomainName::new(&format!("{label}.example")).is_ok() {
+            labels.push(label.to_owned());
+        } else {
+            // Without a delimiter of macros (RFC 7208, 7.1), which could take the mask apart.
+            let shown = nonce();
+            labels.push(shown.clone());
+            hidden.push(Mask { shown, hidden: label.to_owned() });
         }
     }
-    labels.join(".")
+    let mut masked = format!("{}.{top}", labels.join("."));
+    if masked.len() > DOMAIN_LIMIT {
+        let shown = nonce();
+        masked = format!("{shown}.{top}");
+        hidden = vec![Mask { shown, hidden: front.to_owned() }];
+    }
+    masks.append(&mut hidden);
+    Some(masked)
 }
 
 /// URL-escapes all but the unreserved characters (RFC 7208, 7.3; RFC 3986, 2.3).
@@ -164,6 +183,7 @@ mod tests {
             check(local_part, "example.org");
             check(local_part, "my_host.example.org");
             check(local_part, "-.example.org");
+            check(local_part, &format!("{}example.org", "_.a.".repeat(60)));
         }
     }
 

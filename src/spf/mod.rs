@@ -29,6 +29,7 @@ use viaspf::{Config, ExplanationString, QueryResult};
 use self::adapter::{Adapter, Notes};
 use self::identity::Identity;
 use crate::mail::spf::{SpfAnswer, SpfQuestion, SpfResult};
+use crate::mail::text::clip;
 
 /// The DNS as SPF uses it. Names are fully qualified, without the trailing dot, their labels separated by dots and
 /// otherwise raw: nothing is escaped, and a name that DNS cannot carry has no records.
@@ -78,12 +79,15 @@ pub struct Options {
 /// How long an explanation may take, from its look-up on. The result stands by then, and nobody waits for prose.
 const EXPLANATION_TIME: Duration = Duration::from_secs(1);
 
+/// Octets of an explanation or a cause: both may quote what others publish, at any length.
+const TEXT_LIMIT: usize = 1000;
+
 /// Evaluates the SPF policy of the question's domain (RFC 7208, 4). Never fails: all trouble is a result, and the
 /// answer's `cause` tells the administrator what it was.
 pub async fn evaluate(dns: &impl Records, question: &SpfQuestion, options: &Options) -> SpfAnswer {
     // RFC 7208, 4.3: a malformed domain, or one of a single label, has no policy.
     let Some(identity) = Identity::new(&question.local_part, &question.domain) else {
-        let cause = format!("‘{}’ is no domain that could have an SPF record", question.domain);
+        let cause = format!("‘{}’ is no domain that could have an SPF record", clip(&question.domain, 255));
         return SpfAnswer::new(SpfResult::None, cause);
     };
     let deadline = Instant::now() + options.time;
@@ -108,7 +112,12 @@ pub async fn evaluate(dns: &impl Records, question: &SpfQuestion, options: &Opti
         Ok(Err(panic)) => (SpfResult::Temperror, None, format!("the evaluation broke off: {panic}")),
         Err(_) => (SpfResult::Temperror, None, cause::out_of_time(options.time, &notes)),
     };
-    SpfAnswer { result, explanation, cause, sends_no_mail: notes.sends_no_mail }
+    SpfAnswer {
+        result,
+        explanation: explanation.map(|text| clip(&text, TEXT_LIMIT).to_owned()),
+        cause: clip(&cause, TEXT_LIMIT).to_owned(),
+        sends_no_mail: notes.sends_no_mail,
+    }
 }
 
 /// The parts of the answer, from what viaspf found.
@@ -130,8 +139,7 @@ fn concluded(
             (SpfResult::Fail, Some(identity.unmask(&text)))
         }
     };
-    let cause = cause::of(result, evaluated.cause, notes, options);
-    (result, explanation, identity.unmask(&cause))
+    (result, explanation, cause::of(result, evaluated.cause, notes, options))
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ mod frames;
 mod shell;
 
 mod descriptors;
+mod order;
 mod peers;
 mod protocol;
 mod sockets;

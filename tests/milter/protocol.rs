@@ -1,6 +1,9 @@
 //! The milter protocol, frame by frame: what is negotiated, what is answered, and that no message shows in the next.
 
+use std::time::Duration;
+
 use lockdown_milter::milter::Limits;
+use tokio::time::Instant;
 
 use crate::frames::{self, *};
 use crate::shell::Shell;
@@ -121,6 +124,23 @@ async fn changes_and_reply_arrive_together() {
     }
     assert_eq!(answers.len(), 4, "{answers:?}");
     assert_eq!(answers[3], "continue");
+}
+
+#[tokio::test]
+async fn an_mta_never_waits_for_a_delayed_acknowledgement() {
+    // As Postfix does: its socket has Nagle's algorithm, and the macros of DATA have no answer.
+    let shell = Shell::start(Limits::default()).await;
+    let mut mta = shell.greet().await;
+    let mut taken = Vec::new();
+    for _ in 0..20 {
+        assert_eq!(mta.ask(&[mail(&["<a@example.com>"]), rcpt("<b@example.org>")]).await, "continue");
+        mta.send(&macros('T', &[("i", "4ZbQ7x")])).await.unwrap();
+        let begin = Instant::now();
+        assert_eq!(mta.ask(&[header("Subject", "reject"), end_of_message()]).await, "550 5.7.1 not this one");
+        taken.push(begin.elapsed());
+    }
+    // The system is quick to acknowledge at first, and the machine may be slow: the shortest of the last ones counts.
+    assert!(taken[10..].iter().min() < Some(&Duration::from_millis(20)), "{taken:?}");
 }
 
 /// A message after CONNECT and HELO, whose recipient gets `at_rcpt` and whose end gets `at_end`.

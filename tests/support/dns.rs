@@ -2,7 +2,11 @@
 //!
 //! It answers as a recursive server would: aliases are followed, what is not in the zone does not exist.
 
-#![allow(dead_code, reason = "each test binary uses its own part of this")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "a module of every test binary, each of which uses its own part of it"
+)]
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -10,7 +14,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query, ResponseCode};
-use hickory_proto::rr::rdata::{A, AAAA, CNAME, MX, PTR, SOA, TXT};
+use hickory_proto::rr::rdata::{A, AAAA, CNAME, MX, NS, PTR, SOA, TXT};
 use hickory_proto::rr::{Name, RData, Record, RecordType};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
@@ -26,6 +30,8 @@ pub enum Fault {
     Drop,
     /// They are an error.
     Code(ResponseCode),
+    /// They name other servers instead, as no recursive server does.
+    Referral,
     /// They are truncated over UDP, whole over TCP.
     Truncate,
     /// They carry the id of another query, and no other comes.
@@ -43,7 +49,6 @@ pub struct Zone {
     silent: Vec<Name>,
     ttl: u32,
     negative_ttl: u32,
-    loopback: Vec<(Name, RecordType)>,
 }
 
 impl Default for Zone {
@@ -54,7 +59,6 @@ impl Default for Zone {
             silent: Vec::new(),
             ttl: 300,
             negative_ttl: 300,
-            loopback: Vec::new(),
         }
     }
 }
@@ -314,15 +318,15 @@ impl Script {
         };
         let Some(answer) = answer else { return Vec::new() };
         let messages = match fault {
-            None => vec![answer],
+            Some(Fault::Truncate) if transport == Transport::Udp => vec![answer.truncate()],
+            None | Some(Fault::Truncate) => vec![answer],
             Some(Fault::Delay(delay)) => {
                 tokio::time::sleep(delay).await;
                 vec![answer]
             }
             Some(Fault::Drop) => vec![],
             Some(Fault::Code(code)) => vec![bare(request, query, code)],
-            Some(Fault::Truncate) if transport == Transport::Udp => vec![answer.truncate()],
-            Some(Fault::Truncate) => vec![answer],
+            Some(Fault::Referral) => vec![referral(request, query)],
             Some(Fault::WrongId) => vec![with_other_id(&answer)],
             Some(Fault::SpoofedFirst) => {
                 let spoofed = spoof(&answer);
@@ -351,6 +355,13 @@ fn bare(request: &Message, query: &Query, code: ResponseCode) -> Message {
     let mut message = Message::new(request.metadata.id, MessageType::Response, OpCode::Query);
     message.metadata.response_code = code;
     message.add_query(query.clone());
+    message
+}
+
+fn referral(request: &Message, query: &Query) -> Message {
+    let mut message = bare(request, query, ResponseCode::NoError);
+    let server = NS(name_of("ns.example"));
+    message.add_authority(Record::from_rdata(query.name().base_name(), 300, RData::NS(server)));
     message
 }
 

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use hickory_resolver::proto::rr::rdata::TXT;
 use hickory_resolver::proto::rr::{Name, RData, RecordType};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
 
 use self::cache::Cache;
@@ -64,6 +64,10 @@ impl Settings {
 /// How long an answer may come after everybody's patience is over, and still fill the cache.
 const LATE: Duration = Duration::from_secs(10);
 
+/// How many questions may be listened for beyond everybody's patience. Each keeps descriptors, and when DNS is dead there
+/// is a new one with every message.
+const LATE_AT_MOST: usize = 64;
+
 /// What is asked: a name, whose case does not matter, and a type.
 type Question = (Name, RecordType);
 
@@ -91,6 +95,8 @@ struct Shared {
     flights: Mutex<HashMap<Question, watch::Receiver<Option<Answer>>>>,
     patience: Duration,
     failure_ttl: Duration,
+    /// A permit for each question that is late.
+    late: Semaphore,
     counters: Counters,
 }
 
@@ -127,6 +133,7 @@ impl Resolver {
             flights: Mutex::default(),
             patience: settings.patience(),
             failure_ttl: settings.failure_ttl,
+            late: Semaphore::new(LATE_AT_MOST),
             counters: Counters::default(),
         };
         Ok(Self { shared: Arc::new(shared) })
@@ -140,7 +147,7 @@ impl Resolver {
     }
 
     async fn find(&self, name: Option<Name>, record_type: RecordType) -> Answer {
-        // A name that DNS cannot carry is a name without records (RFC 7208, 4.3 and 4.8 for the cases in question).
+        // RFC 7208, 4.8 leaves open what a name is worth that DNS cannot carry. Nothing can be published there.
         let question = (name.ok_or(NotFound::NoRecords)?, record_type);
         if let Some(answer) = self.shared.cache.find(&question) {
             count(&self.shared.counters.cached);
@@ -173,6 +180,11 @@ impl Resolver {
 impl Shared {
     fn flights(&self) -> MutexGuard<'_, HashMap<Question, watch::Receiver<Option<Answer>>>> {
         self.flights.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn failure(&self, cause: String) -> Reply {
+        count(&self.counters.failed);
+        Reply { answer: Err(NotFound::Failed(cause)), lifetime: self.failure_ttl }
     }
 }
 
@@ -207,16 +219,10 @@ async fn fly(flight: Flight) {
         Ok(Err(cause)) => flight.land(shared.failure(cause)),
         Err(_) => flight.land(shared.failure(format!("no answer within {:?}", shared.patience))),
     }
+    let Ok(_permit) = shared.late.try_acquire() else { return };
     if let Ok(Some(reply)) = timeout(LATE, asking.late()).await {
         count(&shared.counters.late);
         shared.cache.insert(question, reply);
-    }
-}
-
-impl Shared {
-    fn failure(&self, cause: String) -> Reply {
-        count(&self.counters.failed);
-        Reply { answer: Err(NotFound::Failed(cause)), lifetime: self.failure_ttl }
     }
 }
 

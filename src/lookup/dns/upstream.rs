@@ -143,7 +143,8 @@ impl Asking<'_> {
         }
     }
 
-    /// The answer, if it came in time.
+    /// The answer, if it came in time: `timeout` is the administrator's word on how long a try may take, and what takes
+    /// longer is for those who ask next.
     fn heard(&mut self, joined: Result<Outcome, JoinError>) -> Option<Reply> {
         let cause = match joined {
             Ok(Outcome { result: Ok(reply), took, .. }) if took <= self.upstream.timeout => {
@@ -233,7 +234,7 @@ fn without_records(error: &NetError) -> Result<Reply, Failure> {
         }
         NetError::Dns(DnsError::NoRecordsFound(none)) => match none.response_code {
             ResponseCode::NoError | ResponseCode::NXDomain => {
-                // RFC 2308, 5: the SOA record says how long; without it, nothing may be remembered.
+                // RFC 2308, 5: the SOA record says how long; without it, no longer than need be.
                 let lifetime = lifetime(none.negative_ttl.unwrap_or(0));
                 Ok(Reply { answer: Err(NotFound::NoRecords), lifetime })
             }
