@@ -87,6 +87,11 @@ pub enum Style {
 }
 
 impl Report {
+    /// One problem that left nothing else to be found.
+    pub(super) fn only(problem: Diagnostic) -> Self {
+        Self { problems: vec![problem], omitted: 0 }
+    }
+
     /// Whether nothing was found.
     pub fn is_empty(&self) -> bool {
         self.problems.is_empty()
