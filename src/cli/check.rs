@@ -1,9 +1,10 @@
 //! `check`: every problem of the configuration, or what it will enforce.
 
+use std::io::{IsTerminal, stdout};
 use std::process::ExitCode;
 
-use super::{CONFIGURATION, Source};
-use crate::config::{self, Report};
+use super::{CONFIGURATION, Source, style};
+use crate::config::{self, Format};
 
 /// Arguments of `check`.
 #[derive(Debug, clap::Args)]
@@ -17,21 +18,8 @@ pub(super) struct Arguments {
 
 /// Runs the command.
 pub(super) fn check(arguments: &Arguments) -> ExitCode {
-    let (config, report) = match arguments.source.load() {
-        Ok((config, warnings)) => (Some(config), warnings),
-        Err(problems) => (None, problems),
-    };
-    if arguments.json {
-        print_json(config.is_some(), &report);
-    } else {
-        eprint!("{}", super::shown(&report));
-        if let Some(config) = &config {
-            print!("{}", config::summary(config));
-        }
-    }
-    if config.is_some() { ExitCode::SUCCESS } else { ExitCode::from(CONFIGURATION) }
-}
-
-fn print_json(good: bool, report: &Report) {
-    println!("{:#}", serde_json::json!({ "good": good, "report": report }));
+    let format = if arguments.json { Format::Json } else { Format::Text(style(stdout().is_terminal())) };
+    let checked = config::check(&arguments.source.config, &super::host(), format);
+    print!("{}", checked.output);
+    if checked.usable { ExitCode::SUCCESS } else { ExitCode::from(CONFIGURATION) }
 }

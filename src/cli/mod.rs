@@ -63,14 +63,18 @@ struct Source {
 }
 
 impl Source {
-    /// Reads the configuration, with what no configuration says: host name, date, groups.
+    /// Reads the configuration.
     fn load(&self) -> Result<(Config, Report), Report> {
-        let host = Host {
-            name: host_name(),
-            today: TimeZone::UTC.to_datetime(daemon::now()).date(),
-            has_group: |name| matches!(Group::from_name(name), Ok(Some(_))),
-        };
-        config::load(&self.config, &host)
+        config::load(&self.config, &host())
+    }
+}
+
+/// What no configuration says: the name of this host, the date, its groups.
+fn host() -> Host {
+    Host {
+        name: host_name(),
+        today: TimeZone::UTC.to_datetime(daemon::now()).date(),
+        has_group: |name| matches!(Group::from_name(name), Ok(Some(_))),
     }
 }
 
@@ -100,7 +104,13 @@ fn host_name() -> String {
 
 /// A report as standard error shows it.
 fn shown(report: &Report) -> String {
-    report.render(if std::io::stderr().is_terminal() { Style::Coloured } else { Style::Plain })
+    report.render(style(std::io::stderr().is_terminal()))
+}
+
+/// Colours are for terminals, and for those who want them (`NO_COLOR`).
+fn style(terminal: bool) -> Style {
+    let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    if terminal && wanted { Style::Coloured } else { Style::Plain }
 }
 
 /// Runs a future to its end on a runtime of its own.

@@ -11,10 +11,11 @@ use super::domains::{self, Inherited, Locked};
 use super::problems::{Problems, Spot};
 use super::written::{self, At, TextOr, Written};
 use super::{
-    Config, Dns, Host, Limits, Log, LogFormat, LogLevel, LogTarget, Profile, domain_file, later, listen,
-    value, words,
+    Config, Host, Limits, Log, LogFormat, LogLevel, LogTarget, Profile, domain_file, later, listen, value,
+    words,
 };
 use crate::check::{Forwarder, Mode, Site};
+use crate::lookup::dns;
 use crate::policy::Policy;
 
 /// What the configuration means. Everything that is wrong goes to `problems`; where something is, the result is of no
@@ -101,8 +102,8 @@ fn forwarders(problems: &mut Problems<'_>, written: &[At<TextOr<written::Forward
     forwarders
 }
 
-fn dns(problems: &mut Problems<'_>, written: &written::Dns, decision_time: Duration) -> Dns {
-    let dns = Dns {
+fn dns(problems: &mut Problems<'_>, written: &written::Dns, decision_time: Duration) -> dns::Settings {
+    let dns = dns::Settings {
         servers: written.servers.iter().filter_map(|text| dns_server(problems, text)).collect(),
         timeout: value::positive_duration(problems, written.timeout.as_ref(), Duration::from_secs(2)),
         attempts: value::number(problems, written.attempts.as_ref(), 1..=10, 2),
@@ -110,7 +111,7 @@ fn dns(problems: &mut Problems<'_>, written: &written::Dns, decision_time: Durat
         failure_ttl: value::duration(problems, written.failure_ttl.as_ref(), Duration::from_secs(20)),
         case_randomization: written.case_randomization.unwrap_or(false),
     };
-    let longest = dns.timeout.saturating_mul(dns.attempts);
+    let longest = dns.patience();
     let culprit =
         written.timeout.as_ref().map(|text| text.node).or(written.attempts.as_ref().map(|at| at.node));
     if let Some(node) = culprit.filter(|_| longest > decision_time) {

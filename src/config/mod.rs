@@ -5,7 +5,6 @@
 //! and, for problems only, places in the text (`problems`). Reading needs no network and no clock; what depends on the
 //! host is an argument.
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -37,6 +36,7 @@ pub use listen::{Address, Listener};
 pub use profile::Profile;
 pub use summary::summary;
 
+use crate::lookup::dns;
 use crate::policy::Policy;
 use source::{Source, Unreadable};
 
@@ -53,7 +53,7 @@ pub struct Config {
     /// Where MTAs connect; at least one.
     pub listeners: Vec<Listener>,
     /// How DNS is asked.
-    pub dns: Dns,
+    pub dns: dns::Settings,
     /// Bounds of what would be unbounded.
     pub limits: Limits,
     /// The log.
@@ -62,30 +62,13 @@ pub struct Config {
     pub files: Vec<PathBuf>,
 }
 
-/// How DNS is asked (`dns`).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Dns {
-    /// Recursive servers; none means those of the system.
-    pub servers: Vec<SocketAddr>,
-    /// For one try; more than 0.
-    pub timeout: Duration,
-    /// Tries, at least 1.
-    pub attempts: u32,
-    /// Answers to be remembered; 0 for none.
-    pub cache_entries: u64,
-    /// How long a failure is remembered; 0 for not at all.
-    pub failure_ttl: Duration,
-    /// Whether the case of query names is randomised.
-    pub case_randomization: bool,
-}
-
 /// Bounds (`limits`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Connections at once, at least 1.
-    pub connections: u32,
+    pub connections: usize,
     /// Connections of one peer at once; 0 for no limit.
-    pub connections_per_peer: u32,
+    pub connections_per_peer: usize,
     /// For a decision; more than 0.
     pub decision_time: Duration,
     /// For a connection on which nothing happens; more than 0.
@@ -95,9 +78,9 @@ pub struct Limits {
     /// For open sessions when the daemon is told to stop.
     pub drain_time: Duration,
     /// Terms of SPF records that cause DNS queries (RFC 7208, 4.6.4), at least 1.
-    pub spf_lookups: u32,
+    pub spf_lookups: usize,
     /// DNS queries without an answer in one SPF evaluation (RFC 7208, 4.6.4).
-    pub spf_void_lookups: u32,
+    pub spf_void_lookups: usize,
 }
 
 /// The log (`log`).

@@ -14,7 +14,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use super::Daemon;
 use super::conversation::Talk;
 use super::log::Log;
-use super::snapshot::{Snapshot, count};
+use super::snapshot::Snapshot;
 use crate::config::{self, Config, LogLevel, Report};
 use crate::lookup::dns;
 use crate::milter::{self, BindError, Bound};
@@ -181,8 +181,8 @@ fn level(level: LogLevel) -> LevelFilter {
 
 fn limits(limits: &config::Limits) -> milter::Limits {
     milter::Limits {
-        connections: count(limits.connections),
-        connections_per_peer: count(limits.connections_per_peer),
+        connections: limits.connections,
+        connections_per_peer: limits.connections_per_peer,
         idle_time: limits.idle_time,
         frame_time: limits.frame_time,
         drain_time: limits.drain_time,

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::{self, Config};
+use crate::config::Config;
 use crate::lookup::Sources;
-use crate::lookup::dns::{self, Resolver, SetupError};
+use crate::lookup::dns::{Resolver, SetupError};
 use crate::policy::Policy;
 use crate::spf;
 
@@ -19,33 +19,18 @@ pub(super) struct Snapshot {
 /// The sources that a configuration describes.
 pub fn sources(config: &Config) -> Result<Arc<Sources>, SetupError> {
     let spf = spf::Options {
-        lookups: count(config.limits.spf_lookups),
-        void_lookups: count(config.limits.spf_void_lookups),
+        lookups: config.limits.spf_lookups,
+        void_lookups: config.limits.spf_void_lookups,
         time: config.limits.decision_time,
         explanation: config.policy.quotes_explanations(),
         receiver: config.policy.site.host_name.clone(),
     };
-    Ok(Arc::new(Sources::new(Resolver::new(&dns_settings(&config.dns))?, spf)))
+    Ok(Arc::new(Sources::new(Resolver::new(&config.dns)?, spf)))
 }
 
 impl Snapshot {
     pub(super) fn new(config: &Config) -> Result<Self, SetupError> {
         let decision_time = config.limits.decision_time;
         Ok(Self { policy: config.policy.clone(), sources: sources(config)?, decision_time })
-    }
-}
-
-pub(super) fn count(number: u32) -> usize {
-    usize::try_from(number).unwrap_or(usize::MAX)
-}
-
-fn dns_settings(dns: &config::Dns) -> dns::Settings {
-    dns::Settings {
-        servers: dns.servers.clone(),
-        timeout: dns.timeout,
-        attempts: count(dns.attempts),
-        cache_entries: dns.cache_entries,
-        failure_ttl: dns.failure_ttl,
-        case_randomization: dns.case_randomization,
     }
 }
