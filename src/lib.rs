@@ -1,2 +1,64 @@
-//! placeholder
+//! lockdown-milter: a milter daemon that locks down Postfix and Sendmail.
+//!
+//! # Bird's eye view
+//!
+//! ```text
+//! milter event -> Session + Envelope -> Request -> decide() -> Decision -> journal -> answer -> milter reply
+//!                                                   ^   |
+//!                                          Facts ---+   +--- Questions -> lookup (DNS)
+//! ```
+//!
+//! One pure function, [`decide::decide`], says what becomes of a recipient or a message. What it does not know it asks
+//! for. The daemon, `explain` and the tests differ only in where the answers come from.
+//!
+//! # Where things are
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`mail`] | values of the mail standards: domains, paths, header fields, replies, results |
+//! | [`session`] | who is talking: client, session, envelope, origin; the request |
+//! | [`facts`] | questions, answers, and what a check may see of them |
+//! | [`check`] | the locks, one file or folder each, and their registry |
+//! | [`policy`] | the policy in force: the locks of every hosted domain |
+//! | [`decide`] | the decision |
+//! | [`journal`] | decisions as records, and records as lines |
+//! | [`spf`] | SPF evaluation: viaspf behind a face of ours |
+//! | [`lookup`] | finding answers: the loop around the decision; DNS |
+//! | [`config`] | from the file to the policy, with all problems and their places |
+//! | [`milter`] | the milter protocol: indymilter behind a face of ours |
+//! | [`daemon`] | the milter in front of the decision; clock, log, signals |
+//! | [`cli`] | the commands |
+//!
+//! A new lock is a file in `check` and a line in its registry. It names the domains whose settings judge a request,
+//! and judges by one of them, asking for what it must know with `?`.
+//!
+//! # What holds
+//!
+//! - **Dependencies point one way**: `mail` <- `session`, `facts` <- `check` <- `policy` <- `decide` <- `lookup` <-
+//!   `daemon`, `cli`. [`milter`] and [`spf`] know nothing of ours but [`mail`].
+//! - **The core is pure**: `mail`, `session`, `facts`, `check`, `policy`, `decide` and `journal` have no sockets, files,
+//!   tasks or clock. Time is an argument.
+//! - **One place for each stranger**: viaspf is named in `spf`, indymilter in `milter`, `serde_yaml` in `config/yaml.rs`,
+//!   the clock in `daemon/clock.rs`.
+//! - **A missing answer is never a good one**: a check gets the answer or hands back the question.
+//! - **What is known already changes no verdict**: a check sees the facts of its class of cost and of cheaper ones.
+//! - **Only an enforced finding refuses.** Results are recorded in every mode but `off`.
+//! - **The client's text and the administrator's are two strings**; nothing of a stranger's reaches a reply, a header or
+//!   a line of the log unescaped.
+//! - **Local mail is never answered at RCPT**, as the MTA would keep it for ever.
+//!
+//! `tests/architecture.rs` holds the first three.
+
+pub mod check;
+pub mod cli;
+pub mod config;
+pub mod daemon;
+pub mod decide;
+pub mod facts;
+pub mod journal;
+pub mod lookup;
 pub mod mail;
+pub mod milter;
+pub mod policy;
+pub mod session;
+pub mod spf;

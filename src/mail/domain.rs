@@ -32,9 +32,7 @@ impl Domain {
 
     /// Whether this is `other` or a name below it.
     pub fn is_within(&self, other: &Self) -> bool {
-        self.0
-            .strip_suffix(other.as_str())
-            .is_some_and(|front| front.is_empty() || front.ends_with('.'))
+        self.0.strip_suffix(other.as_str()).is_some_and(|front| front.is_empty() || front.ends_with('.'))
     }
 }
 
@@ -47,12 +45,13 @@ impl FromStr for Domain {
         if name.is_empty() {
             return Err(DomainError::Empty);
         }
-        if name.starts_with('[') {
+        if name.starts_with('[') && name.ends_with(']') {
             return Err(DomainError::Literal(text.to_owned()));
         }
         let invalid = || DomainError::Invalid(text.to_owned());
         // UTS 46 as the DNS knows names: underscores and the like are allowed, lengths are checked.
-        let ascii = idna::domain_to_ascii_cow(name.as_bytes(), idna::AsciiDenyList::EMPTY).map_err(|_| invalid())?;
+        let ascii =
+            idna::domain_to_ascii_cow(name.as_bytes(), idna::AsciiDenyList::EMPTY).map_err(|_| invalid())?;
         let carried_by_smtp = |octet: u8| octet.is_ascii_graphic() && !b"@<>()[]\\,;:\"%!".contains(&octet);
         let sound = ascii.len() <= 253
             && ascii.split('.').all(|label| (1..=63).contains(&label.len()))

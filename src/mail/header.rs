@@ -1,5 +1,7 @@
 //! Header fields as the milter protocol hands them over, and the changes we ask for.
 
+use super::{authres, received_spf};
+
 /// One header field (RFC 5322, 2.2), raw: the value is unfolded by nobody and may hold anything but NUL.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Field {
@@ -18,6 +20,52 @@ impl Field {
     /// Whether this field has that name; field names are case-insensitive.
     pub fn is(&self, name: &str) -> bool {
         self.name.trim_end().eq_ignore_ascii_case(name)
+    }
+}
+
+/// The part of a message's header that any lock looks at, in order.
+///
+/// A header can be as long as the MTA lets a message be, so the fields that nobody asks for are not kept, and of the
+/// others at most [`Header::LIMIT`] octets.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Header {
+    fields: Vec<Field>,
+    octets: usize,
+}
+
+impl Header {
+    /// Octets of names and values kept. Whoever needs more of these fields is up to something.
+    pub const LIMIT: usize = 1024 * 1024;
+
+    /// The fields that are kept.
+    const KEPT: [&'static str; 3] = [authres::NAME, received_spf::NAME, "From"];
+
+    /// Adds the next field.
+    pub fn push(&mut self, field: Field) {
+        if Self::KEPT.iter().any(|name| field.is(name)) {
+            self.octets = self.octets.saturating_add(field.name.len() + field.value.len());
+            if !self.is_excessive() {
+                self.fields.push(field);
+            }
+        }
+    }
+
+    /// Whether fields are missing because there were too many.
+    pub fn is_excessive(&self) -> bool {
+        self.octets > Self::LIMIT
+    }
+
+    /// The fields of that name, in order.
+    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Field> {
+        self.fields.iter().filter(move |field| field.is(name))
+    }
+}
+
+impl FromIterator<Field> for Header {
+    fn from_iter<I: IntoIterator<Item = Field>>(fields: I) -> Self {
+        let mut header = Self::default();
+        fields.into_iter().for_each(|field| header.push(field));
+        header
     }
 }
 

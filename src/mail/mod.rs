@@ -2,9 +2,11 @@
 //!
 //! Everything else in the crate stands on this module, and this module stands on nothing of ours.
 
+pub mod address_list;
 pub mod authres;
 pub mod domain;
 pub mod header;
+pub mod lexer;
 pub mod path;
 pub mod received_spf;
 pub mod reply;
@@ -12,6 +14,6 @@ pub mod spf;
 pub mod text;
 
 pub use domain::Domain;
-pub use header::{Edit, Field};
+pub use header::{Edit, Field, Header};
 pub use path::{ForwardPath, Mailbox, PathError, ReversePath};
 pub use reply::Reply;

@@ -157,26 +157,31 @@ pub enum ForwardPath {
     Postmaster,
     /// A mailbox.
     Mailbox(Mailbox),
+    /// A mailbox at an address literal (RFC 5321, 4.1.3), which belongs to no domain.
+    AtLiteral(String),
+    /// Something that the MTA let through and we cannot read; kept without angle brackets.
+    Malformed(String),
 }
 
 impl ForwardPath {
     /// Reads the argument as the MTA hands it over; see [`ReversePath::parse`].
-    ///
-    /// # Errors
-    /// A recipient that cannot be read belongs to no domain, so no policy could judge it.
-    pub fn parse(argument: &str) -> Result<Self, PathError> {
+    pub fn parse(argument: &str) -> Self {
         let address = inner_address(argument);
         if address.eq_ignore_ascii_case("postmaster") {
-            return Ok(Self::Postmaster);
+            return Self::Postmaster;
         }
-        address.parse().map(Self::Mailbox)
+        match address.parse() {
+            Ok(mailbox) => Self::Mailbox(mailbox),
+            Err(PathError::Domain(DomainError::Literal(_))) => Self::AtLiteral(address.to_owned()),
+            Err(_) => Self::Malformed(address.to_owned()),
+        }
     }
 
     /// The domain, where there is one.
     pub fn domain(&self) -> Option<&Domain> {
         match self {
             Self::Mailbox(mailbox) => Some(mailbox.domain()),
-            Self::Postmaster => None,
+            Self::Postmaster | Self::AtLiteral(_) | Self::Malformed(_) => None,
         }
     }
 }
@@ -186,6 +191,7 @@ impl fmt::Display for ForwardPath {
         match self {
             Self::Postmaster => f.write_str("postmaster"),
             Self::Mailbox(mailbox) => mailbox.fmt(f),
+            Self::AtLiteral(raw) | Self::Malformed(raw) => f.write_str(raw),
         }
     }
 }
@@ -259,9 +265,10 @@ mod tests {
     }
 
     #[test]
-    fn the_bare_postmaster_is_a_forward_path() {
-        assert_eq!(ForwardPath::parse("<Postmaster>"), Ok(ForwardPath::Postmaster));
-        assert_eq!(ForwardPath::parse("<copier>"), Err(PathError::NoDomain("copier".to_owned())));
+    fn forward_paths_without_a_domain() {
+        assert_eq!(ForwardPath::parse("<Postmaster>"), ForwardPath::Postmaster);
+        assert_eq!(ForwardPath::parse("<a@[192.0.2.1]>"), ForwardPath::AtLiteral("a@[192.0.2.1]".to_owned()));
+        assert_eq!(ForwardPath::parse("<copier>"), ForwardPath::Malformed("copier".to_owned()));
     }
 
     proptest! {

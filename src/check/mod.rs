@@ -1,0 +1,258 @@
+//! The locks. A check judges a request by the settings of one domain and the facts that it asks for.
+//!
+//! A lock is one file here: its settings, its `judge`, its tests; and one line in [`REGISTRY`].
+
+pub mod exception;
+pub mod spf;
+
+use std::fmt;
+
+use ipnet::IpNet;
+
+use crate::facts::{Open, View};
+use crate::mail::spf::{SpfIdentity, SpfResult};
+use crate::mail::{Domain, Edit, Reply};
+use crate::session::Request;
+use exception::Exception;
+
+/// Every lock, in the order in which equal judgments win.
+pub static REGISTRY: [&dyn Check; 1] = [&spf::Spf];
+
+/// Who judged, as the configuration and the log name it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum CheckId {
+    /// The reading of the request, which is no lock: what cannot be read cannot be judged by any.
+    Syntax,
+    /// Verification of HELO and MAIL FROM by SPF.
+    Spf,
+}
+
+impl CheckId {
+    /// The locks with their names in the configuration.
+    pub const LOCKS: [(&'static str, Self); 1] = [("spf", Self::Spf)];
+
+    /// The name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Syntax => "syntax",
+            Self::Spf => "spf",
+        }
+    }
+}
+
+impl fmt::Display for CheckId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// How seriously a lock is meant. The order is by strength.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Mode {
+    /// Not examined at all.
+    Off,
+    /// Examined, recorded and logged; refuses nothing.
+    Monitor,
+    /// Refuses.
+    Enforce,
+}
+
+impl Mode {
+    /// All modes with their names in the configuration.
+    pub const NAMES: [(&'static str, Self); 3] =
+        [("off", Self::Off), ("monitor", Self::Monitor), ("enforce", Self::Enforce)];
+
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Monitor => "monitor",
+            Self::Enforce => "enforce",
+        }
+    }
+}
+
+/// The settings of a lock in one domain, with the mode that is in force there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lock<S> {
+    /// The mode, every inheritance and cap applied.
+    pub mode: Mode,
+    /// The settings.
+    pub settings: S,
+}
+
+/// All locks as one domain has them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Locks {
+    /// SPF.
+    pub spf: Lock<spf::Settings>,
+    /// Who is exempt from what.
+    pub exceptions: Vec<Exception>,
+}
+
+impl Locks {
+    /// The mode of a lock.
+    pub fn mode(&self, check: CheckId) -> Mode {
+        match check {
+            CheckId::Syntax => Mode::Off,
+            CheckId::Spf => self.spf.mode,
+        }
+    }
+}
+
+/// What holds for the whole host and not for one domain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Site {
+    /// Our authserv-id (RFC 8601, 2.5), where the administrator chose one.
+    pub authserv_id: Option<String>,
+    /// This host's name.
+    pub host_name: String,
+    /// Authserv-ids of earlier milters and gateways whose results may be used.
+    pub trusted_authserv_ids: Vec<String>,
+    /// Who forwards mail to us, so that its SPF result would be about the wrong host.
+    pub trusted_forwarders: Vec<Forwarder>,
+}
+
+impl Site {
+    /// The authserv-id in force: as configured, else the MTA's name, else the host's.
+    pub fn authserv_id<'a>(&'a self, request: &Request<'a>) -> &'a str {
+        let mta_name = request.session.mta_name.as_deref();
+        self.authserv_id.as_deref().or(mta_name).unwrap_or(&self.host_name)
+    }
+}
+
+/// A host that may pass on other people's mail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Forwarder {
+    /// Clients in this network.
+    Network(IpNet),
+    /// Clients that pass SPF for this domain.
+    Spf(Domain),
+}
+
+/// One lock.
+pub trait Check: Sync {
+    /// Its name.
+    fn id(&self) -> CheckId;
+
+    /// The domains whose settings judge this request; none where the lock has nothing to say.
+    fn concerns(&self, request: &Request<'_>) -> Vec<Domain>;
+
+    /// The judgment by the settings of one such domain, or what must be known first.
+    fn judge(
+        &self,
+        site: &Site,
+        locks: &Locks,
+        request: &Request<'_>,
+        facts: &View<'_>,
+    ) -> Result<Opinion, Open>;
+}
+
+/// What a check has to say about a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Opinion {
+    /// The judgment.
+    pub judgment: Judgment,
+    /// Changes to the message.
+    pub edits: Vec<Edit>,
+    /// What was found out on the way.
+    pub observations: Vec<Observation>,
+}
+
+impl From<Judgment> for Opinion {
+    fn from(judgment: Judgment) -> Self {
+        Self { judgment, edits: Vec::new(), observations: Vec::new() }
+    }
+}
+
+/// How a request fares with one lock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Judgment {
+    /// Nothing against it.
+    Pass(Remark),
+    /// The lock does not apply; which is no statement about the request.
+    NotExamined(Remark),
+    /// An exception of the administrator's lets it pass unexamined.
+    Excepted(Remark),
+    /// To be refused for now.
+    Defer(Remark, Reply),
+    /// To be refused.
+    Reject(Remark, Reply),
+}
+
+impl Judgment {
+    /// The word for it.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Pass(_) => "pass",
+            Self::NotExamined(_) => "not-examined",
+            Self::Excepted(_) => "excepted",
+            Self::Defer(..) => "defer",
+            Self::Reject(..) => "reject",
+        }
+    }
+
+    /// Why.
+    pub fn remark(&self) -> &Remark {
+        match self {
+            Self::Pass(remark)
+            | Self::NotExamined(remark)
+            | Self::Excepted(remark)
+            | Self::Defer(remark, _)
+            | Self::Reject(remark, _) => remark,
+        }
+    }
+
+    /// The reply, where the judgment refuses.
+    pub fn reply(&self) -> Option<&Reply> {
+        match self {
+            Self::Defer(_, reply) | Self::Reject(_, reply) => Some(reply),
+            Self::Pass(_) | Self::NotExamined(_) | Self::Excepted(_) => None,
+        }
+    }
+}
+
+/// The reason for a judgment, for the administrator: never sent to the client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remark {
+    /// A stable word that programs can search for.
+    pub reason: &'static str,
+    /// A sentence for people. May quote attacker text; the journal escapes it.
+    pub detail: String,
+}
+
+impl Remark {
+    /// A remark from its parts.
+    pub fn new(reason: &'static str, detail: impl Into<String>) -> Self {
+        Self { reason, detail: detail.into() }
+    }
+}
+
+/// The judgment of one lock by the settings of one domain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// The lock.
+    pub check: CheckId,
+    /// The domain whose settings judged; none where the host's did.
+    pub domain: Option<Domain>,
+    /// The mode of the lock there.
+    pub mode: Mode,
+    /// The judgment.
+    pub judgment: Judgment,
+}
+
+/// Something found out while judging that others want to know: the log, the ledger.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Observation {
+    /// An SPF result.
+    Spf {
+        /// Of which identity.
+        identity: SpfIdentity,
+        /// Of which domain, as the client wrote it.
+        domain: String,
+        /// The result.
+        result: SpfResult,
+        /// The authserv-id of the gateway that found it; none if it was us.
+        found_by: Option<String>,
+    },
+}

@@ -1,0 +1,109 @@
+//! The command line: one file a command, and what they share.
+
+mod check;
+mod explain;
+mod run;
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use jiff::tz::TimeZone;
+use nix::unistd::{Group, gethostname};
+
+use crate::config::{self, Config, Host, Report, Style};
+use crate::daemon;
+
+/// Findings, or refused.
+const FINDINGS: u8 = 1;
+/// The command line is wrong (`EX_USAGE` of sysexits).
+const USAGE: u8 = 64;
+/// The configuration is wrong (`EX_CONFIG` of sysexits).
+const CONFIGURATION: u8 = 78;
+
+/// A milter that locks down Postfix and Sendmail.
+///
+/// It verifies senders by SPF, records the result and refuses what fails, by one configuration file with a policy for
+/// each hosted domain.
+#[derive(Debug, Parser)]
+#[command(version, after_help = EXAMPLES)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  lockdown-milter check
+      Says what the configuration will enforce, or every problem in it.
+  lockdown-milter run --config ./config.yaml
+      Serves the MTA in the foreground. SIGHUP reloads, SIGTERM ends after the open messages.
+  lockdown-milter explain --client 192.0.2.1 --mail-from a@example.com --rcpt-to info@example.org
+      Says what would happen to such a message, and why.
+
+Exit status: 0 good, 1 findings or refused, 64 wrong usage, 78 wrong configuration.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the MTA, in the foreground
+    Run(run::Arguments),
+    /// Check the configuration and say what it will enforce
+    Check(check::Arguments),
+    /// Say what would happen to a message, and why
+    Explain(Box<explain::Arguments>),
+}
+
+/// Which configuration.
+#[derive(Debug, clap::Args)]
+struct Source {
+    /// The configuration file
+    #[arg(long, value_name = "FILE", default_value = "/etc/lockdown-milter/config.yaml")]
+    config: PathBuf,
+}
+
+impl Source {
+    /// Reads the configuration, with what no configuration says: host name, date, groups.
+    fn load(&self) -> Result<(Config, Report), Report> {
+        let host = Host {
+            name: host_name(),
+            today: TimeZone::UTC.to_datetime(daemon::now()).date(),
+            has_group: |name| matches!(Group::from_name(name), Ok(Some(_))),
+        };
+        config::load(&self.config, &host)
+    }
+}
+
+/// Runs the command that the arguments name.
+pub fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // The status of `--help` and `--version` is 0. If nobody reads the text there is nobody to tell.
+            let status = if error.use_stderr() { USAGE } else { 0 };
+            let _ = error.print();
+            return ExitCode::from(status);
+        }
+    };
+    match arguments.command {
+        Command::Run(arguments) => run::run(&arguments),
+        Command::Check(arguments) => check::check(&arguments),
+        Command::Explain(arguments) => explain::explain(&arguments),
+    }
+}
+
+/// The name of this host, as the kernel has it.
+fn host_name() -> String {
+    let name = gethostname().ok().and_then(|name| name.into_string().ok());
+    name.filter(|name| !name.is_empty()).unwrap_or_else(|| "localhost".to_owned())
+}
+
+/// A report as standard error shows it.
+fn shown(report: &Report) -> String {
+    report.render(if std::io::stderr().is_terminal() { Style::Coloured } else { Style::Plain })
+}
+
+/// Runs a future to its end on a runtime of its own.
+fn block_on<T, E: From<std::io::Error>>(future: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(future)
+}

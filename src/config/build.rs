@@ -1,0 +1,207 @@
+//! From the configuration as written to the configuration as meant. The only way between the two.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+use super::diagnostic::quoted;
+use super::domains::{self, Inherited, Locked};
+use super::problems::{Problems, Spot};
+use super::written::{self, At, TextOr, Written};
+use super::{
+    Config, Dns, Host, Limits, Log, LogFormat, LogLevel, LogTarget, Profile, domain_file, later, listen,
+    value, words,
+};
+use crate::check::{Forwarder, Mode, Site};
+use crate::policy::Policy;
+
+/// What the configuration means. Everything that is wrong goes to `problems`; where something is, the result is of no
+/// use. Relative paths in it begin at `base`.
+pub(super) fn build(problems: &mut Problems<'_>, host: &Host, base: &Path, written: &Written) -> Config {
+    let listeners = listen::build(problems, host, written.listen.as_deref());
+    let site = Site {
+        authserv_id: written.authserv_id.as_ref().and_then(|text| value::authserv_id(problems, text)),
+        host_name: host.name.clone(),
+        trusted_authserv_ids: written
+            .trusted_authserv_ids
+            .iter()
+            .filter_map(|text| value::authserv_id(problems, text))
+            .collect(),
+        trusted_forwarders: forwarders(problems, &written.trusted_forwarders),
+    };
+    let trusted_networks = match &written.trusted_networks {
+        Some(list) => list.iter().filter_map(|text| trusted_network(problems, text)).collect(),
+        None => listen::loopback(),
+    };
+    let cap = written.mode.as_ref().and_then(|word| domains::mode(problems, word)).unwrap_or(Mode::Enforce);
+    let profile = written
+        .profile
+        .as_ref()
+        .and_then(|word| words::meaning(problems, word, "a profile", &Profile::NAMES))
+        .unwrap_or(Profile::Standard);
+    let defaults = Inherited::from_profile(profile).merge(problems, host, &written.defaults);
+    let locked = Locked::build(problems, &written.locked);
+    let (listed, files) = domain_file::build(problems, base, &written.domains_from);
+    let hosted = domains::build(problems, host, cap, &defaults, &locked, (&written.domains, listed));
+    if hosted.is_empty() && !problems.has_errors() {
+        problems
+            .warning(Spot::Whole, "no domain is hosted, so there is nothing to protect")
+            .hint("name the domains that this host receives mail for in `domains`");
+    }
+    let limits = limits(problems, &written.limits);
+    Config {
+        policy: Policy { mode: cap, site, trusted_networks, hosted, defaults: defaults.locks(cap) },
+        profile,
+        listeners,
+        dns: dns(problems, &written.dns, limits.decision_time),
+        limits,
+        log: log(problems, &written.log),
+        files,
+    }
+}
+
+fn trusted_network(problems: &mut Problems<'_>, text: &At<String>) -> Option<IpNet> {
+    if later::is_later_value("trusted_networks", &text.value) {
+        problems.error(text.node, "networks from Postfix come later").hint(later::HINT);
+        return None;
+    }
+    let network = value::network(problems, text)?;
+    if network.prefix_len() == 0 {
+        problems
+            .error(text.node, "this trusts everybody")
+            .hint("name the networks whose clients need no login");
+    }
+    Some(network)
+}
+
+fn forwarders(problems: &mut Problems<'_>, written: &[At<TextOr<written::Forwarder>>]) -> Vec<Forwarder> {
+    let mut forwarders = Vec::new();
+    for item in written {
+        let forwarder = match &item.value {
+            TextOr::Text(text) => {
+                let text = At { node: item.node, value: text.clone() };
+                value::network(problems, &text).map(Forwarder::Network)
+            }
+            TextOr::Map(written::Forwarder { spf: Some(domain) }) => {
+                value::domain(problems, domain).map(Forwarder::Spf)
+            }
+            TextOr::Map(written::Forwarder { spf: None }) => {
+                if !problems.has_gap(item.node) {
+                    problems
+                        .error(item.node, "this names no forwarder")
+                        .hint("write a network, or `spf: DOMAIN`");
+                }
+                None
+            }
+        };
+        forwarders.extend(forwarder);
+    }
+    forwarders
+}
+
+fn dns(problems: &mut Problems<'_>, written: &written::Dns, decision_time: Duration) -> Dns {
+    let dns = Dns {
+        servers: written.servers.iter().filter_map(|text| dns_server(problems, text)).collect(),
+        timeout: value::positive_duration(problems, written.timeout.as_ref(), Duration::from_secs(2)),
+        attempts: value::number(problems, written.attempts.as_ref(), 1..=10, 2),
+        cache_entries: value::number(problems, written.cache_entries.as_ref(), 0..=100_000_000, 16_384),
+        failure_ttl: value::duration(problems, written.failure_ttl.as_ref(), Duration::from_secs(20)),
+        case_randomization: written.case_randomization.unwrap_or(false),
+    };
+    let longest = dns.timeout.saturating_mul(dns.attempts);
+    let culprit =
+        written.timeout.as_ref().map(|text| text.node).or(written.attempts.as_ref().map(|at| at.node));
+    if let Some(node) = culprit.filter(|_| longest > decision_time) {
+        let message = format!(
+            "one DNS query may take {} and a decision only {}",
+            value::Shown(longest),
+            value::Shown(decision_time)
+        );
+        problems.warning(node, message).hint("keep `timeout` times `attempts` below `limits.decision_time`");
+    }
+    dns
+}
+
+/// `127.0.0.1:53`, `[::1]:53`, or an address alone, which means port 53.
+fn dns_server(problems: &mut Problems<'_>, text: &At<String>) -> Option<SocketAddr> {
+    let port_53 = || text.value.parse::<IpAddr>().ok().map(|address| SocketAddr::new(address, 53));
+    let server = text.value.parse().ok().or_else(port_53);
+    if server.is_none() {
+        problems
+            .error(text.node, format!("{} is not the address of a server", quoted(&text.value)))
+            .hint("write 127.0.0.1, 127.0.0.1:53 or [::1]:53");
+    }
+    server
+}
+
+fn limits(problems: &mut Problems<'_>, written: &written::Limits) -> Limits {
+    let limits = Limits {
+        connections: value::number(problems, written.connections.as_ref(), 1..=1_000_000, 1000),
+        connections_per_peer: value::number(
+            problems,
+            written.connections_per_peer.as_ref(),
+            0..=1_000_000,
+            0,
+        ),
+        decision_time: value::positive_duration(
+            problems,
+            written.decision_time.as_ref(),
+            Duration::from_secs(8),
+        ),
+        idle_time: value::positive_duration(problems, written.idle_time.as_ref(), Duration::from_hours(1)),
+        frame_time: value::positive_duration(problems, written.frame_time.as_ref(), Duration::from_secs(30)),
+        drain_time: value::duration(problems, written.drain_time.as_ref(), Duration::from_secs(20)),
+        // RFC 7208, 4.6.4: ten terms that cause queries, and two void lookups, are what a domain may count on.
+        spf_lookups: value::number(problems, written.spf_lookups.as_ref(), 1..=100, 10),
+        spf_void_lookups: value::number(problems, written.spf_void_lookups.as_ref(), 0..=100, 2),
+    };
+    for (term, standard) in [(&written.spf_lookups, 10), (&written.spf_void_lookups, 2)] {
+        if let Some(number) = term.as_ref().filter(|number| number.value > standard) {
+            let message = format!("RFC 7208, 4.6.4 ends an evaluation after {standard}");
+            problems.warning(number.node, message).hint("a record that needs more is permerror elsewhere");
+        }
+    }
+    if let Some(text) = &written.decision_time {
+        match limits.decision_time.as_secs() {
+            30.. => {
+                problems
+                    .warning(text.node, "Postfix waits 30s for a milter, and then does without it")
+                    .hint("stay well below milter_command_timeout");
+            }
+            10.. => {
+                problems
+                    .note(text.node, "Sendmail waits 10s for a milter unless told otherwise")
+                    .hint("stay below its T=R: timeout if you use Sendmail");
+            }
+            _ => {}
+        }
+    }
+    limits
+}
+
+fn log(problems: &mut Problems<'_>, written: &written::Log) -> Log {
+    let format = written
+        .format
+        .as_ref()
+        .and_then(|word| words::meaning(problems, word, "a log format", &LogFormat::NAMES));
+    let level = written
+        .level
+        .as_ref()
+        .and_then(|word| words::meaning(problems, word, "a log level", &LogLevel::NAMES));
+    let target = written.target.as_ref().and_then(|word| {
+        if later::is_later_value("log.target", &word.value) {
+            problems
+                .error(word.node, format!("logging to {} comes later", quoted(&word.value)))
+                .hint(later::HINT);
+            return None;
+        }
+        words::meaning(problems, word, "a log target", &LogTarget::NAMES)
+    });
+    Log {
+        format: format.unwrap_or(LogFormat::Logfmt),
+        level: level.unwrap_or(LogLevel::Info),
+        target: target.unwrap_or(LogTarget::Stderr),
+    }
+}

@@ -1,0 +1,176 @@
+//! What is wrong with a configuration, where, and what to do about it; as text for people and as JSON for programs.
+
+use std::fmt;
+
+use annotate_snippets::{AnnotationKind, Element, Group, Level, Origin, Renderer, Snippet};
+use serde::Serialize;
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// The configuration cannot be used.
+    Error,
+    /// It can be used, and does not do what its author wants.
+    Warning,
+    /// Good to know.
+    Note,
+}
+
+/// A part of one line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Spot {
+    /// The line, from 1.
+    pub line: usize,
+    /// The first character meant, from 1.
+    pub column: usize,
+    /// How many characters are meant; 0 at the end of a line.
+    pub length: usize,
+    /// The whole line; none where it is too long to be shown.
+    pub source: Option<String>,
+}
+
+/// A file, or a spot in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Place {
+    /// The name of the file.
+    pub file: String,
+    /// Where in the file; none where the file as a whole is meant.
+    #[serde(flatten)]
+    pub spot: Option<Spot>,
+}
+
+/// Another place that has to do with a problem.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Related {
+    /// Where.
+    #[serde(flatten)]
+    pub place: Place,
+    /// What is there.
+    pub label: String,
+}
+
+/// One problem.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Diagnostic {
+    /// How bad it is.
+    pub severity: Severity,
+    /// Where it is.
+    #[serde(flatten)]
+    pub place: Place,
+    /// What is wrong.
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+    /// Where else to look.
+    pub related: Option<Related>,
+}
+
+/// All problems of a configuration, by file and line.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// The problems.
+    pub problems: Vec<Diagnostic>,
+    /// How many more there are.
+    pub omitted: usize,
+}
+
+/// How text for people is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Style {
+    /// Bare characters.
+    Plain,
+    /// With colours, for a terminal.
+    Coloured,
+}
+
+impl Report {
+    /// Whether nothing was found.
+    pub fn is_empty(&self) -> bool {
+        self.problems.is_empty()
+    }
+
+    /// How many problems of that severity are listed.
+    pub fn count(&self, severity: Severity) -> usize {
+        self.problems.iter().filter(|problem| problem.severity == severity).count()
+    }
+
+    /// Every problem with its place, its source line and the hint; blocks are separated by an empty line.
+    pub fn render(&self, style: Style) -> String {
+        let renderer = match style {
+            Style::Plain => Renderer::plain(),
+            Style::Coloured => Renderer::styled(),
+        };
+        let mut blocks: Vec<String> = self.problems.iter().map(|problem| problem.render(&renderer)).collect();
+        if self.omitted > 0 {
+            blocks.push(format!("… and {} more", self.omitted));
+        }
+        blocks.iter().map(|block| format!("{}\n", block.trim_end())).collect::<Vec<_>>().join("\n")
+    }
+}
+
+impl fmt::Display for Diagnostic {
+    /// The problem in one line, for the log: `file:line:column: message; hint`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:", self.place.file)?;
+        if let Some(spot) = &self.place.spot {
+            write!(f, "{}:{}:", spot.line, spot.column)?;
+        }
+        write!(f, " {}", self.message)?;
+        self.hint.as_ref().map_or(Ok(()), |hint| write!(f, "; {hint}"))
+    }
+}
+
+impl Diagnostic {
+    fn render(&self, renderer: &Renderer) -> String {
+        let level = match self.severity {
+            Severity::Error => Level::ERROR,
+            Severity::Warning => Level::WARNING,
+            Severity::Note => Level::NOTE,
+        };
+        let mut group = Group::with_title(level.primary_title(&self.message));
+        group = group.element(self.place.show(AnnotationKind::Primary, None));
+        if let Some(related) = &self.related {
+            group = group.element(related.place.show(AnnotationKind::Context, Some(&related.label)));
+        }
+        if let Some(hint) = &self.hint {
+            group = group.element(Level::HELP.message(hint));
+        }
+        renderer.render(&[group])
+    }
+}
+
+impl Place {
+    fn show<'a>(&'a self, kind: AnnotationKind, label: Option<&'a str>) -> Element<'a> {
+        let Some(spot) = &self.spot else {
+            return Origin::path(self.file.as_str()).into();
+        };
+        let Some(line) = &spot.source else {
+            return Origin::path(self.file.as_str()).line(spot.line).char_column(spot.column).into();
+        };
+        let octets = |characters: usize| line.char_indices().nth(characters).map_or(line.len(), |(at, _)| at);
+        let span = octets(spot.column - 1)..octets(spot.column - 1 + spot.length.max(1));
+        Snippet::source(line)
+            .line_start(spot.line)
+            .path(self.file.as_str())
+            .annotation(kind.span(span).label(label))
+            .into()
+    }
+}
+
+/// Text of the file, fit for a message: one line, no controls, and not endless.
+pub(super) fn quoted(text: &str) -> String {
+    const LONGEST: usize = 80;
+    if text.is_empty() {
+        return "an empty text".to_owned();
+    }
+    let mut shown: String = text.chars().take(LONGEST).flat_map(visible).collect();
+    if text.chars().nth(LONGEST).is_some() {
+        shown.push('…');
+    }
+    format!("`{shown}`")
+}
+
+fn visible(c: char) -> Vec<char> {
+    if c.is_control() { c.escape_default().collect() } else { vec![c] }
+}

@@ -1,0 +1,69 @@
+//! Words with a fixed meaning, and what was probably meant by a word that has none.
+
+use super::diagnostic::quoted;
+use super::problems::Problems;
+use super::written::At;
+
+/// The meaning of a word, or a problem that names the words there are. `what` says what it should be: ‘a mode’.
+pub(super) fn meaning<T: Copy>(
+    problems: &mut Problems<'_>,
+    word: &At<String>,
+    what: &str,
+    names: &[(&'static str, T)],
+) -> Option<T> {
+    let known = names.iter().find(|(name, _)| *name == word.value);
+    if known.is_none() {
+        let choices: Vec<&str> = names.iter().map(|(name, _)| *name).collect();
+        problems.error(word.node, format!("{} is not {what}", quoted(&word.value))).hint(suggest(
+            &word.value,
+            "one of:",
+            &choices,
+        ));
+    }
+    known.map(|(_, meaning)| *meaning)
+}
+
+/// ‘did you mean `x`?’, or the list of what there is, beginning with `lead`.
+pub(super) fn suggest(word: &str, lead: &str, known: &[&str]) -> String {
+    match nearest(word, known) {
+        Some(name) => format!("did you mean `{name}`?"),
+        None => format!("{lead} {}", known.join(", ")),
+    }
+}
+
+/// The word that was probably meant.
+fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
+    /// No name is longer; what is, would only cost time.
+    const LONGEST: usize = 40;
+    if word.len() > LONGEST {
+        return None;
+    }
+    let word = word.to_lowercase().replace('-', "_");
+    let distance = |name: &str| strsim::damerau_levenshtein(&word, &name.replace('-', "_"));
+    let (errors, name) = known.iter().map(|name| (distance(name), *name)).min()?;
+    // One slip in every three letters.
+    let begins = || known.iter().copied().find(|name| name.len() >= 3 && word.starts_with(name));
+    if errors <= name.len() / 3 { Some(name) } else { begins() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slips_are_recognised_and_other_words_are_not() {
+        let known = ["accept", "defer", "reject", "authentication-results"];
+        for (word, expected) in [
+            ("rejct", Some("reject")),
+            ("Reject", Some("reject")),
+            ("acecpt", Some("accept")),
+            ("authentication_results", Some("authentication-results")),
+            ("rejected", Some("reject")),
+            ("drop", None),
+            ("", None),
+        ] {
+            assert_eq!(nearest(word, &known), expected, "{word}");
+        }
+        assert_eq!(suggest("drop", "one of:", &["a", "b"]), "one of: a, b");
+    }
+}

@@ -1,0 +1,340 @@
+//! From milter events to requests, and from decisions to answers.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::{Daemon, Snapshot, clock};
+use crate::decide::Decision;
+use crate::facts::Facts;
+use crate::journal::{Record, is_eventful};
+use crate::lookup::resolve;
+use crate::mail::{Edit, Field, ForwardPath, Header, ReversePath};
+use crate::milter::{Answer, Connect, Conversation, Mail, Rcpt};
+use crate::session::{Client, Envelope, Login, Origin, Point, Request, Role, Session};
+
+/// Characters of a reference, drawn from an alphabet without look-alikes (Crockford's base 32).
+const REFERENCE: (usize, &[u8; 32]) = (8, b"0123456789ABCDEFGHJKMNPQRSTVWXYZ");
+
+/// One SMTP session as the daemon knows it.
+pub(super) struct Talk {
+    daemon: Arc<Daemon>,
+    session: Session,
+    /// Whether the MTA is Postfix, whose macros hold canonical addresses.
+    is_postfix: bool,
+    message: Option<Message>,
+}
+
+impl Talk {
+    /// The session of a client that has just connected to the MTA.
+    pub(super) fn new(daemon: Arc<Daemon>, role: Role, connect: Connect) -> Self {
+        let client = Client { address: connect.address, name: connect.client_name, port: connect.port };
+        let is_postfix = connect.software.is_some_and(|software| software.starts_with("Postfix"));
+        let session = Session { role, client, helo: String::new(), mta_name: connect.host };
+        Self { daemon, session, is_postfix, message: None }
+    }
+
+    /// Logs a decision and turns it into the answer.
+    fn answer(&self, decision: &Decision, mut record: Record) -> Answer {
+        let answer = match decision.verdict.reply() {
+            None => Answer::Continue,
+            Some(reply) => {
+                let reference = draw_reference();
+                let reply = reply.with_reference(&reference);
+                record.reply = Some(reply.to_string());
+                record.reference = Some(reference);
+                Answer::Reply(reply)
+            }
+        };
+        self.daemon.log.record(&record);
+        answer
+    }
+}
+
+impl Conversation for Talk {
+    fn helo(&mut self, name: String) {
+        self.message = None;
+        self.session.helo = name;
+    }
+
+    fn mail(&mut self, mail: Mail) {
+        self.message = Some(Message::new(self.daemon.snapshot(), &self.session, self.is_postfix, mail));
+    }
+
+    async fn rcpt(&mut self, rcpt: Rcpt) -> Answer {
+        let Some(message) = &mut self.message else { return Answer::Continue };
+        if rcpt.queue_id.is_some() {
+            message.envelope.queue_id.clone_from(&rcpt.queue_id);
+        }
+        let path = forward_path(&rcpt, self.is_postfix);
+        let (decision, record) = message.decide(&self.session, Some(&path)).await;
+        if decision.verdict.reply().is_none() {
+            message.envelope.forward_paths.push(path);
+        }
+        if is_eventful(&decision) { self.answer(&decision, record) } else { Answer::Continue }
+    }
+
+    fn header(&mut self, field: Field) {
+        if let Some(message) = &mut self.message {
+            message.header.push(field);
+        }
+    }
+
+    async fn end_of_message(&mut self, queue_id: Option<String>) -> (Vec<Edit>, Answer) {
+        let Some(mut message) = self.message.take() else { return (Vec::new(), Answer::Continue) };
+        if queue_id.is_some() {
+            message.envelope.queue_id = queue_id;
+        }
+        let (decision, record) = message.decide(&self.session, None).await;
+        let answer = self.answer(&decision, record);
+        (decision.edits.into_iter().map(|(_, edit)| edit).collect(), answer)
+    }
+
+    fn abort(&mut self) {
+        self.message = None;
+    }
+}
+
+/// One mail transaction. It keeps the policy that was in force when it began.
+struct Message {
+    snapshot: Arc<Snapshot>,
+    envelope: Envelope,
+    origin: Origin,
+    facts: Facts,
+    header: Header,
+}
+
+impl Message {
+    fn new(snapshot: Arc<Snapshot>, session: &Session, is_postfix: bool, mail: Mail) -> Self {
+        let envelope = Envelope {
+            reverse_path: reverse_path(&mail, is_postfix),
+            bracketed: mail.argument.trim_start().starts_with('<'),
+            login: mail.login.map(Login),
+            forward_paths: Vec::new(),
+            queue_id: mail.queue_id,
+        };
+        let origin = snapshot.policy.origin(session, &envelope);
+        Self { snapshot, envelope, origin, facts: Facts::default(), header: Header::default() }
+    }
+
+    /// The decision about a recipient, or else about the message, and its record.
+    async fn decide(&mut self, session: &Session, recipient: Option<&ForwardPath>) -> (Decision, Record) {
+        let begun = Instant::now();
+        let point = recipient.map_or(Point::Message(&self.header), Point::Recipient);
+        let request =
+            Request { session, envelope: &self.envelope, origin: self.origin, point, now: clock::now() };
+        let Snapshot { policy, sources, decision_time } = &*self.snapshot;
+        let decision = resolve(policy, &request, &mut self.facts, sources, *decision_time).await;
+        let mut record = Record::of(&request, &decision);
+        record.ms = begun.elapsed().as_millis().try_into().unwrap_or(u64::MAX);
+        (decision, record)
+    }
+}
+
+/// The reverse-path. Postfix's macro holds it in canonical form, as the queue will have it; that of Sendmail may hold
+/// the place a local sender's mail is delivered to, so there the client's own words count.
+fn reverse_path(mail: &Mail, is_postfix: bool) -> ReversePath {
+    let said = ReversePath::parse(&mail.argument);
+    match mail.address.as_deref().filter(|_| is_postfix).map(ReversePath::parse) {
+        None => said,
+        // Who says one thing to us and another to the queue is neither.
+        Some(meant) if (meant == ReversePath::Null) != (said == ReversePath::Null) => {
+            ReversePath::Malformed(mail.argument.clone())
+        }
+        Some(meant) => meant,
+    }
+}
+
+/// The forward-path, read by the same rule as the reverse-path.
+fn forward_path(rcpt: &Rcpt, is_postfix: bool) -> ForwardPath {
+    let canonical = rcpt.address.as_deref().filter(|address| is_postfix && !address.is_empty());
+    ForwardPath::parse(canonical.unwrap_or(&rcpt.argument))
+}
+
+fn draw_reference() -> String {
+    let (length, alphabet) = REFERENCE;
+    (0..length).map(|_| char::from(alphabet[fastrand::usize(..alphabet.len())])).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{self, Write};
+    use std::path::Path;
+    use std::sync::Mutex;
+
+    use arc_swap::ArcSwap;
+    use proptest::prelude::*;
+
+    use super::super::log::Log;
+    use super::*;
+    use crate::config::{self, Host, LogFormat};
+
+    /// Every identity here is of a single label, which has no SPF record, so that no DNS is asked.
+    const CONFIGURATION: &str = "
+listen: ['inet:127.0.0.1:8891']
+authserv_id: mx
+dns: { servers: ['127.0.0.1:1'], timeout: 1ms, attempts: 1 }
+defaults:
+  spf: { helo: { none: reject }, mail_from: { none: reject } }
+  exceptions: [{ sender: kind@sender, lock: spf }]
+domains: { hosted: , other: { spf: { mode: monitor } } }
+";
+
+    /// What an MTA may say, in any order.
+    #[derive(Clone, Debug)]
+    enum Event {
+        Helo(&'static str),
+        Mail(&'static str, Option<&'static str>),
+        Rcpt(&'static str),
+        Header(&'static str),
+        EndOfMessage,
+        Abort,
+    }
+
+    fn event() -> impl Strategy<Value = Event> {
+        use Event::{Abort, EndOfMessage, Header, Helo, Mail, Rcpt};
+        prop_oneof![
+            prop::sample::select(vec!["one", "two"]).prop_map(Helo),
+            (
+                prop::sample::select(vec!["<>", "<kind@sender>", "<bad@sender>", "local@sender"]),
+                prop::option::of(prop::sample::select(vec!["alice", "bob"])),
+            )
+                .prop_map(|(path, login)| Mail(path, login)),
+            prop::sample::select(vec!["<x@hosted>", "<y@other>", "<z@else>", "<a@b@c>"]).prop_map(Rcpt),
+            prop::sample::select(vec!["mx; spf=pass", "gw; spf=pass"]).prop_map(Header),
+            Just(EndOfMessage),
+            Just(Abort),
+        ]
+    }
+
+    /// Where the log of a test goes.
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Lines {
+        fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend(octets);
+            Ok(octets.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// A session, and what it said and logged since it was last asked.
+    struct Stage {
+        talk: Talk,
+        lines: Lines,
+        said: Vec<String>,
+    }
+
+    impl Stage {
+        fn new() -> Self {
+            let host =
+                Host { name: "mx".to_owned(), today: "2026-11-24".parse().unwrap(), has_group: |_| true };
+            let (config, _) = config::parse("test", CONFIGURATION, &host, Path::new("")).unwrap();
+            let lines = Lines::default();
+            let log = Log::start(LogFormat::Logfmt, lines.clone()).unwrap();
+            let snapshot = ArcSwap::from_pointee(Snapshot::new(&config).unwrap());
+            let connect = Connect {
+                client_name: "unknown".to_owned(),
+                address: "192.0.2.1".parse().ok(),
+                port: 0,
+                host: None,
+                software: None,
+                daemon_name: None,
+            };
+            let talk = Talk::new(Arc::new(Daemon { snapshot, log }), Role::Auto, connect);
+            Self { talk, lines, said: Vec::new() }
+        }
+
+        async fn play(&mut self, event: &Event) {
+            match *event {
+                Event::Helo(name) => self.talk.helo(name.to_owned()),
+                Event::Mail(path, login) => self.talk.mail(Mail {
+                    argument: path.to_owned(),
+                    parameters: Vec::new(),
+                    address: None,
+                    login: login.map(str::to_owned),
+                    mechanism: None,
+                    queue_id: None,
+                }),
+                Event::Rcpt(path) => {
+                    let rcpt = Rcpt {
+                        argument: path.to_owned(),
+                        parameters: Vec::new(),
+                        address: None,
+                        host: None,
+                        mailer: None,
+                        queue_id: None,
+                    };
+                    let answer = self.talk.rcpt(rcpt).await;
+                    self.say(&answer);
+                }
+                Event::Header(value) => self.talk.header(Field::new("Authentication-Results", value)),
+                Event::EndOfMessage => {
+                    let (edits, answer) = self.talk.end_of_message(Some("QUEUE".to_owned())).await;
+                    self.said.push(format!("{edits:?}"));
+                    self.say(&answer);
+                }
+                Event::Abort => self.talk.abort(),
+            }
+        }
+
+        fn say(&mut self, answer: &Answer) {
+            self.said.push(match answer {
+                Answer::Reply(reply) => without_chance(&reply.to_string()),
+                other => format!("{other:?}"),
+            });
+        }
+
+        fn take(&mut self) -> Vec<String> {
+            self.talk.daemon.log.flush();
+            let lines = String::from_utf8(std::mem::take(&mut *self.lines.0.lock().unwrap())).unwrap();
+            self.said.extend(lines.lines().map(without_chance));
+            std::mem::take(&mut self.said)
+        }
+    }
+
+    /// A line without its time and without what is drawn.
+    fn without_chance(line: &str) -> String {
+        let words =
+            line.split(' ').filter(|word| !["time=", "ms=", "ref="].iter().any(|key| word.starts_with(key)));
+        let line = words.collect::<Vec<_>>().join(" ");
+        line.split(" (ref ").next().unwrap_or_default().to_owned()
+    }
+
+    proptest! {
+        /// Whatever went before in the session, a message fares as it would in a session of its own.
+        #[test]
+        fn nothing_of_one_message_shows_in_the_next(
+            before in prop::collection::vec(event(), 0..12),
+            message in prop::collection::vec(event(), 0..8),
+        ) {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                let (mut used, mut fresh) = (Stage::new(), Stage::new());
+                for event in &before {
+                    used.play(event).await;
+                }
+                used.take();
+                let said = before.iter().rev().find_map(|event| match event {
+                    Event::Helo(name) => Some(*name),
+                    _ => None,
+                });
+                if let Some(name) = said {
+                    fresh.play(&Event::Helo(name)).await;
+                }
+                let mail = Event::Mail("<kind@sender>", None);
+                let end = [Event::Rcpt("<x@hosted>"), Event::EndOfMessage];
+                for event in [mail].iter().chain(&message).chain(&end) {
+                    used.play(event).await;
+                    fresh.play(event).await;
+                }
+                prop_assert_eq!(used.take(), fresh.take());
+                Ok(())
+            })?;
+        }
+    }
+}

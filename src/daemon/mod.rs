@@ -1,0 +1,31 @@
+//! The daemon: the milter shell in front of the decision, with a clock, a log and signals.
+
+mod clock;
+mod conversation;
+mod log;
+mod run;
+mod snapshot;
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+
+pub use clock::now;
+pub use run::{RunError, run};
+pub use snapshot::sources;
+
+use log::Log;
+use snapshot::Snapshot;
+
+/// What all sessions share.
+struct Daemon {
+    snapshot: ArcSwap<Snapshot>,
+    log: Log,
+}
+
+impl Daemon {
+    /// The policy in force, for as long as the caller holds it.
+    fn snapshot(&self) -> Arc<Snapshot> {
+        self.snapshot.load_full()
+    }
+}

@@ -1,0 +1,197 @@
+//! The life of the daemon: start, reload, drain.
+
+use std::io;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use sd_notify::NotifyState;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing::{error, info, level_filters::LevelFilter, warn};
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::{Layer, SubscriberExt};
+use tracing_subscriber::util::SubscriberInitExt;
+
+use super::Daemon;
+use super::conversation::Talk;
+use super::log::Log;
+use super::snapshot::{Snapshot, count};
+use crate::config::{self, Config, LogLevel, Report};
+use crate::lookup::dns;
+use crate::milter::{self, BindError, Bound};
+
+/// Why the daemon does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The configuration has errors.
+    #[error("the configuration has errors")]
+    Configuration(Report),
+    /// A listener cannot be had.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// DNS cannot be asked.
+    #[error(transparent)]
+    Dns(#[from] dns::SetupError),
+    /// The system refuses something that every daemon needs.
+    #[error(transparent)]
+    System(#[from] io::Error),
+}
+
+/// Runs the daemon until SIGTERM or SIGINT. `load` reads the configuration, at the start and for every SIGHUP.
+pub async fn run(load: impl Fn() -> Result<(Config, Report), Report>) -> Result<(), RunError> {
+    let (config, warnings) = load().map_err(RunError::Configuration)?;
+    let log = Log::start(config.log.format, io::stderr())?;
+    let chosen = Targets::new()
+        .with_target("lockdown_milter", level(config.log.level))
+        .with_default(LevelFilter::WARN);
+    tracing_subscriber::registry().with(log.clone().with_filter(chosen)).init();
+    report(&warnings);
+
+    let mut signals = Signals::new()?;
+    let daemon = Arc::new(Daemon { snapshot: ArcSwap::from_pointee(Snapshot::new(&config)?), log });
+    let mut listeners = Vec::new();
+    for listener in &config.listeners {
+        let bound = Bound::bind(address(&listener.address), listener.allowed_peers.clone()).await?;
+        info!(address = %bound.address(), role = listener.role.as_str(), "listening");
+        let (daemon, role) = (Arc::clone(&daemon), listener.role);
+        listeners.push((bound, move |connect| Talk::new(Arc::clone(&daemon), role, connect)));
+    }
+    notify(&[NotifyState::Ready]);
+    info!(version = env!("CARGO_PKG_VERSION"), hosted = config.policy.hosted.len(), "ready");
+
+    let shutdown = serve_signals(&mut signals, &daemon, &config, &load);
+    milter::serve(listeners, limits(&config.limits), shutdown).await;
+    info!("ended");
+    daemon.log.flush();
+    Ok(())
+}
+
+/// The signals that steer the daemon.
+struct Signals {
+    hangup: Signal,
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            hangup: signal(SignalKind::hangup())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+}
+
+/// Reloads at SIGHUP; returns at SIGTERM or SIGINT, after which a second one ends the process at once.
+async fn serve_signals(
+    signals: &mut Signals,
+    daemon: &Arc<Daemon>,
+    started_with: &Config,
+    load: impl Fn() -> Result<(Config, Report), Report>,
+) {
+    loop {
+        tokio::select! {
+            _ = signals.hangup.recv() => {
+                notify_reloading();
+                reload(daemon, started_with, load());
+                notify(&[NotifyState::Ready]);
+            }
+            _ = signals.terminate.recv() => break,
+            _ = signals.interrupt.recv() => break,
+        }
+    }
+    notify(&[NotifyState::Stopping]);
+    info!(drain_time = ?started_with.limits.drain_time, "no new connections; open ones are served to their end");
+    let daemon = Arc::clone(daemon);
+    tokio::spawn(async move {
+        // The streams of the first signal stay registered, so this one is not lost.
+        if let Ok(Signals { mut interrupt, mut terminate, .. }) = Signals::new() {
+            tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+            warn!("a second signal: ending at once");
+            daemon.log.flush();
+            std::process::exit(0);
+        }
+    });
+}
+
+/// Puts a new configuration into force, if it is good. Transactions that have begun keep the old one.
+fn reload(daemon: &Daemon, started_with: &Config, loaded: Result<(Config, Report), Report>) {
+    let (config, warnings) = match loaded {
+        Ok(loaded) => loaded,
+        Err(problems) => {
+            report(&problems);
+            error!("the new configuration has errors; the old one stays in force");
+            return;
+        }
+    };
+    report(&warnings);
+    match Snapshot::new(&config) {
+        Ok(snapshot) => daemon.snapshot.store(Arc::new(snapshot)),
+        Err(problem) => {
+            error!(%problem, "the new configuration cannot be used; the old one stays in force");
+            return;
+        }
+    }
+    let fixed = config.listeners != started_with.listeners
+        || limits(&config.limits) != limits(&started_with.limits)
+        || config.log != started_with.log;
+    if fixed {
+        warn!("changes of `listen`, `log` and connection limits take a restart");
+    }
+    info!(hosted = config.policy.hosted.len(), "the new configuration is in force");
+}
+
+/// One line of the log for each problem.
+fn report(report: &Report) {
+    for problem in &report.problems {
+        match problem.severity {
+            config::Severity::Error => error!("{}", problem),
+            config::Severity::Warning => warn!("{}", problem),
+            config::Severity::Note => info!("{}", problem),
+        }
+    }
+}
+
+/// Tells systemd that a reload has begun, which it wants to be timed.
+fn notify_reloading() {
+    match NotifyState::monotonic_usec_now() {
+        Ok(now) => notify(&[NotifyState::Reloading, now]),
+        Err(error) => warn!(%error, "systemd cannot be told"),
+    }
+}
+
+/// Tells systemd, where it started us.
+fn notify(states: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(states) {
+        warn!(%error, "systemd cannot be told");
+    }
+}
+
+fn level(level: LogLevel) -> LevelFilter {
+    match level {
+        LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::Warn => LevelFilter::WARN,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Debug => LevelFilter::DEBUG,
+        LogLevel::Trace => LevelFilter::TRACE,
+    }
+}
+
+fn limits(limits: &config::Limits) -> milter::Limits {
+    milter::Limits {
+        connections: count(limits.connections),
+        connections_per_peer: count(limits.connections_per_peer),
+        idle_time: limits.idle_time,
+        frame_time: limits.frame_time,
+        drain_time: limits.drain_time,
+    }
+}
+
+fn address(address: &config::Address) -> milter::Address {
+    match address {
+        config::Address::Inet(address) => milter::Address::Inet(*address),
+        config::Address::Unix { path, permissions, group } => {
+            milter::Address::Unix { path: path.clone(), permissions: *permissions, group: group.clone() }
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! The decision: a pure function of policy, request and facts.
+//!
+//! It walks the classes of cost, cheapest first. A check whose questions are dearer waits for its class; once an
+//! *enforced* rejection stands, dearer classes are not entered. So the verdict never depends on what happens to be
+//! known already: a dear answer that lies at hand is not looked at before its turn.
+
+use crate::check::{Check, CheckId, Finding, Judgment, Locks, Mode, Observation, Opinion, REGISTRY, Remark};
+use crate::facts::{Cost, Facts, Open, View};
+use crate::mail::{Domain, Edit, ForwardPath, Header, Reply, authres};
+use crate::policy::Policy;
+use crate::session::{Origin, Point, Request};
+
+/// What becomes of the recipient or of the message.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub enum Verdict {
+    /// It passes.
+    #[default]
+    Pass,
+    /// It is refused for now.
+    Defer(Reply),
+    /// It is refused.
+    Reject(Reply),
+}
+
+impl Verdict {
+    /// The word for it in the log.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Defer(_) => "defer",
+            Self::Reject(_) => "reject",
+        }
+    }
+
+    /// The reply, where it refuses.
+    pub fn reply(&self) -> Option<&Reply> {
+        match self {
+            Self::Pass => None,
+            Self::Defer(reply) | Self::Reject(reply) => Some(reply),
+        }
+    }
+}
+
+/// The outcome with everything that led to it.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Decision {
+    /// What becomes of it, by the enforced findings.
+    pub verdict: Verdict,
+    /// What would become of it if every lock that is not off were enforced.
+    pub would: Verdict,
+    /// The judgments, in the order in which they were made.
+    pub findings: Vec<Finding>,
+    /// Changes to the message, in the order in which they must be made.
+    pub edits: Vec<(CheckId, Edit)>,
+    /// What was found out on the way.
+    pub observations: Vec<Observation>,
+}
+
+impl Decision {
+    /// Adds a finding and lets it count.
+    fn admit(&mut self, finding: Finding) {
+        strengthen(&mut self.would, &finding.judgment);
+        if finding.mode == Mode::Enforce {
+            strengthen(&mut self.verdict, &finding.judgment);
+        }
+        self.findings.push(finding);
+    }
+
+    /// The finding that explains the outcome: the one behind `verdict` if that refuses, else the one behind `would`,
+    /// else the most telling of the rest.
+    pub fn decisive(&self) -> Option<&Finding> {
+        let refusing = |finding: &&Finding| finding.judgment.reply().is_some();
+        let behind = |verdict: &Verdict| {
+            let same = |finding: &&Finding| finding.judgment.reply() == verdict.reply();
+            self.findings.iter().filter(refusing).find(same)
+        };
+        behind(&self.verdict)
+            .or_else(|| behind(&self.would))
+            .or_else(|| {
+                self.findings.iter().find(|finding| matches!(finding.judgment, Judgment::Excepted(_)))
+            })
+            .or_else(|| self.findings.first())
+    }
+}
+
+/// One check in one domain that concerns the request.
+struct Matter<'a> {
+    check: &'static dyn Check,
+    domain: Domain,
+    locks: &'a Locks,
+    opinion: Option<Opinion>,
+}
+
+/// Decides, or says which questions must be answered first. They are all of one class.
+pub fn decide(policy: &Policy, request: &Request<'_>, facts: &Facts) -> Result<Decision, Open> {
+    if let Some(finding) = unreadable(policy, request) {
+        let mut decision = Decision::default();
+        decision.admit(finding);
+        return Ok(decision);
+    }
+    let mut matters = matters(policy, request);
+    let mut settled: Vec<usize> = Vec::new();
+    for class in Cost::ALL {
+        let cost = |question: &_| policy.cost(question);
+        let view = facts.up_to(class, &cost);
+        let mut open: Option<Open> = None;
+        for (index, matter) in matters.iter_mut().enumerate().filter(|(_, matter)| matter.opinion.is_none()) {
+            match judge(matter, policy, request, &view) {
+                Ok(opinion) => {
+                    let ends = matter.locks.mode(matter.check.id()) == Mode::Enforce
+                        && matches!(opinion.judgment, Judgment::Reject(..));
+                    matter.opinion = Some(opinion);
+                    settled.push(index);
+                    // No later check could outrank this rejection. What an earlier one still asks could.
+                    if ends {
+                        return open.map_or_else(|| Ok(conclude(&matters, &settled)), Err);
+                    }
+                }
+                Err(questions) => {
+                    if let Some(due) = questions.only(|question| policy.cost(question) <= class) {
+                        open = Some(open.map_or(due.clone(), |earlier| earlier.and(due)));
+                    }
+                }
+            }
+        }
+        if let Some(open) = open {
+            return Err(open);
+        }
+    }
+    Ok(conclude(&matters, &settled))
+}
+
+/// The refusal of what cannot be read, so that no lock could judge it.
+fn unreadable(policy: &Policy, request: &Request<'_>) -> Option<Finding> {
+    let (remark, reply) = match request.point {
+        Point::Recipient(ForwardPath::Malformed(raw)) => (
+            Remark::new("recipient-malformed", format!("‘{raw}’ is no address")),
+            Reply::new(553, "5.1.3", "This recipient is not an address"),
+        ),
+        Point::Message(header) if header.is_excessive() => (
+            Remark::new(
+                "header-excessive",
+                format!("more than {} octets of header that matters", Header::LIMIT),
+            ),
+            Reply::new(552, "5.3.4", "The header of this message is too long"),
+        ),
+        Point::Recipient(_) | Point::Message(_) => return None,
+    };
+    // Local mail that is refused at RCPT stays in the queue for ever.
+    if request.origin == Origin::Local || policy.mode == Mode::Off {
+        return None;
+    }
+    Some(Finding {
+        check: CheckId::Syntax,
+        domain: None,
+        mode: policy.mode,
+        judgment: Judgment::Reject(remark, reply),
+    })
+}
+
+/// Every check that concerns the request, in every hosted domain where it does and is not off.
+fn matters<'a>(policy: &'a Policy, request: &Request<'_>) -> Vec<Matter<'a>> {
+    let mut matters = Vec::new();
+    for check in REGISTRY {
+        for domain in check.concerns(request) {
+            if let Some(locks) = policy.locks(&domain)
+                && locks.mode(check.id()) != Mode::Off
+            {
+                matters.push(Matter { check, domain, locks, opinion: None });
+            }
+        }
+    }
+    matters
+}
+
+/// The opinion of one check. An exception lifts what it would refuse, and nothing else: results are still recorded.
+fn judge(
+    matter: &Matter<'_>,
+    policy: &Policy,
+    request: &Request<'_>,
+    facts: &View<'_>,
+) -> Result<Opinion, Open> {
+    let opinion = matter.check.judge(&policy.site, matter.locks, request, facts)?;
+    if opinion.judgment.reply().is_none() {
+        return Ok(opinion);
+    }
+    let check = matter.check.id();
+    let Some(exception) = matter.locks.exceptions.iter().find(|exception| exception.matches(check, request))
+    else {
+        return Ok(opinion);
+    };
+    let remark = opinion.judgment.remark();
+    let note = exception.note.as_deref().unwrap_or("without a note");
+    let judgment = Judgment::Excepted(Remark::new(
+        "exception",
+        format!("{} lifted ({note}): {}", remark.reason, remark.detail),
+    ));
+    Ok(Opinion { judgment, ..opinion })
+}
+
+/// The decision that the opinions add up to.
+fn conclude(matters: &[Matter<'_>], settled: &[usize]) -> Decision {
+    let mut decision = Decision::default();
+    let mut edits = Vec::new();
+    for matter in settled.iter().map(|&index| &matters[index]) {
+        let Some(opinion) = &matter.opinion else { continue };
+        let check = matter.check.id();
+        let mode = matter.locks.mode(check);
+        // Several domains of one message ask for the same field; it is made once.
+        for edit in opinion.edits.iter().map(|edit| (check, edit.clone())) {
+            if !edits.contains(&edit) {
+                edits.push(edit);
+            }
+        }
+        for observation in &opinion.observations {
+            if !decision.observations.contains(observation) {
+                decision.observations.push(observation.clone());
+            }
+        }
+        let (domain, judgment) = (Some(matter.domain.clone()), opinion.judgment.clone());
+        decision.admit(Finding { check, domain, mode, judgment });
+    }
+    // Deletions name fields by their number on arrival, so they come before insertions. The field that readers look
+    // for goes in last, above all others (RFC 8601, 4.1).
+    edits.sort_by_key(|(_, edit)| match edit {
+        Edit::Delete { .. } => 0,
+        Edit::InsertAtTop(field) if field.is(authres::NAME) => 2,
+        Edit::InsertAtTop(_) => 1,
+    });
+    decision.edits = edits;
+    decision
+}
+
+/// Lets a judgment count, if it is stronger than what stands: of equal ones the earlier wins.
+fn strengthen(verdict: &mut Verdict, judgment: &Judgment) {
+    match (&verdict, judgment) {
+        (Verdict::Pass | Verdict::Defer(_), Judgment::Reject(_, reply)) => {
+            *verdict = Verdict::Reject(reply.clone());
+        }
+        (Verdict::Pass, Judgment::Defer(_, reply)) => *verdict = Verdict::Defer(reply.clone()),
+        _ => {}
+    }
+}

@@ -1,0 +1,278 @@
+//! DNS: answers by name and type, cached, and each question asked upstream once however many want to know.
+//!
+//! Who asks waits for [`Settings::patience`] at most. The question lives on in a task of its own: an answer that comes
+//! too late for whoever asked is there for who asks next. Until then the failure is remembered, so that a dead domain
+//! costs time once and not with every message. `upstream` speaks to the servers, `cache` remembers.
+
+mod cache;
+mod upstream;
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use hickory_resolver::proto::rr::rdata::TXT;
+use hickory_resolver::proto::rr::{Name, RData, RecordType};
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use self::cache::Cache;
+pub use self::upstream::SetupError;
+use self::upstream::Upstream;
+use crate::spf::{Found, NotFound, Records};
+
+/// How DNS is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// The servers, which must be recursive. None: those of the system's resolv.conf.
+    pub servers: Vec<SocketAddr>,
+    /// The time of one try; within it every server is asked once, one after the other.
+    pub timeout: Duration,
+    /// How many tries; at least one is made.
+    pub attempts: usize,
+    /// How many answers are remembered at most; one of more than 4 KiB counts as several.
+    pub cache_entries: u64,
+    /// How long a failure (SERVFAIL, no answer) is remembered.
+    pub failure_ttl: Duration,
+    /// Whether the case of the letters in queries is random and must come back as it was, against spoofed answers.
+    pub case_randomization: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            servers: Vec::new(),
+            timeout: Duration::from_secs(2),
+            attempts: 2,
+            cache_entries: 16_384,
+            failure_ttl: Duration::from_secs(20),
+            case_randomization: false,
+        }
+    }
+}
+
+impl Settings {
+    /// How long whoever asks waits for an answer.
+    pub fn patience(&self) -> Duration {
+        let attempts = u32::try_from(self.attempts).unwrap_or(u32::MAX).max(1);
+        self.timeout.saturating_mul(attempts)
+    }
+}
+
+/// How long an answer may come after everybody's patience is over, and still fill the cache.
+const LATE: Duration = Duration::from_secs(10);
+
+/// What is asked: a name, whose case does not matter, and a type.
+type Question = (Name, RecordType);
+
+/// The records, or why there are none.
+type Answer = Result<Arc<[RData]>, NotFound>;
+
+/// An answer, and how long it holds.
+#[derive(Clone, Debug)]
+struct Reply {
+    answer: Answer,
+    lifetime: Duration,
+}
+
+/// The resolver. Clones share cache and servers.
+#[derive(Clone, Debug)]
+pub struct Resolver {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    upstream: Upstream,
+    cache: Cache,
+    /// The questions under way, each with the place where its answer will be.
+    flights: Mutex<HashMap<Question, watch::Receiver<Option<Answer>>>>,
+    patience: Duration,
+    failure_ttl: Duration,
+    counters: Counters,
+}
+
+#[derive(Debug, Default)]
+struct Counters {
+    cached: AtomicU64,
+    upstream: AtomicU64,
+    failed: AtomicU64,
+    late: AtomicU64,
+}
+
+/// What a resolver has done since it was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counts {
+    /// Questions answered from the cache.
+    pub cached: u64,
+    /// Questions asked upstream, each counted once whatever number of tries it took.
+    pub upstream: u64,
+    /// Those that got no answer in time, or SERVFAIL and the like.
+    pub failed: u64,
+    /// Those whose answer came when nobody waited any more.
+    pub late: u64,
+}
+
+impl Resolver {
+    /// A resolver with an empty cache.
+    ///
+    /// # Errors
+    /// No server is named and the system's resolv.conf names none either.
+    pub fn new(settings: &Settings) -> Result<Self, SetupError> {
+        let shared = Shared {
+            upstream: Upstream::new(settings)?,
+            cache: Cache::new(settings.cache_entries),
+            flights: Mutex::default(),
+            patience: settings.patience(),
+            failure_ttl: settings.failure_ttl,
+            counters: Counters::default(),
+        };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// What has been done so far.
+    pub fn counts(&self) -> Counts {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let Counters { cached, upstream, failed, late } = &self.shared.counters;
+        Counts { cached: read(cached), upstream: read(upstream), failed: read(failed), late: read(late) }
+    }
+
+    async fn find(&self, name: Option<Name>, record_type: RecordType) -> Answer {
+        // A name that DNS cannot carry is a name without records (RFC 7208, 4.3 and 4.8 for the cases in question).
+        let question = (name.ok_or(NotFound::NoRecords)?, record_type);
+        if let Some(answer) = self.shared.cache.find(&question) {
+            count(&self.shared.counters.cached);
+            return answer;
+        }
+        let mut flight = self.join(question);
+        match flight.wait_for(Option::is_some).await.map(|landed| landed.clone()) {
+            Ok(Some(answer)) => answer,
+            Ok(None) | Err(_) => Err(NotFound::Failed("the query broke off".to_owned())),
+        }
+    }
+
+    /// The flight of the question that is under way, or a new one.
+    fn join(&self, question: Question) -> watch::Receiver<Option<Answer>> {
+        let mut flights = self.shared.flights();
+        if let Some(flight) = flights.get(&question) {
+            return flight.clone();
+        }
+        // One may have landed since the cache was asked; it leaves its answer there before it leaves the list.
+        if let Some(answer) = self.shared.cache.find(&question) {
+            return watch::channel(Some(answer)).1;
+        }
+        let (landing, flight) = watch::channel(None);
+        flights.insert(question.clone(), flight.clone());
+        tokio::spawn(fly(Flight { shared: Arc::clone(&self.shared), question, landing }));
+        flight
+    }
+}
+
+impl Shared {
+    fn flights(&self) -> MutexGuard<'_, HashMap<Question, watch::Receiver<Option<Answer>>>> {
+        self.flights.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A question on its way upstream.
+struct Flight {
+    shared: Arc<Shared>,
+    question: Question,
+    landing: watch::Sender<Option<Answer>>,
+}
+
+impl Flight {
+    /// Leaves the answer in the cache, then hands it to all who wait.
+    fn land(self, reply: Reply) {
+        self.shared.cache.insert(self.question.clone(), reply.clone());
+        self.landing.send_replace(Some(reply.answer));
+    }
+}
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        self.shared.flights().remove(&self.question);
+    }
+}
+
+/// Asks upstream, in a task of its own.
+async fn fly(flight: Flight) {
+    let (shared, question) = (Arc::clone(&flight.shared), flight.question.clone());
+    count(&shared.counters.upstream);
+    let mut asking = shared.upstream.ask(&question);
+    match timeout(shared.patience, asking.in_time()).await {
+        Ok(Ok(reply)) => return flight.land(reply),
+        Ok(Err(cause)) => flight.land(shared.failure(cause)),
+        Err(_) => flight.land(shared.failure(format!("no answer within {:?}", shared.patience))),
+    }
+    if let Ok(Some(reply)) = timeout(LATE, asking.late()).await {
+        count(&shared.counters.late);
+        shared.cache.insert(question, reply);
+    }
+}
+
+impl Shared {
+    fn failure(&self, cause: String) -> Reply {
+        count(&self.counters.failed);
+        Reply { answer: Err(NotFound::Failed(cause)), lifetime: self.failure_ttl }
+    }
+}
+
+fn count(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::Relaxed);
+}
+
+impl Records for Resolver {
+    async fn a(&self, name: &str) -> Found<Ipv4Addr> {
+        let answer = self.find(name_of(name), RecordType::A).await?;
+        found(&answer, |data| if let RData::A(address) = data { Some(address.0) } else { None })
+    }
+
+    async fn aaaa(&self, name: &str) -> Found<Ipv6Addr> {
+        let answer = self.find(name_of(name), RecordType::AAAA).await?;
+        found(&answer, |data| if let RData::AAAA(address) = data { Some(address.0) } else { None })
+    }
+
+    async fn mx(&self, name: &str) -> Found<String> {
+        let answer = self.find(name_of(name), RecordType::MX).await?;
+        let mut exchangers = found(&answer, |data| {
+            if let RData::MX(mx) = data { Some((mx.preference, text_of(&mx.exchange))) } else { None }
+        })?;
+        exchangers.sort_by_key(|(preference, _)| *preference);
+        Ok(exchangers.into_iter().map(|(_, name)| name).collect())
+    }
+
+    async fn txt(&self, name: &str) -> Found<String> {
+        let answer = self.find(name_of(name), RecordType::TXT).await?;
+        found(&answer, |data| if let RData::TXT(txt) = data { Some(joined(txt)) } else { None })
+    }
+
+    async fn ptr(&self, address: IpAddr) -> Found<String> {
+        let answer = self.find(Some(Name::from(address)), RecordType::PTR).await?;
+        found(&answer, |data| if let RData::PTR(name) = data { Some(text_of(name)) } else { None })
+    }
+}
+
+fn found<T>(answer: &[RData], wanted: impl Fn(&RData) -> Option<T>) -> Found<T> {
+    let records: Vec<T> = answer.iter().filter_map(wanted).collect();
+    if records.is_empty() { Err(NotFound::NoRecords) } else { Ok(records) }
+}
+
+/// The character-strings of a TXT record, joined without spaces (RFC 7208, 3.3).
+fn joined(txt: &TXT) -> String {
+    String::from_utf8_lossy(&txt.txt_data.concat()).into_owned()
+}
+
+/// A name in DNS's form; nothing if a label is empty or too long, or the whole is (RFC 1035, 2.3.4).
+fn name_of(text: &str) -> Option<Name> {
+    Name::from_labels(text.split('.').map(str::as_bytes)).ok()
+}
+
+/// A name out of an answer as text. Labels that are no UTF-8, or that hold a dot, come out as what nobody can look up.
+fn text_of(name: &Name) -> String {
+    let labels: Vec<_> =
+        name.iter().map(|label| String::from_utf8_lossy(label).replace('.', "\u{FFFD}")).collect();
+    labels.join(".")
+}

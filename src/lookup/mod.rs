@@ -1,0 +1,37 @@
+//! Finding out what decisions depend on: DNS, and in later versions tables and the ledger.
+
+pub mod dns;
+mod resolve;
+
+use tokio::time::Instant;
+
+pub use resolve::resolve;
+
+use crate::facts::{Answer, Question};
+use crate::spf;
+use dns::Resolver;
+
+/// Everything that can be asked.
+#[derive(Debug)]
+pub struct Sources {
+    dns: Resolver,
+    spf: spf::Options,
+}
+
+impl Sources {
+    /// The sources; `spf` bounds each evaluation.
+    pub fn new(dns: Resolver, spf: spf::Options) -> Self {
+        Self { dns, spf }
+    }
+
+    /// The answer to a question, by `deadline`.
+    pub async fn find(&self, question: &Question, deadline: Instant) -> Answer {
+        match question {
+            Question::Spf(question) => {
+                let time = self.spf.time.min(deadline.saturating_duration_since(Instant::now()));
+                let options = spf::Options { time, ..self.spf.clone() };
+                Answer::Spf(spf::evaluate(&self.dns, question, &options).await)
+            }
+        }
+    }
+}

@@ -1,0 +1,385 @@
+//! The mailboxes of From, Sender and their like (RFC 5322, 3.4; RFC 6854; RFC 6532).
+//!
+//! What a field says to its readers depends on how they parse it, and they differ. So this parser has three outcomes:
+//! the exact list, where every reader that follows the standard sees the same; none; and ambiguous, where readers may
+//! see different authors, which is how a forged one is slipped past a filter. It never guesses.
+
+use unicode_normalization::UnicodeNormalization as _;
+
+use super::lexer::{Lexer, Malformed, is_dot_atom};
+use super::{Domain, Mailbox};
+
+/// Mailboxes of one field, at most. MTAs pass on fields of 60 000 octets, which could hold ten thousand.
+pub const MAX_MAILBOXES: usize = 1000;
+
+/// The mailboxes that a field names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AddressList {
+    /// These and no others, at least one.
+    Exact(Vec<Author>),
+    /// None: the field is empty, or holds empty groups only.
+    None,
+    /// Readers may differ.
+    Ambiguous(Ambiguity),
+}
+
+/// One mailbox of a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Author {
+    /// A mailbox.
+    Mailbox(Mailbox),
+    /// An address at an address literal or at what is no domain name: it equals nothing.
+    Elsewhere(String),
+}
+
+/// Why readers may differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Ambiguity {
+    /// A control character, or a line that does not go on as a folded one does.
+    #[error("a control character")]
+    Control,
+    /// A comment, quoted-string, address literal, angle-address or group that does not end.
+    #[error("something that does not end")]
+    Unterminated,
+    /// Something behind an address where only a comma may stand: a second angle-address, a word.
+    #[error("more than one address in one mailbox")]
+    Second,
+    /// An address where a display name stands, without quotes.
+    #[error("an address as display name")]
+    AddressAsName,
+    /// Words that are no address, or an address with a part missing.
+    #[error("no address where one should be")]
+    NoAddress,
+    /// An encoded-word inside an address, which RFC 2047, 5 forbids and some readers decode.
+    #[error("an encoded-word inside an address")]
+    EncodedWord,
+    /// A character in an address that is none of its own right: not UTF-8, or a look-alike of syntax.
+    #[error("a character that an address cannot have")]
+    Character,
+    /// A special character out of place, or a group within a group.
+    #[error("syntax that no standard knows")]
+    Syntax,
+    /// More than [`MAX_MAILBOXES`].
+    #[error("too many mailboxes")]
+    TooMany,
+}
+
+impl AddressList {
+    /// Reads a field body, folded or not.
+    pub fn parse(body: &str) -> Self {
+        let list = check_controls(body).and_then(|()| tokens(body)).and_then(|tokens| {
+            let mut parser = Parser { tokens: &tokens, authors: Vec::new() };
+            parser.list().map(|()| parser.authors)
+        });
+        match list {
+            Err(ambiguity) => Self::Ambiguous(ambiguity),
+            Ok(authors) if authors.is_empty() => Self::None,
+            Ok(authors) => Self::Exact(authors),
+        }
+    }
+}
+
+/// Controls have no place in a field, but for tabs and the ends of folded lines (RFC 5322, 2.2).
+fn check_controls(body: &str) -> Result<(), Ambiguity> {
+    let folded = body.replace("\r\n", "\n");
+    // The line's end that closes the field is not part of it.
+    let folded = folded.trim_end_matches('\n');
+    let mut characters = folded.chars().peekable();
+    while let Some(c) = characters.next() {
+        let folds = c == '\n' && matches!(characters.peek(), Some(' ' | '\t'));
+        if c.is_control() && c != '\t' && !folds {
+            return Err(Ambiguity::Control);
+        }
+    }
+    Ok(())
+}
+
+/// The tokens of a field body; comments and white space are gone, as they mean nothing between tokens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Token {
+    /// An atom.
+    Atom(String),
+    /// The content of a quoted-string.
+    Quoted(String),
+    /// An address literal with its brackets.
+    Literal(String),
+    /// One of `< > , ; : @ .`
+    Special(char),
+}
+
+fn tokens(body: &str) -> Result<Vec<Token>, Ambiguity> {
+    let unterminated = |_: Malformed| Ambiguity::Unterminated;
+    let mut lexer = Lexer::new(body);
+    let mut tokens = Vec::new();
+    loop {
+        lexer.skip_cfws().map_err(unterminated)?;
+        let Some(next) = lexer.rest().chars().next() else { return Ok(tokens) };
+        tokens.push(match next {
+            '"' => Token::Quoted(lexer.value().map_err(unterminated)?),
+            '[' => {
+                let literal = lexer.take_while(|c| c != ']').to_owned();
+                if !lexer.take(']') {
+                    return Err(Ambiguity::Unterminated);
+                }
+                Token::Literal(literal + "]")
+            }
+            '<' | '>' | ',' | ';' | ':' | '@' | '.' => {
+                lexer.take(next);
+                Token::Special(next)
+            }
+            c if is_atom(c) => Token::Atom(lexer.take_while(is_atom).to_owned()),
+            _ => return Err(Ambiguity::Syntax),
+        });
+    }
+}
+
+/// A character of an atom, beyond ASCII too (RFC 6532, 3.2).
+fn is_atom(c: char) -> bool {
+    c != '.' && (is_dot_atom(c) || !c.is_ascii())
+}
+
+struct Parser<'t> {
+    tokens: &'t [Token],
+    authors: Vec<Author>,
+}
+
+impl<'t> Parser<'t> {
+    fn peek(&self) -> Option<&'t Token> {
+        self.tokens.first()
+    }
+
+    fn take(&mut self, special: char) -> bool {
+        let found = self.peek() == Some(&Token::Special(special));
+        if found {
+            self.tokens = &self.tokens[1..];
+        }
+        found
+    }
+
+    /// An address-list: mailboxes and groups, with commas between them. Elements may be empty (RFC 5322, 4.4).
+    fn list(&mut self) -> Result<(), Ambiguity> {
+        while self.peek().is_some() {
+            if self.take(',') {
+                continue;
+            }
+            let words = self.words();
+            if self.take(':') {
+                self.group(words)?;
+            } else {
+                self.mailbox(words)?;
+            }
+            if self.peek().is_some() && !self.take(',') {
+                return Err(Ambiguity::Second);
+            }
+        }
+        Ok(())
+    }
+
+    /// The rest of a group after its colon: mailboxes up to the semicolon (RFC 5322, 3.4).
+    fn group(&mut self, name: &[Token]) -> Result<(), Ambiguity> {
+        if name.is_empty() {
+            return Err(Ambiguity::Syntax);
+        }
+        loop {
+            if self.take(';') {
+                return Ok(());
+            }
+            if self.take(',') {
+                continue;
+            }
+            if self.peek().is_none() {
+                return Err(Ambiguity::Unterminated);
+            }
+            let words = self.words();
+            self.mailbox(words)?;
+            if !matches!(self.peek(), Some(Token::Special(',' | ';'))) {
+                return Err(if self.peek().is_none() { Ambiguity::Unterminated } else { Ambiguity::Second });
+            }
+        }
+    }
+
+    /// The words and dots that come next: a display name, or a local-part.
+    fn words(&mut self) -> &'t [Token] {
+        let is_word =
+            |token: &Token| matches!(token, Token::Atom(_) | Token::Quoted(_) | Token::Special('.'));
+        let end = self.tokens.iter().position(|token| !is_word(token)).unwrap_or(self.tokens.len());
+        let (words, rest) = self.tokens.split_at(end);
+        self.tokens = rest;
+        words
+    }
+
+    /// A mailbox whose first words are read already: `name <address>` or `address`.
+    fn mailbox(&mut self, words: &'t [Token]) -> Result<(), Ambiguity> {
+        if self.take('<') {
+            self.route()?;
+            let local_part = self.words();
+            self.address(local_part)?;
+            return if self.take('>') {
+                Ok(())
+            } else if self.peek().is_none() {
+                Err(Ambiguity::Unterminated)
+            } else {
+                Err(Ambiguity::Second)
+            };
+        }
+        self.address(words)?;
+        // `ceo@example.org <mallory@example.net>`: some readers show the name, some the address.
+        if self.peek() == Some(&Token::Special('<')) { Err(Ambiguity::AddressAsName) } else { Ok(()) }
+    }
+
+    /// A source route, which must be ignored (RFC 5322, 4.4): `@a.example,@b.example:`.
+    fn route(&mut self) -> Result<(), Ambiguity> {
+        if !matches!(self.peek(), Some(Token::Special('@' | ','))) {
+            return Ok(());
+        }
+        while !self.take(':') {
+            if self.take('@') {
+                self.domain()?;
+            } else if !self.take(',') {
+                return Err(Ambiguity::Syntax);
+            }
+        }
+        Ok(())
+    }
+
+    /// An address whose local-part is read already (RFC 5322, 3.4.1).
+    fn address(&mut self, local_part: &'t [Token]) -> Result<(), Ambiguity> {
+        if !self.take('@') {
+            return Err(Ambiguity::NoAddress);
+        }
+        let local_part = join_local_part(local_part)?;
+        let domain = self.domain()?;
+        if self.authors.len() == MAX_MAILBOXES {
+            return Err(Ambiguity::TooMany);
+        }
+        self.authors.push(match domain.parse::<Domain>() {
+            Ok(domain) => Author::Mailbox(Mailbox::new(local_part, domain)),
+            Err(_) => Author::Elsewhere(format!("{local_part}@{domain}")),
+        });
+        Ok(())
+    }
+
+    /// The text of a domain. White space and comments may surround its dots (RFC 5322, 4.4).
+    fn domain(&mut self) -> Result<String, Ambiguity> {
+        if let Some(Token::Literal(literal)) = self.peek() {
+            self.tokens = &self.tokens[1..];
+            return Ok(literal.clone());
+        }
+        let mut domain = String::new();
+        let mut after_atom = false;
+        loop {
+            match self.peek() {
+                Some(Token::Atom(atom)) if !after_atom => {
+                    check_characters(atom)?;
+                    domain.push_str(atom);
+                    after_atom = true;
+                }
+                Some(Token::Special('.')) if after_atom => {
+                    domain.push('.');
+                    after_atom = false;
+                }
+                _ => break,
+            }
+            self.tokens = &self.tokens[1..];
+        }
+        if domain.is_empty() { Err(Ambiguity::NoAddress) } else { Ok(domain) }
+    }
+}
+
+/// The words of a local-part with the dots between them, without quoting.
+///
+/// Dots may stand at the ends or next to one another: MTAs deliver to such addresses, and no reader sees anything else
+/// in them.
+fn join_local_part(tokens: &[Token]) -> Result<String, Ambiguity> {
+    let mut local_part = String::new();
+    let mut after_word = false;
+    for token in tokens {
+        let word = match token {
+            Token::Special(_) => {
+                local_part.push('.');
+                after_word = false;
+                continue;
+            }
+            Token::Atom(word) | Token::Quoted(word) | Token::Literal(word) => word,
+        };
+        if after_word {
+            return Err(Ambiguity::NoAddress);
+        }
+        check_characters(word)?;
+        local_part.push_str(word);
+        after_word = true;
+    }
+    if tokens.is_empty() { Err(Ambiguity::NoAddress) } else { Ok(local_part) }
+}
+
+/// Refuses, inside an address, what some readers would turn into something else.
+fn check_characters(text: &str) -> Result<(), Ambiguity> {
+    if text.contains("=?") {
+        return Err(Ambiguity::EncodedWord);
+    }
+    let syntax = |c: char| c.is_ascii() && !is_atom(c) && c != '.';
+    let disguised = |c: char| !c.is_ascii() && (c == '\u{fffd}' || std::iter::once(c).nfkc().any(syntax));
+    if text.contains(disguised) { Err(Ambiguity::Character) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn shown(body: &str) -> String {
+        match AddressList::parse(body) {
+            AddressList::None => "none".to_owned(),
+            AddressList::Ambiguous(ambiguity) => format!("ambiguous: {ambiguity}"),
+            AddressList::Exact(authors) => {
+                let names = authors.iter().map(|author| match author {
+                    Author::Mailbox(mailbox) => mailbox.to_string(),
+                    Author::Elsewhere(text) => format!("elsewhere {text}"),
+                });
+                names.collect::<Vec<_>>().join(", ")
+            }
+        }
+    }
+
+    #[track_caller]
+    fn check(body: &str, expected: &str) {
+        assert_eq!(shown(body), expected, "{body}");
+    }
+
+    #[test]
+    fn what_readers_agree_on() {
+        check("alice@example.org", "alice@example.org");
+        check("Alice <alice@example.org>", "alice@example.org");
+        check("\"ceo@example.org\" <alice@example.org>", "alice@example.org");
+        check("Pete(A nice \\) chap) <pete(his account)@silly.test(his host)>", "pete@silly.test");
+        check(
+            "Friends: a@example.org, B <b@example.net>;, c@example.com",
+            "a@example.org, b@example.net, c@example.com",
+        );
+        check("undisclosed-recipients:;", "none");
+    }
+
+    #[test]
+    fn what_readers_may_differ_on() {
+        check("<a@x.example> <b@y.example>", "ambiguous: more than one address in one mailbox");
+        check("ceo@x.example <b@y.example>", "ambiguous: an address as display name");
+        check("=?utf-8?q?ceo?=@x.example", "ambiguous: an encoded-word inside an address");
+        check("ceo＠bank.example@y.example", "ambiguous: a character that an address cannot have");
+        check("a@x.example (", "ambiguous: something that does not end");
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_panics(body in ".{0,100}|[<>,;:@. a\"()\\[\\]\\\\=?]{0,40}") {
+            let _ = AddressList::parse(&body);
+        }
+
+        /// A mailbox that we write is one that we read, whatever stands around it.
+        #[test]
+        fn what_is_written_reads_back(local_part in "[a-zA-Z0-9 .\"\\\\@,<>-]{1,20}", name in "[a-z ]{0,9}") {
+            let mailbox = Mailbox::new(local_part, "example.org".parse().unwrap());
+            prop_assert_eq!(shown(&format!("{name} <{mailbox}>")), mailbox.to_string());
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Lines in the log about peers and limits: one a minute for each kind of trouble, whatever a peer does.
+
+use std::collections::HashMap;
+use std::fmt::Display;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// The shortest time between two lines about one kind of trouble.
+const INTERVAL: Duration = Duration::from_mins(1);
+
+/// What can be the matter. Each has its own minute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Trouble {
+    /// The system has no connection for us: out of descriptors, out of memory.
+    Accept,
+    /// `allowed_peers` does not have the peer.
+    Stranger,
+    /// `limits.connections_per_peer` is reached.
+    PeerLimit,
+    /// `limits.connections` is reached.
+    Limit,
+    /// The peer does not speak the milter protocol.
+    Malformed,
+    /// A frame or the negotiation has not come in `limits.frame_time`.
+    Slow,
+    /// The peer does not read our answers.
+    Deaf,
+}
+
+impl Trouble {
+    fn message(self) -> &'static str {
+        match self {
+            Self::Accept => "no connection could be accepted; trying again",
+            Self::Stranger => "connection refused: allowed_peers does not have this peer",
+            Self::PeerLimit => "connection refused: limits.connections_per_peer is reached",
+            Self::Limit => "limits.connections is reached; further MTAs wait until one is closed",
+            Self::Malformed => "connection closed: the peer does not speak the milter protocol",
+            Self::Slow => "connection closed: the peer sent no whole frame within limits.frame_time",
+            Self::Deaf => "connection closed: the peer read no answer within limits.frame_time",
+        }
+    }
+}
+
+/// The troubles of late.
+#[derive(Debug, Default)]
+pub(super) struct Troubles(Mutex<HashMap<Trouble, Recent>>);
+
+#[derive(Clone, Copy, Debug)]
+struct Recent {
+    logged: Instant,
+    withheld: u64,
+}
+
+impl Troubles {
+    /// Logs a trouble, unless one of its kind was logged within a minute.
+    pub(super) fn report(&self, trouble: Trouble, place: impl Display, detail: impl Display) {
+        if let Some(withheld) = self.admit(trouble, Instant::now()) {
+            tracing::warn!(%place, %detail, withheld, "{}", trouble.message());
+        }
+    }
+
+    /// How many were withheld since the last line, if it is time for the next one.
+    fn admit(&self, trouble: Trouble, now: Instant) -> Option<u64> {
+        let mut troubles = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(recent) = troubles.get_mut(&trouble) else {
+            troubles.insert(trouble, Recent { logged: now, withheld: 0 });
+            return Some(0);
+        };
+        if now.saturating_duration_since(recent.logged) < INTERVAL {
+            recent.withheld += 1;
+            return None;
+        }
+        let withheld = recent.withheld;
+        *recent = Recent { logged: now, withheld: 0 };
+        Some(withheld)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_kind_has_one_line_a_minute() {
+        let troubles = Troubles::default();
+        let start = Instant::now();
+        assert_eq!(troubles.admit(Trouble::Accept, start), Some(0));
+        for second in 1..60 {
+            assert_eq!(troubles.admit(Trouble::Accept, start + Duration::from_secs(second)), None);
+        }
+        assert_eq!(troubles.admit(Trouble::Slow, start + Duration::from_secs(30)), Some(0));
+        assert_eq!(troubles.admit(Trouble::Accept, start + INTERVAL), Some(59));
+        assert_eq!(troubles.admit(Trouble::Accept, start + 2 * INTERVAL), Some(0));
+    }
+}

@@ -1,0 +1,50 @@
+//! The policy in force: everything that a decision depends on besides the request and the facts.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use ipnet::IpNet;
+
+use crate::check::{Locks, Mode, Site};
+use crate::facts::{Cost, Question};
+use crate::mail::Domain;
+use crate::session::{Envelope, Origin, Session};
+
+/// The policy in force. Built by `crate::config`, never changed afterwards.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// The cap on every lock, and the mode of what no lock governs.
+    pub mode: Mode,
+    /// What holds for the whole host.
+    pub site: Site,
+    /// Networks whose clients need no login.
+    pub trusted_networks: Vec<IpNet>,
+    /// The hosted domains with their locks. A domain that is an alias shares the locks of the domain it follows.
+    pub hosted: BTreeMap<Domain, Arc<Locks>>,
+    /// What a domain has that says nothing of its own.
+    pub defaults: Arc<Locks>,
+}
+
+impl Policy {
+    /// The locks of a hosted domain.
+    pub fn locks(&self, domain: &Domain) -> Option<&Locks> {
+        self.hosted.get(domain).map(AsRef::as_ref)
+    }
+
+    /// Where a transaction comes from.
+    pub fn origin(&self, session: &Session, envelope: &Envelope) -> Origin {
+        Origin::of(session, envelope, &self.trusted_networks)
+    }
+
+    /// What it costs to answer a question.
+    pub fn cost(&self, question: &Question) -> Cost {
+        match question {
+            Question::Spf(_) => Cost::Far,
+        }
+    }
+
+    /// Whether any refusal would quote the explanation that a sender's domain publishes.
+    pub fn quotes_explanations(&self) -> bool {
+        self.hosted.values().any(|locks| locks.spf.settings.explanation)
+    }
+}

@@ -1,0 +1,138 @@
+//! SPF evaluation, `check_host()` (RFC 7208): our face of viaspf, which is named in this folder only.
+//!
+//! viaspf evaluates; this module sees to it that what it is given is what it can handle, and that whatever happens is
+//! a result:
+//!
+//! | file | what it does |
+//! |---|---|
+//! | `identity` | the identity in a form that viaspf takes, and back (odd local-parts and labels must not become `none`) |
+//! | `normalise` | records in a form that viaspf evaluates rightly (`/0`, macro letters, `exp=`) |
+//! | `adapter` | viaspf's look-ups by our [`Records`], and notes on what happened |
+//! | `cause` | what led to the result, in words |
+//! | `guard` | a panic inside becomes a value |
+//!
+//! DNS itself is somebody else's ([`Records`] is the wish, `crate::lookup` fulfils it). Nothing here knows a policy.
+
+mod adapter;
+mod cause;
+mod guard;
+mod identity;
+mod normalise;
+
+use std::future::Future;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout_at};
+use viaspf::{Config, ExplanationString, QueryResult};
+
+use self::adapter::{Adapter, Notes};
+use self::identity::Identity;
+use crate::mail::spf::{SpfAnswer, SpfQuestion, SpfResult};
+
+/// The DNS as SPF uses it. Names are fully qualified, without the trailing dot, their labels separated by dots and
+/// otherwise raw: nothing is escaped, and a name that DNS cannot carry has no records.
+pub trait Records: Send + Sync {
+    /// The IPv4 addresses of a host.
+    fn a(&self, name: &str) -> impl Future<Output = Found<Ipv4Addr>> + Send;
+    /// The IPv6 addresses of a host.
+    fn aaaa(&self, name: &str) -> impl Future<Output = Found<Ipv6Addr>> + Send;
+    /// The mail exchangers of a domain, the most preferred first. A null MX (RFC 7505) is the empty name.
+    fn mx(&self, name: &str) -> impl Future<Output = Found<String>> + Send;
+    /// The text records of a name, each with its character-strings joined (RFC 7208, 3.3). Octets that are no UTF-8
+    /// are replaced by U+FFFD.
+    fn txt(&self, name: &str) -> impl Future<Output = Found<String>> + Send;
+    /// The names that the reverse zones have for an address.
+    fn ptr(&self, address: IpAddr) -> impl Future<Output = Found<String>> + Send;
+}
+
+/// The records found, at least one.
+pub type Found<T> = Result<Vec<T>, NotFound>;
+
+/// Why there are no records to work with.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotFound {
+    /// DNS says that there are none: the name does not exist (NXDOMAIN), or has none of this type (NODATA).
+    #[error("no records")]
+    NoRecords,
+    /// DNS did not say: SERVFAIL, no answer, nonsense. The text is for the administrator.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// The bounds of an evaluation, and what it may say about us.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// How many terms may ask DNS; also the limit of names per `mx` and `ptr`. RFC 7208, 4.6.4: 10.
+    pub lookups: usize,
+    /// How many look-ups may come back empty. RFC 7208, 4.6.4: 2.
+    pub void_lookups: usize,
+    /// The time after which the result is temperror.
+    pub time: Duration,
+    /// Whether somebody will read the explanation of a `fail`. If not, it is not looked up.
+    pub explanation: bool,
+    /// Our host name, for the macro `%{r}` in explanations.
+    pub receiver: String,
+}
+
+/// How long an explanation may take, from its look-up on. The result stands by then, and nobody waits for prose.
+const EXPLANATION_TIME: Duration = Duration::from_secs(1);
+
+/// Evaluates the SPF policy of the question's domain (RFC 7208, 4). Never fails: all trouble is a result, and the
+/// answer's `cause` tells the administrator what it was.
+pub async fn evaluate(dns: &impl Records, question: &SpfQuestion, options: &Options) -> SpfAnswer {
+    // RFC 7208, 4.3: a malformed domain, or one of a single label, has no policy.
+    let Some(identity) = Identity::new(&question.local_part, &question.domain) else {
+        let cause = format!("‘{}’ is no domain that could have an SPF record", question.domain);
+        return SpfAnswer::new(SpfResult::None, cause);
+    };
+    let deadline = Instant::now() + options.time;
+    let adapter = Adapter::new(dns, &identity, question.client, options.explanation, deadline);
+    let config = Config::builder()
+        .max_lookups(options.lookups)
+        .max_void_lookups(options.void_lookups)
+        .hostname(options.receiver.as_str())
+        .build();
+    let helo = identity::helo(&question.helo);
+    let evaluation =
+        viaspf::evaluate_sender(&adapter, &config, question.client, identity.sender(), helo.as_ref());
+    let outcome = timeout_at(deadline, guard::caught(evaluation)).await;
+
+    let notes = adapter.into_notes();
+    let (result, explanation, cause) = match outcome {
+        Ok(Ok(evaluated)) => concluded(evaluated, &identity, &notes, options),
+        // An explanation is looked up when the `fail` is certain already; trouble with it does not undo the result.
+        Ok(Err(_)) | Err(_) if notes.explaining.is_some() => {
+            (SpfResult::Fail, None, cause::UNEXPLAINED.to_owned())
+        }
+        Ok(Err(panic)) => (SpfResult::Temperror, None, format!("the evaluation broke off: {panic}")),
+        Err(_) => (SpfResult::Temperror, None, cause::out_of_time(options.time, &notes)),
+    };
+    SpfAnswer { result, explanation, cause, sends_no_mail: notes.sends_no_mail }
+}
+
+/// The parts of the answer, from what viaspf found.
+fn concluded(
+    evaluated: QueryResult,
+    identity: &Identity,
+    notes: &Notes,
+    options: &Options,
+) -> (SpfResult, Option<String>, String) {
+    let (result, explanation) = match evaluated.spf_result {
+        viaspf::SpfResult::None => (SpfResult::None, None),
+        viaspf::SpfResult::Neutral => (SpfResult::Neutral, None),
+        viaspf::SpfResult::Pass => (SpfResult::Pass, None),
+        viaspf::SpfResult::Softfail => (SpfResult::Softfail, None),
+        viaspf::SpfResult::Temperror => (SpfResult::Temperror, None),
+        viaspf::SpfResult::Permerror => (SpfResult::Permerror, None),
+        viaspf::SpfResult::Fail(ExplanationString::Default) => (SpfResult::Fail, None),
+        viaspf::SpfResult::Fail(ExplanationString::External(text)) => {
+            (SpfResult::Fail, Some(identity.unmask(&text)))
+        }
+    };
+    let cause = cause::of(result, evaluated.cause, notes, options);
+    (result, explanation, identity.unmask(&cause))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,212 @@
+//! Golden cases: whole policies against whole messages, with the answers of the world given. See `tests/cases`.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::net::IpAddr;
+use std::path::Path;
+
+use lockdown_milter::check::CheckId;
+use lockdown_milter::config::{self, Host};
+use lockdown_milter::decide::{Decision, decide};
+use lockdown_milter::facts::{Facts, Question};
+use lockdown_milter::mail::spf::{SpfAnswer, SpfIdentity, SpfQuestion, SpfResult};
+use lockdown_milter::mail::{Edit, Field, ForwardPath, Header, ReversePath};
+use lockdown_milter::policy::Policy;
+use lockdown_milter::session::{Client, Envelope, Login, Point, Request, Role, Session};
+use serde::Deserialize;
+
+/// What every configuration of a case begins with.
+const PREAMBLE: &str = "listen: ['inet:127.0.0.1:8891']\nauthserv_id: mx.example.org\n";
+
+/// The time of every case.
+const NOW: &str = "2026-11-24T12:00:00Z";
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Case {
+    name: String,
+    #[serde(default = "one_domain")]
+    policy: String,
+    #[serde(default = "client")]
+    client: String,
+    #[serde(default = "port")]
+    port: u16,
+    #[serde(default)]
+    role: Option<String>,
+    #[serde(default = "helo")]
+    helo: String,
+    #[serde(default = "mail_from")]
+    mail_from: String,
+    #[serde(default)]
+    login: Option<String>,
+    #[serde(default)]
+    header: Vec<String>,
+    /// SPF results: by `mailfrom`, `helo`, or the domain of a forwarder. What is missing must not be asked.
+    #[serde(default)]
+    spf: BTreeMap<String, Spf>,
+    /// Each recipient with `VERDICT REASON [REPLY]`; `VERDICT` is `pass/reject` where the two verdicts differ.
+    rcpt_to: BTreeMap<String, String>,
+    /// The edits at the end of the message.
+    #[serde(default)]
+    edits: Option<Vec<String>>,
+}
+
+fn one_domain() -> String {
+    "domains: { example.org: }".to_owned()
+}
+fn client() -> String {
+    "192.0.2.1".to_owned()
+}
+fn port() -> u16 {
+    4711
+}
+fn helo() -> String {
+    "mail.example.com".to_owned()
+}
+fn mail_from() -> String {
+    "<a@example.com>".to_owned()
+}
+
+#[derive(Clone, Deserialize)]
+#[serde(untagged)]
+enum Spf {
+    Result(String),
+    Answer {
+        result: String,
+        explanation: Option<String>,
+        #[serde(default)]
+        sends_no_mail: bool,
+    },
+}
+
+impl Spf {
+    fn answer(&self) -> SpfAnswer {
+        let (result, explanation, sends_no_mail) = match self {
+            Self::Result(result) => (result, None, false),
+            Self::Answer { result, explanation, sends_no_mail } => {
+                (result, explanation.clone(), *sends_no_mail)
+            }
+        };
+        let result: SpfResult = result.parse().expect("an SPF result");
+        SpfAnswer { explanation, sends_no_mail, ..SpfAnswer::new(result, "given") }
+    }
+}
+
+impl Case {
+    fn policy(&self) -> Policy {
+        let host = Host {
+            name: "host.example.org".to_owned(),
+            today: "2026-11-24".parse().unwrap(),
+            has_group: |_| true,
+        };
+        let text = format!("{PREAMBLE}{}\n", self.policy);
+        match config::parse(&self.name, &text, &host, Path::new("tests/cases")) {
+            Ok((config, _)) => config.policy,
+            Err(report) => panic!("{}", report.render(config::Style::Plain)),
+        }
+    }
+
+    fn session(&self) -> Session {
+        let address: Option<IpAddr> = self.client.parse().ok();
+        let client = Client { address, name: "unknown".to_owned(), port: self.port };
+        let role =
+            self.role.as_deref().map(|name| Role::NAMES.iter().find(|(n, _)| *n == name).expect("a role").1);
+        Session { role: role.unwrap_or_default(), client, helo: self.helo.clone(), mta_name: None }
+    }
+
+    fn envelope(&self) -> Envelope {
+        Envelope {
+            reverse_path: ReversePath::parse(&self.mail_from),
+            bracketed: self.mail_from.starts_with('<'),
+            login: self.login.clone().map(Login),
+            forward_paths: Vec::new(),
+            queue_id: None,
+        }
+    }
+
+    /// The decision, every question answered from the case.
+    fn decide(&self, policy: &Policy, request: &Request<'_>) -> Decision {
+        let mut facts = Facts::default();
+        loop {
+            let open = match decide(policy, request, &facts) {
+                Ok(decision) => return decision,
+                Err(open) => open,
+            };
+            for Question::Spf(question) in open.questions() {
+                facts.learn_spf(question.clone(), self.answer(question));
+            }
+        }
+    }
+
+    fn answer(&self, question: &SpfQuestion) -> SpfAnswer {
+        let of_sender =
+            SpfQuestion::mail_from(question.client, &self.helo, &ReversePath::parse(&self.mail_from));
+        let key = match question.identity {
+            SpfIdentity::Helo => "helo",
+            SpfIdentity::MailFrom if Some(question) == of_sender.as_ref() => "mailfrom",
+            SpfIdentity::MailFrom => question.domain.as_str(),
+        };
+        self.spf.get(key).unwrap_or_else(|| panic!("{}: nobody should ask for {key}", self.name)).answer()
+    }
+}
+
+/// A decision in the words of the cases.
+fn outcome(decision: &Decision) -> String {
+    let (verdict, would) = (decision.verdict.as_str(), decision.would.as_str());
+    let verdict = if verdict == would { verdict.to_owned() } else { format!("{verdict}/{would}") };
+    let reason = decision.decisive().map_or("-", |finding| finding.judgment.remark().reason);
+    let reply = decision.verdict.reply().or(decision.would.reply()).map(|reply| format!(" {reply}"));
+    format!("{verdict} {reason}{}", reply.unwrap_or_default())
+}
+
+fn edit(edit: &(CheckId, Edit)) -> String {
+    match &edit.1 {
+        Edit::Delete { name, occurrence } => format!("delete {name} {occurrence}"),
+        Edit::InsertAtTop(field) => format!("insert {}: {}", field.name, field.value.replace("\n\t", " ")),
+    }
+}
+
+fn check(case: &Case) {
+    let policy = case.policy();
+    let session = case.session();
+    let mut envelope = case.envelope();
+    let origin = policy.origin(&session, &envelope);
+    let now = NOW.parse().unwrap();
+    let mut accepted = Vec::new();
+    for (recipient, expected) in &case.rcpt_to {
+        let path = ForwardPath::parse(recipient);
+        let point = Point::Recipient(&path);
+        let request = Request { session: &session, envelope: &envelope, origin, point, now };
+        let decision = case.decide(&policy, &request);
+        assert_eq!(outcome(&decision), *expected, "{}: {recipient}", case.name);
+        if decision.verdict.reply().is_none() {
+            accepted.push(path);
+        }
+    }
+    envelope.forward_paths = accepted;
+    let Some(expected) = &case.edits else { return };
+    let fields = case.header.iter().map(|field| field.split_once(':').expect("a header field"));
+    let header: Header = fields.map(|(name, value)| Field::new(name, value.trim_start())).collect();
+    let point = Point::Message(&header);
+    let request = Request { session: &session, envelope: &envelope, origin, point, now };
+    let decision = case.decide(&policy, &request);
+    let edits: Vec<String> = decision.edits.iter().map(edit).collect();
+    assert_eq!(edits, *expected, "{}", case.name);
+}
+
+#[test]
+fn golden_cases() {
+    let mut count = 0;
+    for file in fs::read_dir("tests/cases").expect("tests/cases") {
+        let path = file.expect("a file").path();
+        if path.extension().is_some_and(|extension| extension == "yaml") {
+            let text = fs::read_to_string(&path).expect("a readable file");
+            let cases: Vec<Case> =
+                serde_yaml::from_str(&text).unwrap_or_else(|error| panic!("{path:?}: {error}"));
+            cases.iter().for_each(check);
+            count += cases.len();
+        }
+    }
+    assert!(count > 0, "no cases were found");
+    println!("{count} golden cases");
+}
