@@ -20,10 +20,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use daemon::Daemon;
+use dns::{Fault, Server, Zone};
+use hickory_proto::op::ResponseCode;
 use postfix::Postfix;
 use proxy::{Direction, Frame, Proxy};
 use sink::Sink;
 use smtp::Client;
+use tokio::runtime::{self, Runtime};
 
 /// Domains with a policy each: the profile's, a monitored one, and one that refuses more. `unhosted.test` has none.
 const POLICY: &str = "
@@ -33,11 +36,38 @@ profile: standard
 domains:
   local.test:
   monitored.test: { spf: { mode: monitor } }
-  strict.test: { spf: { helo: { fail: reject }, mail_from: { temperror: reject } } }
+  strict.test: { spf: { helo: { fail: reject }, mail_from: { temperror: defer } } }
 ";
 
-fn config(listen: &str, dns: u16) -> String {
-    format!("{POLICY}listen: [{listen}]\ndns: {{ servers: [\"127.0.0.1:{dns}\"] }}\n")
+/// What the senders publish: 192.0.2.10 is the host of all who have one.
+fn zone() -> Zone {
+    ["pass.example", "mail.pass.example", "other.pass.example"]
+        .into_iter()
+        .fold(Zone::new(), |zone, name| zone.txt(name, "v=spf1 ip4:192.0.2.10 -all"))
+        .txt("elsewhere.example", "v=spf1 ip4:192.0.2.99 -all")
+        .txt("softfail.example", "v=spf1 ip4:192.0.2.10 ~all")
+        .txt("explained.example", "v=spf1 ip4:192.0.2.10 -all exp=why.explained.example")
+        .txt("why.explained.example", "%{i} is not one of our hosts")
+        .fault("broken.example", Fault::Code(ResponseCode::ServFail))
+        .fault("mail.broken.example", Fault::Code(ResponseCode::ServFail))
+}
+
+/// The scripted DNS server, served beside a test that blocks.
+struct Dns {
+    server: Server,
+    _runtime: Runtime,
+}
+
+impl Dns {
+    fn start() -> Self {
+        let runtime = runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        Self { server: runtime.block_on(Server::start(zone())), _runtime: runtime }
+    }
+}
+
+/// The policy on this listener, with the records of this server.
+fn config(listen: &str, dns: &Dns) -> String {
+    format!("{POLICY}listen: [{listen}]\ndns: {{ servers: [\"{}\"] }}\n", dns.server.address())
 }
 
 const UNIX: &str = r#"{ unix: "{dir}/milter.sock", permissions: "0666" }"#;
@@ -49,9 +79,9 @@ fn check_story(name: &str) {
     }
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stories").join(name).with_extension("story");
     let story = std::fs::read_to_string(file).unwrap();
-    let dns = dns();
+    let dns = Dns::start();
     let sink = Sink::start();
-    let daemon = Daemon::start(&config(UNIX, dns.port()));
+    let daemon = Daemon::start(&config(UNIX, &dns));
     let postfix = ["monitored.test", "strict.test", "unhosted.test"]
         .into_iter()
         .fold(Postfix::builder(sink.port()), postfix::Builder::relay_domain)
@@ -106,9 +136,9 @@ fn explain_agrees_with_the_refusal() {
     if !Postfix::is_available() {
         return;
     }
-    let dns = dns();
+    let dns = Dns::start();
     let sink = Sink::start();
-    let daemon = Daemon::start(&config(UNIX, dns.port()));
+    let daemon = Daemon::start(&config(UNIX, &dns));
     let postfix = Postfix::builder(sink.port())
         .milter(&format!("unix:{}", daemon.path("milter.sock").display()))
         .start();
@@ -138,10 +168,10 @@ fn one_message_costs_two_awaited_replies() {
     if !Postfix::is_available() {
         return;
     }
-    let dns = dns();
+    let dns = Dns::start();
     let sink = Sink::start();
     let port = postfix::free_port();
-    let daemon = Daemon::start(&config(&format!("inet: 127.0.0.1:{port}"), dns.port()));
+    let daemon = Daemon::start(&config(&format!("{{ inet: 127.0.0.1:{port} }}"), &dns));
     let proxy = Proxy::start(port);
     let postfix = Postfix::builder(sink.port()).milter(&format!("inet:127.0.0.1:{}", proxy.port())).start();
 

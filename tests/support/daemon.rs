@@ -43,7 +43,8 @@ impl Daemon {
         let dir = tempfile::Builder::new().prefix("lockdown-daemon.").tempdir().unwrap();
         // The MTA connects to a socket in here as a user of its own.
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        let notify = UnixDatagram::bind(dir.path().join("notify.sock")).unwrap();
+        let socket_of_notices = dir.path().join("notify.sock");
+        let notify = UnixDatagram::bind(&socket_of_notices).unwrap();
         notify.set_read_timeout(Some(PATIENCE)).unwrap();
         let config_file = dir.path().join("config.yaml");
         fs::write(&config_file, config.replace("{dir}", &dir.path().display().to_string())).unwrap();
@@ -51,7 +52,7 @@ impl Daemon {
         let mut child = Command::new(PROGRAM)
             .args(["run", "--config"])
             .arg(&config_file)
-            .env("NOTIFY_SOCKET", dir.path().join("notify.sock"))
+            .env("NOTIFY_SOCKET", &socket_of_notices)
             .stdin(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
@@ -66,6 +67,8 @@ impl Daemon {
                 // A test that has ended reads no more lines, but the daemon must not meet a full pipe.
                 drop(sender.send(line));
             }
+            // The daemon has ended. If it never became ready, nobody should go on waiting for that.
+            drop(UnixDatagram::unbound().and_then(|socket| socket.send_to(b"ENDED", socket_of_notices)));
         });
 
         let daemon = Self { child, dir, lines, written };
@@ -122,6 +125,7 @@ impl Daemon {
         loop {
             let length = notify.recv(&mut state).expect("the daemon reports that it is ready");
             let state = String::from_utf8_lossy(&state[..length]);
+            assert_ne!(state, "ENDED", "the daemon ends before it is ready");
             if state.lines().any(|line| line == "READY=1") {
                 return;
             }
