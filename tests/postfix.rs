@@ -1,0 +1,212 @@
+//! End to end: SMTP sessions through a real, private Postfix with the daemon as its milter, and a next hop that shows
+//! what was delivered. What each session does and must lead to is in `tests/stories`.
+
+#[path = "support/daemon.rs"]
+mod daemon;
+#[path = "support/dns.rs"]
+mod dns;
+#[path = "support/postfix.rs"]
+mod postfix;
+#[path = "support/proxy.rs"]
+mod proxy;
+#[path = "support/sink.rs"]
+mod sink;
+#[path = "support/smtp.rs"]
+mod smtp;
+#[path = "support/story.rs"]
+mod story;
+
+use std::path::Path;
+use std::time::Duration;
+
+use daemon::Daemon;
+use dns::{Fault, Server, Zone};
+use hickory_proto::op::ResponseCode;
+use postfix::Postfix;
+use proxy::{Direction, Frame, Proxy};
+use sink::Sink;
+use smtp::Client;
+use tokio::runtime::{self, Runtime};
+
+/// Domains with a policy each: the profile's, a monitored one, and one that refuses more. `unhosted.test` has none.
+const POLICY: &str = "
+mode: enforce
+authserv_id: mx.local.test
+profile: standard
+domains:
+  local.test:
+  monitored.test: { spf: { mode: monitor } }
+  strict.test: { spf: { helo: { fail: reject }, mail_from: { temperror: defer } } }
+";
+
+/// What the senders publish: 192.0.2.10 is the host of all who have one.
+fn zone() -> Zone {
+    ["pass.example", "mail.pass.example", "other.pass.example"]
+        .into_iter()
+        .fold(Zone::new(), |zone, name| zone.txt(name, "v=spf1 ip4:192.0.2.10 -all"))
+        .txt("elsewhere.example", "v=spf1 ip4:192.0.2.99 -all")
+        .txt("softfail.example", "v=spf1 ip4:192.0.2.10 ~all")
+        .txt("explained.example", "v=spf1 ip4:192.0.2.10 -all exp=why.explained.example")
+        .txt("why.explained.example", "%{i} is not one of our hosts")
+        .fault("broken.example", Fault::Code(ResponseCode::ServFail))
+        .fault("mail.broken.example", Fault::Code(ResponseCode::ServFail))
+}
+
+/// The scripted DNS server, served beside a test that blocks.
+struct Dns {
+    server: Server,
+    _runtime: Runtime,
+}
+
+impl Dns {
+    fn start() -> Self {
+        let runtime = runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        Self { server: runtime.block_on(Server::start(zone())), _runtime: runtime }
+    }
+}
+
+/// The policy on this listener, with the records of this server.
+fn config(listen: &str, dns: &Dns) -> String {
+    format!("{POLICY}listen: [{listen}]\ndns: {{ servers: [\"{}\"] }}\n", dns.server.address())
+}
+
+const UNIX: &str = r#"{ unix: "{dir}/milter.sock", permissions: "0666" }"#;
+
+/// Plays the story of this name against a Postfix and a daemon of its own.
+fn check_story(name: &str) {
+    if !Postfix::is_available() {
+        return;
+    }
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stories").join(name).with_extension("story");
+    let story = std::fs::read_to_string(file).unwrap();
+    let dns = Dns::start();
+    let sink = Sink::start();
+    let daemon = Daemon::start(&config(UNIX, &dns));
+    let postfix = ["monitored.test", "strict.test", "unhosted.test"]
+        .into_iter()
+        .fold(Postfix::builder(sink.port()), postfix::Builder::relay_domain)
+        .milter(&format!("unix:{}", daemon.path("milter.sock").display()))
+        .start();
+    story::play(&story, postfix.port(), daemon, &sink);
+}
+
+#[test]
+fn spf_fail_is_refused_at_rcpt() {
+    check_story("spf_fail");
+}
+
+#[test]
+fn spf_pass_is_recorded_and_forged_results_are_removed() {
+    check_story("spf_pass");
+}
+
+#[test]
+fn softfail_is_accepted_and_recorded() {
+    check_story("softfail");
+}
+
+#[test]
+fn temperror_is_accepted_by_default_and_deferred_where_set() {
+    check_story("temperror");
+}
+
+#[test]
+fn null_reverse_path_is_judged_by_helo() {
+    check_story("null_reverse_path");
+}
+
+#[test]
+fn nothing_leaks_from_one_message_into_the_next() {
+    check_story("two_messages");
+}
+
+#[test]
+fn a_foreign_client_with_port_zero_stays_foreign() {
+    check_story("port_zero");
+}
+
+#[test]
+fn recipients_are_judged_by_the_policy_of_their_own_domain() {
+    check_story("mixed_recipients");
+}
+
+/// `explain`, given the facts of a real refusal, comes to the same reason and the same reply (without the reference).
+#[test]
+fn explain_agrees_with_the_refusal() {
+    if !Postfix::is_available() {
+        return;
+    }
+    let dns = Dns::start();
+    let sink = Sink::start();
+    let daemon = Daemon::start(&config(UNIX, &dns));
+    let postfix = Postfix::builder(sink.port())
+        .milter(&format!("unix:{}", daemon.path("milter.sock").display()))
+        .start();
+    let mut client = Client::connect_as(postfix.port(), "ADDR=192.0.2.66 NAME=dialup.forger.example");
+    client.ehlo("dialup.forger.example");
+    client.mail("boss@pass.example");
+    let reply = client.rcpt("info@local.test").to_string();
+    let refusal = daemon.next_decision();
+
+    let facts = "explain --client 192.0.2.66 --client-name dialup.forger.example --helo dialup.forger.example \
+                 --mail-from boss@pass.example --rcpt-to info@local.test";
+    let explained = daemon::run(&facts.split(' ').collect::<Vec<_>>(), &daemon.config_file());
+    let text = String::from_utf8_lossy(&explained.stdout);
+
+    assert_eq!(explained.status.code(), Some(1), "refused: {text}");
+    let (reply, _) = reply.split_once(" (ref ").expect("the reply carries a reference");
+    for part in [reply, refusal.field("reason").unwrap(), refusal.field("verdict").unwrap()] {
+        assert!(text.contains(part), "no {part:?} in:\n{text}");
+    }
+}
+
+/// A message with one recipient costs at most two awaited replies after HELO, and the last one leaves together with the
+/// changes to the message: were it a segment of its own, Nagle's algorithm and the delayed acknowledgement of the MTA
+/// would hold it back for 40 ms.
+#[test]
+fn one_message_costs_two_awaited_replies() {
+    if !Postfix::is_available() {
+        return;
+    }
+    let dns = Dns::start();
+    let sink = Sink::start();
+    let port = postfix::free_port();
+    let daemon = Daemon::start(&config(&format!("{{ inet: 127.0.0.1:{port} }}"), &dns));
+    let proxy = Proxy::start(port);
+    let postfix = Postfix::builder(sink.port()).milter(&format!("inet:127.0.0.1:{}", proxy.port())).start();
+
+    let mut client = Client::connect_as(postfix.port(), "ADDR=192.0.2.10 NAME=mail.pass.example");
+    client.ehlo("mail.pass.example");
+    client.mail("alice@pass.example");
+    client.rcpt("info@local.test");
+    let forged = "Authentication-Results: mx.local.test; spf=pass smtp.mailfrom=forged.example";
+    let reply =
+        client.data(&format!("{forged}\n{forged}\nFrom: alice@pass.example\nSubject: hello\n\nHello.\n"));
+    assert_eq!(reply.code(), 250, "{reply}");
+    client.command("QUIT");
+    sink.next();
+    drop(daemon);
+
+    let trace = proxy.trace('E');
+    let after_helo = trace.since('H');
+    let replies = from_daemon(after_helo).filter(|frame| is_reply(frame)).count();
+    assert!(replies <= 2, "{replies} awaited replies: {after_helo:#?}");
+
+    let at_end: Vec<&Frame> = from_daemon(trace.since('E')).collect();
+    let commands: String = at_end.iter().map(|frame| frame.command).collect();
+    let changes = commands.strip_suffix('c').expect("the verdict comes last");
+    assert_eq!([changes.matches('m').count(), changes.matches('i').count()], [2, 1], "changes: {changes}");
+    assert!(at_end.iter().all(|frame| frame.read == at_end[0].read), "in one segment: {at_end:#?}");
+
+    let asked = trace.since('E')[0].at;
+    assert!(at_end[0].at - asked < Duration::from_millis(40), "{at_end:#?}");
+}
+
+fn from_daemon(frames: &[Frame]) -> impl Iterator<Item = &Frame> {
+    frames.iter().filter(|frame| frame.direction == Direction::ToMta)
+}
+
+/// Whether the MTA waits for this frame: all are final replies but changes to the message and "still working".
+fn is_reply(frame: &Frame) -> bool {
+    !"+-2behimpq".contains(frame.command)
+}

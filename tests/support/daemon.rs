@@ -1,0 +1,203 @@
+//! The daemon under test: the real program as a child process, with its configuration in a directory of its own.
+//!
+//! It is ready when it says so as it would to systemd (`READY=1`), and it is stopped by SIGTERM.
+#![allow(dead_code, reason = "each test file uses its own part of the support")]
+
+use std::fmt;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixDatagram;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tempfile::TempDir;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_lockdown-milter");
+
+/// How long the daemon may take to start, and a line of its log to come.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A running daemon. If the test is failing when it is dropped, everything that it wrote is printed.
+pub(crate) struct Daemon {
+    child: Child,
+    dir: TempDir,
+    /// Lines as they come, without those that were taken.
+    lines: Receiver<String>,
+    /// Every line since the start, for the reader of a failing test.
+    written: Arc<Mutex<String>>,
+}
+
+impl Daemon {
+    /// Starts the daemon with this configuration, in which `{dir}` stands for a directory for its sockets and files.
+    ///
+    /// # Panics
+    ///
+    /// When it does not become ready.
+    pub(crate) fn start(config: &str) -> Self {
+        let dir = tempfile::Builder::new().prefix("lockdown-daemon.").tempdir().unwrap();
+        // The MTA connects to a socket in here as a user of its own.
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let socket_of_notices = dir.path().join("notify.sock");
+        let notify = UnixDatagram::bind(&socket_of_notices).unwrap();
+        notify.set_read_timeout(Some(PATIENCE)).unwrap();
+        let config_file = dir.path().join("config.yaml");
+        fs::write(&config_file, config.replace("{dir}", &dir.path().display().to_string())).unwrap();
+
+        let mut child = Command::new(PROGRAM)
+            .args(["run", "--config"])
+            .arg(&config_file)
+            .env("NOTIFY_SOCKET", &socket_of_notices)
+            .stdin(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let stderr = BufReader::new(child.stderr.take().expect("standard error is a pipe"));
+        let (sender, lines) = mpsc::channel();
+        let written = Arc::new(Mutex::new(String::new()));
+        let all = Arc::clone(&written);
+        std::thread::spawn(move || {
+            for line in stderr.lines().map_while(Result::ok) {
+                *all.lock().unwrap() += &format!("{line}\n");
+                // A test that has ended reads no more lines, but the daemon must not meet a full pipe.
+                drop(sender.send(line));
+            }
+            // The daemon has ended. If it never became ready, nobody should go on waiting for that.
+            drop(UnixDatagram::unbound().and_then(|socket| socket.send_to(b"ENDED", socket_of_notices)));
+        });
+
+        let daemon = Self { child, dir, lines, written };
+        daemon.wait_until_ready(&notify);
+        daemon
+    }
+
+    /// The path of a file in the daemon's directory, `{dir}` in its configuration.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// The configuration file.
+    pub(crate) fn config_file(&self) -> PathBuf {
+        self.path("config.yaml")
+    }
+
+    /// Sends a signal to the daemon.
+    pub(crate) fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(i32::try_from(self.child.id()).expect("process ids are positive"));
+        kill(pid, signal).unwrap();
+    }
+
+    /// The next line of the decision log.
+    ///
+    /// # Panics
+    ///
+    /// When none comes in time.
+    pub(crate) fn next_decision(&self) -> LogLine {
+        loop {
+            let line = self.lines.recv_timeout(PATIENCE).expect("the daemon logs a decision");
+            if let Some(line) = LogLine::parse(&line) {
+                return line;
+            }
+        }
+    }
+
+    /// Stops the daemon and returns the lines of the decision log that were not taken.
+    pub(crate) fn stop(mut self) -> Vec<LogLine> {
+        self.terminate();
+        // The channel ends with the daemon's standard error, so nothing written before its end is missed.
+        self.lines.iter().filter_map(|line| LogLine::parse(&line)).collect()
+    }
+
+    fn terminate(&mut self) {
+        if matches!(self.child.try_wait(), Ok(None)) {
+            self.signal(Signal::SIGTERM);
+            self.child.wait().unwrap();
+        }
+    }
+
+    fn wait_until_ready(&self, notify: &UnixDatagram) {
+        let mut state = [0; 4096];
+        loop {
+            let length = notify.recv(&mut state).expect("the daemon reports that it is ready");
+            let state = String::from_utf8_lossy(&state[..length]);
+            assert_ne!(state, "ENDED", "the daemon ends before it is ready");
+            if state.lines().any(|line| line == "READY=1") {
+                return;
+            }
+        }
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        self.terminate();
+        if std::thread::panicking() {
+            let written = self.written.lock().map(|written| written.clone()).unwrap_or_default();
+            eprintln!("--- the daemon's standard error\n{written}");
+        }
+    }
+}
+
+/// Runs a command of the program to its end: `check`, `explain` and the like.
+pub(crate) fn run(arguments: &[&str], config_file: &Path) -> Output {
+    Command::new(PROGRAM).args(arguments).arg("--config").arg(config_file).output().unwrap()
+}
+
+/// A line of the decision log (logfmt).
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct LogLine {
+    text: String,
+    fields: Vec<(String, String)>,
+}
+
+impl LogLine {
+    /// Reads a line; `None` for what is not a decision: it has no field `event`.
+    pub(crate) fn parse(line: &str) -> Option<Self> {
+        let mut fields = Vec::new();
+        let mut rest = line.trim();
+        while !rest.is_empty() {
+            let (key, value) = rest.split_once('=').filter(|(key, _)| !key.contains([' ', '"']))?;
+            let (value, after) = match value.strip_prefix('"') {
+                Some(quoted) => unquote(quoted)?,
+                None => {
+                    let end = value.find(' ').unwrap_or(value.len());
+                    (value[..end].to_owned(), &value[end..])
+                }
+            };
+            fields.push((key.to_owned(), value));
+            rest = after.trim_start();
+        }
+        let line = Self { text: line.to_owned(), fields };
+        line.field("event").is_some().then_some(line)
+    }
+
+    /// The value of a field.
+    pub(crate) fn field(&self, name: &str) -> Option<&str> {
+        self.fields.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+}
+
+impl fmt::Debug for LogLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// The value up to the closing quotation mark, and what follows it.
+fn unquote(text: &str) -> Option<(String, &str)> {
+    let mut value = String::new();
+    let mut characters = text.char_indices();
+    while let Some((at, character)) = characters.next() {
+        match character {
+            '"' => return Some((value, &text[at + 1..])),
+            '\\' => value.push(characters.next()?.1),
+            other => value.push(other),
+        }
+    }
+    None
+}

@@ -1,0 +1,143 @@
+//! Stories: SMTP sessions as data, with what they must leave in the log and at the next hop.
+//!
+//! A story file is read line by line; `*` stands for anything, `{ref}` for a reference (the same one wherever the story
+//! names it, until a new `client` line), and `#` begins a comment.
+//!
+//! ```text
+//! client ADDR=192.0.2.66 NAME=mail.fail.example        a new connection as this client (XCLIENT attributes)
+//! > RCPT TO:<info@local.test>                          what it sends
+//! < 550 5.7.23 * (ref {ref})                           the last line of the reply
+//! message                                              DATA with the indented lines; the reply follows
+//!     From: a@pass.example
+//!
+//!     Body.
+//! log event=recipient verdict=reject ref={ref}         the next line of the decision log, some fields of it
+//! delivered a@pass.example -> info@local.test          the next message at the next hop: envelope, whole header, body
+//!     Authentication-Results: mx.local.test; *
+//!     From: a@pass.example
+//!
+//!     Body.
+//! ```
+//!
+//! Decisions and deliveries that the story does not name are failures too.
+
+use std::collections::HashMap;
+
+use crate::daemon::{Daemon, LogLine};
+use crate::sink::{Delivered, Sink};
+use crate::smtp::Client;
+
+/// Plays a story against the SMTP server on `port`, whose milter is `daemon` and whose next hop is `sink`.
+///
+/// # Panics
+///
+/// At the first line of the story that does not come true, and when more was decided or delivered than it tells.
+pub(crate) fn play(story: &str, port: u16, daemon: Daemon, sink: &Sink) {
+    let mut lines = Lines { story, next: 0 };
+    let mut references = HashMap::new();
+    let mut client = None;
+    let mut reply = None;
+    while let Some(line) = lines.next_line() {
+        let place = format!("line {}: {line}", lines.next);
+        let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
+        match word {
+            "client" => {
+                client = Some(Client::connect_as(port, rest));
+                references = HashMap::new();
+            }
+            ">" => reply = Some(client.as_mut().expect("a client line comes first").command(rest)),
+            "message" => {
+                let message = lines.block();
+                reply = Some(client.as_mut().expect("a client line comes first").data(&message));
+            }
+            "<" => {
+                let reply = reply.take().expect("something was sent");
+                let last = reply.lines.last().map_or("(connection closed)", String::as_str);
+                assert!(matches(rest, last, &mut references), "{place}\n  but: {reply}");
+            }
+            "log" => check_log(rest, &daemon.next_decision(), &mut references, &place),
+            "delivered" => check_delivered(rest, &lines.block(), &sink.next(), &place),
+            _ => panic!("{place}\n  is no line of a story"),
+        }
+    }
+    drop(client);
+    assert_eq!(daemon.stop(), [], "decisions that the story does not tell");
+    assert_eq!(sink.surplus(), None, "a message that the story does not tell");
+}
+
+fn check_log(expected: &str, line: &LogLine, references: &mut HashMap<String, String>, place: &str) {
+    for pair in expected.split_whitespace() {
+        let (key, pattern) = pair.split_once('=').expect("key=pattern");
+        let value = line.field(key).unwrap_or_default();
+        assert!(matches(pattern, value, references), "{place}\n  {key} differs in: {line:?}");
+    }
+}
+
+fn check_delivered(envelope: &str, expected: &str, message: &Delivered, place: &str) {
+    let route = format!("{} -> {}", message.mail_from, message.rcpt_to.join(", "));
+    assert_eq!(envelope.trim_start(), route.trim_start(), "{place}");
+    let (header, body) = expected.split_once("\n\n").expect("an empty line ends the header");
+    let (patterns, fields) = (header.lines().collect::<Vec<_>>(), message.fields());
+    let agree = patterns.len() == fields.len()
+        && patterns.iter().zip(&fields).all(|(pattern, field)| matches(pattern, field, &mut HashMap::new()));
+    assert!(agree, "{place}\n  but the header is:\n{}", fields.join("\n"));
+    assert_eq!(body.trim_end(), message.body().replace("\r\n", "\n").trim_end(), "{place}");
+}
+
+/// Whether `text` is what `pattern` describes. A `{name}` seen for the first time takes eight characters of the text.
+fn matches(pattern: &str, text: &str, references: &mut HashMap<String, String>) -> bool {
+    if let Some((before, rest)) = pattern.split_once('{') {
+        let (name, after) = rest.split_once('}').expect("a closed brace");
+        let reference = references.get(name).cloned().or_else(|| {
+            // The reference is found from its surroundings: the text after the literal end of `before`.
+            let literal = before.rsplit('*').next().unwrap_or_default();
+            let start = text.find(literal)? + literal.len();
+            text.get(start..start + 8).map(str::to_owned)
+        });
+        let Some(reference) = reference.filter(|reference| is_reference(reference)) else { return false };
+        references.insert(name.to_owned(), reference.clone());
+        return matches(&format!("{before}{reference}{after}"), text, references);
+    }
+    let mut parts = pattern.split('*');
+    let first = parts.next().unwrap_or_default();
+    let Some(mut rest) = text.strip_prefix(first) else { return false };
+    let parts: Vec<&str> = parts.collect();
+    let Some((last, middle)) = parts.split_last() else { return rest.is_empty() };
+    for part in middle {
+        let Some(at) = rest.find(part) else { return false };
+        rest = &rest[at + part.len()..];
+    }
+    rest.ends_with(last)
+}
+
+fn is_reference(text: &str) -> bool {
+    text.len() == 8 && text.bytes().all(|octet| octet.is_ascii_uppercase() || octet.is_ascii_digit())
+}
+
+struct Lines<'a> {
+    story: &'a str,
+    next: usize,
+}
+
+impl<'a> Lines<'a> {
+    /// The next line that is neither empty nor a comment.
+    fn next_line(&mut self) -> Option<&'a str> {
+        let line = self.story.lines().nth(self.next)?;
+        self.next += 1;
+        if line.is_empty() || line.starts_with('#') { self.next_line() } else { Some(line) }
+    }
+
+    /// The indented lines that follow, without their indent; empty lines among them belong to it.
+    fn block(&mut self) -> String {
+        let mut block = String::new();
+        for line in self.story.lines().skip(self.next) {
+            let Some(line) = line.strip_prefix("    ").or(line.is_empty().then_some("")) else { break };
+            block += line;
+            block.push('\n');
+            self.next += 1;
+        }
+        block.truncate(block.trim_end().len());
+        block.push('\n');
+        block
+    }
+}
