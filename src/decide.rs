@@ -4,7 +4,9 @@
 //! *enforced* rejection stands, dearer classes are not entered. So the verdict never depends on what happens to be
 //! known already: a dear answer that lies at hand is not looked at before its turn.
 
-use crate::check::{Check, CheckId, Finding, Judgment, Locks, Mode, Observation, Opinion, REGISTRY, Remark};
+use crate::check::{
+    Case, Check, CheckId, Finding, Judgment, Locks, Mode, Observation, Opinion, REGISTRY, Remark,
+};
 use crate::facts::{Cost, Facts, Open, View};
 use crate::mail::{Domain, Edit, ForwardPath, Header, Reply, authres};
 use crate::policy::Policy;
@@ -86,7 +88,7 @@ impl Decision {
 /// One check in one domain that concerns the request.
 struct Matter<'a> {
     check: &'static dyn Check,
-    domain: Domain,
+    domain: Option<Domain>,
     locks: &'a Locks,
     opinion: Option<Opinion>,
 }
@@ -162,8 +164,8 @@ fn unreadable(policy: &Policy, request: &Request<'_>) -> Option<Finding> {
 fn matters<'a>(policy: &'a Policy, request: &Request<'_>) -> Vec<Matter<'a>> {
     let mut matters = Vec::new();
     for check in REGISTRY {
-        for domain in check.concerns(request) {
-            if let Some(locks) = policy.locks(&domain)
+        for subject in check.concerns(&policy.site, request) {
+            if let Some((domain, locks)) = policy.judge_of(subject)
                 && locks.mode(check.id()) != Mode::Off
             {
                 matters.push(Matter { check, domain, locks, opinion: None });
@@ -180,7 +182,8 @@ fn judge(
     request: &Request<'_>,
     facts: &View<'_>,
 ) -> Result<Opinion, Open> {
-    let opinion = matter.check.judge(&policy.site, matter.locks, request, facts)?;
+    let case = Case { site: &policy.site, domain: matter.domain.as_ref(), locks: matter.locks, request };
+    let opinion = matter.check.judge(&case, facts)?;
     if opinion.judgment.reply().is_none() {
         return Ok(opinion);
     }
@@ -217,7 +220,7 @@ fn conclude(matters: &[Matter<'_>], settled: &[usize]) -> Decision {
                 decision.observations.push(observation.clone());
             }
         }
-        let (domain, judgment) = (Some(matter.domain.clone()), opinion.judgment.clone());
+        let (domain, judgment) = (matter.domain.clone(), opinion.judgment.clone());
         decision.admit(Finding { check, domain, mode, judgment });
     }
     // Deletions name fields by their number on arrival, so they come before insertions. The field that readers look

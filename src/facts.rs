@@ -5,18 +5,46 @@
 
 use std::collections::HashMap;
 
+use crate::mail::Mailbox;
 use crate::mail::spf::{SpfAnswer, SpfQuestion};
+use crate::session::Login;
 
 /// Something that only the outside knows. A question says everything that its answer depends on, the world apart.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Question {
+    /// May this login send as this mailbox?
+    Grant(GrantQuestion),
     /// May this client send for this domain?
     Spf(SpfQuestion),
+}
+
+/// May this login send as this mailbox, by what the administrator granted? Its own address is no question.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct GrantQuestion {
+    /// The login, as the MTA names it.
+    pub login: Login,
+    /// The mailbox that it claims to be, in canonical form.
+    pub mailbox: Mailbox,
+    /// Whether a grant for a domain covers the domains below it.
+    pub subdomains: bool,
+}
+
+/// The answer to a [`GrantQuestion`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Grant {
+    /// Yes; which grant of which source says so.
+    Granted(String),
+    /// No; the sources that were asked.
+    NotGranted(Vec<String>),
+    /// A source could not be asked, and no other says yes; why.
+    Undetermined(String),
 }
 
 /// The answer to a [`Question`] of the same name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
+    /// The grant.
+    Grant(Grant),
     /// The SPF result.
     Spf(SpfAnswer),
 }
@@ -119,7 +147,17 @@ impl<'a> View<'a> {
         let question = Question::Spf(question);
         match self.find(&question) {
             Some(Answer::Spf(answer)) => Ok(answer),
-            None => Err(Open::one(question)),
+            // An answer of another kind is none.
+            _ => Err(Open::one(question)),
+        }
+    }
+
+    /// The grant, or the question.
+    pub fn grant(&self, question: GrantQuestion) -> Result<&'a Grant, Open> {
+        let question = Question::Grant(question);
+        match self.find(&question) {
+            Some(Answer::Grant(grant)) => Ok(grant),
+            _ => Err(Open::one(question)),
         }
     }
 

@@ -34,7 +34,7 @@
 //!
 //! # What holds
 //!
-//! - **Dependencies point one way**: `mail` <- `session`, `facts` <- `check` <- `policy` <- `decide` <- `lookup` <-
+//! - **Dependencies point one way**: `mail` <- `session` <- `facts` <- `check` <- `policy` <- `decide` <- `lookup` <-
 //!   `daemon`, `cli`. [`milter`] and [`spf`] know nothing of ours but [`mail`].
 //! - **The core is pure**: `mail`, `session`, `facts`, `check`, `policy`, `decide` and `journal` have no sockets, files,
 //!   tasks or clock. Time is an argument.

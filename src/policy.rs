@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use crate::check::{Locks, Mode, Site};
+use crate::check::{Locks, Mode, Site, Subject};
 use crate::facts::{Cost, Question};
 use crate::mail::Domain;
 use crate::session::{Envelope, Origin, Session};
@@ -31,6 +31,21 @@ impl Policy {
         self.hosted.get(domain).map(AsRef::as_ref)
     }
 
+    /// The settings that judge a subject, and the hosted domain that they are of; none where nobody's do.
+    pub fn judge_of(&self, subject: Subject) -> Option<(Option<Domain>, &Locks)> {
+        let (domain, defaults) = match subject {
+            Subject::Hosted(domain) => (Some(domain), false),
+            Subject::OrDefaults(domain) => (domain, true),
+            Subject::NotHosted(domain) => {
+                return self.locks(&domain).is_none().then_some((None, &*self.defaults));
+            }
+        };
+        match domain.as_ref().and_then(|domain| self.locks(domain)) {
+            Some(locks) => Some((domain, locks)),
+            None => defaults.then_some((None, &*self.defaults)),
+        }
+    }
+
     /// Where a transaction comes from.
     pub fn origin(&self, session: &Session, envelope: &Envelope) -> Origin {
         Origin::of(session, envelope, &self.trusted_networks)
@@ -39,6 +54,8 @@ impl Policy {
     /// What it costs to answer a question.
     pub fn cost(&self, question: &Question) -> Cost {
         match question {
+            // What grants say is read at start and on change; a source on the network will be dearer.
+            Question::Grant(_) => Cost::Memory,
             Question::Spf(_) => Cost::Far,
         }
     }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 const ARROWS: [(&str, &[&str]); 13] = [
     ("mail", &[]),
     ("session", &["mail"]),
-    ("facts", &["mail"]),
+    ("facts", &["mail", "session"]),
     ("check", &["mail", "session", "facts"]),
     ("policy", &["mail", "session", "facts", "check"]),
     ("decide", &["mail", "session", "facts", "check", "policy"]),

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use lockdown_milter::check::addresses::Addresses;
 use lockdown_milter::check::spf::{Action, Actions, Record, Settings};
 use lockdown_milter::check::{Forwarder, Lock, Locks, Mode, Site};
+use lockdown_milter::config::Profile;
 use lockdown_milter::decide::{Decision, Verdict, decide};
 use lockdown_milter::facts::{Facts, Question};
 use lockdown_milter::mail::spf::{SpfAnswer, SpfQuestion, SpfResult};
@@ -48,7 +50,14 @@ prop_compose! {
         let settings = Settings {
             helo, mail_from, reject_not_pass, reject_no_mail_domains, headers, delete_incoming: true, explanation,
         };
-        Arc::new(Locks { spf: Lock { mode, settings }, exceptions: Vec::new() })
+        Arc::new(Locks {
+            addresses: Addresses { subaddress_delimiters: "+".to_owned(), case_sensitive: false },
+            require_auth: Lock { mode, settings: Profile::Lockdown.require_auth() },
+            auth_match: Lock { mode, settings: Profile::Lockdown.auth_match() },
+            relay: mode,
+            spf: Lock { mode, settings },
+            exceptions: Vec::new(),
+        })
     }
 }
 
@@ -59,6 +68,9 @@ prop_compose! {
             host_name: "mx.example".to_owned(),
             trusted_authserv_ids: Vec::new(),
             trusted_forwarders: FORWARDERS[..forwarders].iter().map(|name| Forwarder::Spf(domain(name))).collect(),
+            aliases: BTreeMap::new(),
+            login_domain: None,
+            exempt_logins: Vec::new(),
         };
         let defaults = Arc::clone(&of_domains[0]);
         let hosted: BTreeMap<_, _> = HOSTED.iter().map(|name| domain(name)).zip(of_domains).collect();
@@ -117,7 +129,7 @@ fn settle(policy: &Policy, request: &Request<'_>, world: &World, mut facts: Fact
             Err(open) => {
                 for question in open.questions() {
                     assert!(!facts.know(question), "asked again: {question:?}");
-                    let Question::Spf(spf) = question;
+                    let Question::Spf(spf) = question else { panic!("nobody has a login") };
                     facts.learn_spf(spf.clone(), world.answer(spf));
                     asked += 1;
                 }

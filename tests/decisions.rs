@@ -8,7 +8,7 @@ use std::path::Path;
 use lockdown_milter::check::CheckId;
 use lockdown_milter::config::{self, Host};
 use lockdown_milter::decide::{Decision, decide};
-use lockdown_milter::facts::{Facts, Question};
+use lockdown_milter::facts::{Answer, Facts, Grant, GrantQuestion, Question};
 use lockdown_milter::mail::spf::{SpfAnswer, SpfIdentity, SpfQuestion, SpfResult};
 use lockdown_milter::mail::{Edit, Field, ForwardPath, Header, ReversePath};
 use lockdown_milter::policy::Policy;
@@ -44,13 +44,23 @@ struct Case {
     /// SPF results: by `mailfrom`, `helo`, or the domain of a forwarder. What is missing must not be asked.
     #[serde(default)]
     spf: BTreeMap<String, Spf>,
+    /// What each login is granted: addresses, `@domain`, `*`; null: the source is down.
+    #[serde(default = "no_grants")]
+    grants: Option<BTreeMap<String, Vec<String>>>,
     /// Each recipient with `VERDICT REASON [REPLY]`; `VERDICT` is `pass/reject` where the two verdicts differ.
     rcpt_to: BTreeMap<String, String>,
+    /// The outcome at the end of the message, if it is not a pass by SPF.
+    #[serde(default)]
+    message: Option<String>,
     /// The edits at the end of the message.
     #[serde(default)]
     edits: Option<Vec<String>>,
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "serde wants the type of the field")]
+fn no_grants() -> Option<BTreeMap<String, Vec<String>>> {
+    Some(BTreeMap::new())
+}
 fn one_domain() -> String {
     "domains: { example.org: }".to_owned()
 }
@@ -132,9 +142,24 @@ impl Case {
                 Ok(decision) => return decision,
                 Err(open) => open,
             };
-            for Question::Spf(question) in open.questions() {
-                facts.learn_spf(question.clone(), self.answer(question));
+            for question in open.questions() {
+                let answer = match question {
+                    Question::Spf(question) => Answer::Spf(self.answer(question)),
+                    Question::Grant(question) => Answer::Grant(self.grant(question)),
+                };
+                facts.learn(question.clone(), answer);
             }
+        }
+    }
+
+    fn grant(&self, question: &GrantQuestion) -> Grant {
+        let Some(grants) = &self.grants else { return Grant::Undetermined("the source is down".to_owned()) };
+        let mailbox = question.mailbox.to_string();
+        let domain = format!("@{}", question.mailbox.domain());
+        let granted = grants.get(&question.login.0).into_iter().flatten();
+        match granted.into_iter().find(|grant| **grant == mailbox || **grant == domain || *grant == "*") {
+            Some(grant) => Grant::Granted(format!("granted {grant}")),
+            None => Grant::NotGranted(vec!["given".to_owned()]),
         }
     }
 
@@ -184,14 +209,21 @@ fn check(case: &Case) {
         }
     }
     envelope.forward_paths = accepted;
-    let Some(expected) = &case.edits else { return };
+    if case.edits.is_none() && case.message.is_none() {
+        return;
+    }
     let fields = case.header.iter().map(|field| field.split_once(':').expect("a header field"));
     let header: Header = fields.map(|(name, value)| Field::new(name, value.trim_start())).collect();
     let point = Point::Message(&header);
     let request = Request { session: &session, envelope: &envelope, origin, point, now };
     let decision = case.decide(&policy, &request);
-    let edits: Vec<String> = decision.edits.iter().map(edit).collect();
-    assert_eq!(edits, *expected, "{}", case.name);
+    if let Some(expected) = &case.message {
+        assert_eq!(outcome(&decision), *expected, "{}: message", case.name);
+    }
+    if let Some(expected) = &case.edits {
+        let edits: Vec<String> = decision.edits.iter().map(edit).collect();
+        assert_eq!(edits, *expected, "{}: edits", case.name);
+    }
 }
 
 #[test]

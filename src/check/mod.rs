@@ -2,9 +2,17 @@
 //!
 //! A lock is one file here: its settings, its `judge`, its tests; and one line in [`REGISTRY`].
 
+pub mod addresses;
+mod alignment;
+pub mod auth_match;
+mod authors;
 pub mod exception;
+mod forwarding;
+pub mod relay;
+pub mod require_auth;
 pub mod spf;
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use ipnet::IpNet;
@@ -13,28 +21,44 @@ use crate::facts::{Open, View};
 use crate::mail::spf::{SpfIdentity, SpfResult};
 use crate::mail::{Domain, Edit, Reply};
 use crate::session::Request;
+use addresses::Addresses;
 use exception::Exception;
 
 /// Every lock, in the order in which equal judgments win.
-pub static REGISTRY: [&dyn Check; 1] = [&spf::Spf];
+pub static REGISTRY: [&dyn Check; 4] =
+    [&require_auth::RequireAuth, &auth_match::AuthMatch, &relay::Relay, &spf::Spf];
 
 /// Who judged, as the configuration and the log name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum CheckId {
     /// The reading of the request, which is no lock: what cannot be read cannot be judged by any.
     Syntax,
+    /// Our domains are for those who log in.
+    RequireAuth,
+    /// A login sends as itself.
+    AuthMatch,
+    /// Strangers' mail for strangers.
+    Relay,
     /// Verification of HELO and MAIL FROM by SPF.
     Spf,
 }
 
 impl CheckId {
     /// The locks with their names in the configuration.
-    pub const LOCKS: [(&'static str, Self); 1] = [("spf", Self::Spf)];
+    pub const LOCKS: [(&'static str, Self); 4] = [
+        ("require_auth", Self::RequireAuth),
+        ("auth_match", Self::AuthMatch),
+        ("relay", Self::Relay),
+        ("spf", Self::Spf),
+    ];
 
     /// The name.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Syntax => "syntax",
+            Self::RequireAuth => "require_auth",
+            Self::AuthMatch => "auth_match",
+            Self::Relay => "relay",
             Self::Spf => "spf",
         }
     }
@@ -84,6 +108,14 @@ pub struct Lock<S> {
 /// All locks as one domain has them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Locks {
+    /// How addresses are compared.
+    pub addresses: Addresses,
+    /// Authentication required.
+    pub require_auth: Lock<require_auth::Settings>,
+    /// The login must match the sender.
+    pub auth_match: Lock<auth_match::Settings>,
+    /// Strangers' mail for strangers; the same in every domain, as it is about those that are not hosted.
+    pub relay: Mode,
     /// SPF.
     pub spf: Lock<spf::Settings>,
     /// Who is exempt from what.
@@ -95,6 +127,9 @@ impl Locks {
     pub fn mode(&self, check: CheckId) -> Mode {
         match check {
             CheckId::Syntax => Mode::Off,
+            CheckId::RequireAuth => self.require_auth.mode,
+            CheckId::AuthMatch => self.auth_match.mode,
+            CheckId::Relay => self.relay,
             CheckId::Spf => self.spf.mode,
         }
     }
@@ -111,9 +146,20 @@ pub struct Site {
     pub trusted_authserv_ids: Vec<String>,
     /// Who forwards mail to us, so that its SPF result would be about the wrong host.
     pub trusted_forwarders: Vec<Forwarder>,
+    /// Hosted domains that follow another one, and which.
+    pub aliases: BTreeMap<Domain, Domain>,
+    /// The domain of logins that name none.
+    pub login_domain: Option<Domain>,
+    /// Logins that may send as anything.
+    pub exempt_logins: Vec<String>,
 }
 
 impl Site {
+    /// The domain itself, or the one that it follows.
+    pub fn followed<'d>(&'d self, domain: &'d Domain) -> &'d Domain {
+        self.aliases.get(domain).unwrap_or(domain)
+    }
+
     /// The authserv-id in force: as configured, else the MTA's name, else the host's.
     pub fn authserv_id<'a>(&'a self, request: &Request<'a>) -> &'a str {
         let mta_name = request.session.mta_name.as_deref();
@@ -135,17 +181,35 @@ pub trait Check: Sync {
     /// Its name.
     fn id(&self) -> CheckId;
 
-    /// The domains whose settings judge this request; none where the lock has nothing to say.
-    fn concerns(&self, request: &Request<'_>) -> Vec<Domain>;
+    /// Whose settings judge this request; nobody's where the lock has nothing to say.
+    fn concerns(&self, site: &Site, request: &Request<'_>) -> Vec<Subject>;
 
-    /// The judgment by the settings of one such domain, or what must be known first.
-    fn judge(
-        &self,
-        site: &Site,
-        locks: &Locks,
-        request: &Request<'_>,
-        facts: &View<'_>,
-    ) -> Result<Opinion, Open>;
+    /// The judgment of one case, or what must be known first.
+    fn judge(&self, case: &Case<'_>, facts: &View<'_>) -> Result<Opinion, Open>;
+}
+
+/// A request before the settings that judge it.
+#[derive(Clone, Copy, Debug)]
+pub struct Case<'a> {
+    /// What holds for the whole host.
+    pub site: &'a Site,
+    /// The hosted domain whose settings judge; none if they are `defaults`.
+    pub domain: Option<&'a Domain>,
+    /// The settings.
+    pub locks: &'a Locks,
+    /// The request.
+    pub request: &'a Request<'a>,
+}
+
+/// Whose settings judge.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// Those of this domain; none if it is not hosted.
+    Hosted(Domain),
+    /// Those of this domain, and `defaults` if it is not hosted or there is none.
+    OrDefaults(Option<Domain>),
+    /// `defaults`, because this domain is not hosted; none if it is.
+    NotHosted(Domain),
 }
 
 /// What a check has to say about a request.

@@ -1,5 +1,6 @@
 //! From the configuration as written to the configuration as meant. The only way between the two.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
@@ -31,6 +32,9 @@ pub(super) fn build(problems: &mut Problems<'_>, host: &Host, base: &Path, writt
             .filter_map(|text| value::authserv_id(problems, text))
             .collect(),
         trusted_forwarders: forwarders(problems, &written.trusted_forwarders),
+        aliases: BTreeMap::new(),
+        login_domain: None,
+        exempt_logins: Vec::new(),
     };
     let trusted_networks = match &written.trusted_networks {
         Some(list) => list.iter().filter_map(|text| trusted_network(problems, text)).collect(),

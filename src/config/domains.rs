@@ -8,6 +8,7 @@ use super::problems::Problems;
 use super::written::{At, Domain as Written, Entries, Settings};
 use super::yaml::Id;
 use super::{Host, Profile, exceptions, later, spf, value, words};
+use crate::check::addresses::Addresses;
 use crate::check::exception::Exception;
 use crate::check::{Lock, Locks, Mode, spf as spf_lock};
 use crate::mail::Domain;
@@ -28,12 +29,13 @@ pub(super) struct Inherited {
     spf_mode: Option<Mode>,
     spf: spf_lock::Settings,
     exceptions: Vec<Exception>,
+    profile: Profile,
 }
 
 impl Inherited {
     /// What `defaults` inherits.
     pub(super) fn from_profile(profile: Profile) -> Self {
-        Self { mode: Mode::Enforce, spf_mode: None, spf: profile.spf(), exceptions: Vec::new() }
+        Self { mode: Mode::Enforce, spf_mode: None, spf: profile.spf(), exceptions: Vec::new(), profile }
     }
 
     /// What this becomes by the settings of the next level. Lists are replaced, maps merged key by key.
@@ -45,6 +47,7 @@ impl Inherited {
             // The most specific mode wins: a domain's own goes before that of the lock in `defaults`.
             spf_mode: spf_mode.or(if mode.is_some() { None } else { self.spf_mode }),
             spf: written.spf.build(problems, &self.spf),
+            profile: self.profile,
             exceptions: match &written.exceptions {
                 Some(list) => exceptions::build(problems, host, list),
                 None => self.exceptions.clone(),
@@ -56,6 +59,10 @@ impl Inherited {
     pub(super) fn locks(&self, cap: Mode) -> Arc<Locks> {
         let mode = self.spf_mode.unwrap_or(self.mode).min(cap);
         Arc::new(Locks {
+            addresses: Addresses { subaddress_delimiters: "+".to_owned(), case_sensitive: false },
+            require_auth: Lock { mode: Mode::Off, settings: self.profile.require_auth() },
+            auth_match: Lock { mode: Mode::Off, settings: self.profile.auth_match() },
+            relay: Mode::Off,
             spf: Lock { mode, settings: self.spf.clone() },
             exceptions: self.exceptions.clone(),
         })

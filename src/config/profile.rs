@@ -1,5 +1,7 @@
 //! Profiles: what `defaults` starts from. One table, so that they can be compared at a glance.
 
+use crate::check::auth_match::{self, Axis};
+use crate::check::require_auth;
 use crate::check::spf::{Action, Actions, Record, Settings};
 
 /// How strict the defaults are.
@@ -17,6 +19,38 @@ impl Profile {
     /// All profiles with their names in the configuration.
     pub const NAMES: [(&'static str, Self); 3] =
         [("relaxed", Self::Relaxed), ("standard", Self::Standard), ("lockdown", Self::Lockdown)];
+
+    /// Authentication required.
+    pub fn require_auth(self) -> require_auth::Settings {
+        let (mail_from, header_from) = match self {
+            Self::Relaxed => (false, false),
+            Self::Standard => (true, false),
+            Self::Lockdown => (true, true),
+        };
+        require_auth::Settings { mail_from, header_from, unless_spf_pass: true, accept_lists: true }
+    }
+
+    /// The login must match the sender.
+    pub fn auth_match(self) -> auth_match::Settings {
+        let (mail_from, header_from, sender) = match self {
+            Self::Relaxed => (Axis::Domain, Axis::None, Axis::None),
+            Self::Standard => (Axis::Domain, Axis::Domain, Axis::None),
+            Self::Lockdown => (Axis::Address, Axis::Address, Axis::Address),
+        };
+        auth_match::Settings {
+            mail_from,
+            header_from,
+            sender,
+            subdomains: false,
+            reject_malformed_from: true,
+            check_resent: false,
+        }
+    }
+
+    /// Whether strangers' mail for domains that are not hosted is refused.
+    pub fn denies_relay(self) -> bool {
+        self == Self::Lockdown
+    }
 
     /// The SPF lock.
     pub fn spf(self) -> Settings {

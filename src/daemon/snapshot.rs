@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::config::Config;
 use crate::lookup::Sources;
 use crate::lookup::dns::{Resolver, SetupError};
+use crate::lookup::identities::Identities;
 use crate::policy::Policy;
 use crate::spf;
 
@@ -25,7 +26,7 @@ pub fn sources(config: &Config) -> Result<Arc<Sources>, SetupError> {
         explanation: config.policy.quotes_explanations(),
         receiver: config.policy.site.host_name.clone(),
     };
-    Ok(Arc::new(Sources::new(Resolver::new(&config.dns)?, spf)))
+    Ok(Arc::new(Sources::new(Resolver::new(&config.dns)?, Identities::default(), spf)))
 }
 
 impl Snapshot {

@@ -1,6 +1,7 @@
 //! Finding out what decisions depend on: DNS, and in later versions tables and the ledger.
 
 pub mod dns;
+pub mod identities;
 mod resolve;
 
 use tokio::time::Instant;
@@ -10,23 +11,26 @@ pub use resolve::resolve;
 use crate::facts::{Answer, Question};
 use crate::spf;
 use dns::Resolver;
+use identities::Identities;
 
 /// Everything that can be asked.
 #[derive(Debug)]
 pub struct Sources {
     dns: Resolver,
+    identities: Identities,
     spf: spf::Options,
 }
 
 impl Sources {
     /// The sources; `spf` bounds each evaluation.
-    pub fn new(dns: Resolver, spf: spf::Options) -> Self {
-        Self { dns, spf }
+    pub fn new(dns: Resolver, identities: Identities, spf: spf::Options) -> Self {
+        Self { dns, identities, spf }
     }
 
     /// The answer to a question, by `deadline`.
     pub async fn find(&self, question: &Question, deadline: Instant) -> Answer {
         match question {
+            Question::Grant(question) => Answer::Grant(self.identities.find(question).await),
             Question::Spf(question) => {
                 let time = self.spf.time.min(deadline.saturating_duration_since(Instant::now()));
                 let options = spf::Options { time, ..self.spf.clone() };

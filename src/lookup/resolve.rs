@@ -8,7 +8,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::Sources;
 use crate::decide::{Decision, decide};
-use crate::facts::{Answer, Facts, Question};
+use crate::facts::{Answer, Facts, Grant, Question};
 use crate::mail::spf::{SpfAnswer, SpfResult};
 use crate::policy::Policy;
 use crate::session::Request;
@@ -55,6 +55,7 @@ pub async fn resolve(
 /// The answer to a question that nobody answered.
 fn undetermined(question: &Question, limit: Duration) -> Answer {
     match question {
+        Question::Grant(_) => Answer::Grant(Grant::Undetermined(format!("no answer within {limit:?}"))),
         Question::Spf(_) => {
             Answer::Spf(SpfAnswer::new(SpfResult::Temperror, format!("no answer within {limit:?}")))
         }

@@ -38,7 +38,8 @@ impl Header {
     pub const LIMIT: usize = 1024 * 1024;
 
     /// The fields that are kept.
-    const KEPT: [&'static str; 3] = [authres::NAME, received_spf::NAME, "From"];
+    const KEPT: [&'static str; 7] =
+        [authres::NAME, received_spf::NAME, "From", "Sender", "Resent-From", "Resent-Sender", "List-Id"];
 
     /// Adds the next field.
     pub fn push(&mut self, field: Field) {

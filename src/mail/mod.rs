@@ -11,6 +11,7 @@ pub mod path;
 pub mod received_spf;
 pub mod reply;
 pub mod spf;
+pub mod tagged;
 pub mod text;
 
 pub use domain::Domain;

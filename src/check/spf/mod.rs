@@ -7,9 +7,9 @@ mod settings;
 
 pub use settings::{Action, Actions, Record, Settings};
 
-use super::{Check, CheckId, Forwarder, Judgment, Locks, Observation, Opinion, Remark, Site};
+use super::{Case, Check, CheckId, Judgment, Observation, Opinion, Remark, Site, Subject, forwarding};
 use crate::facts::{Open, View, both};
-use crate::mail::spf::{SpfAnswer, SpfQuestion, SpfResult};
+use crate::mail::spf::{SpfAnswer, SpfQuestion};
 use crate::mail::{Domain, ForwardPath};
 use crate::session::{Origin, Point, Request};
 
@@ -21,8 +21,8 @@ impl Check for Spf {
         CheckId::Spf
     }
 
-    fn concerns(&self, request: &Request<'_>) -> Vec<Domain> {
-        match request.point {
+    fn concerns(&self, _: &Site, request: &Request<'_>) -> Vec<Subject> {
+        let domains = match request.point {
             Point::Recipient(path) => path.domain().cloned().into_iter().collect(),
             Point::Message(_) => {
                 let mut domains: Vec<Domain> =
@@ -31,16 +31,12 @@ impl Check for Spf {
                 domains.dedup();
                 domains
             }
-        }
+        };
+        domains.into_iter().map(Subject::Hosted).collect()
     }
 
-    fn judge(
-        &self,
-        site: &Site,
-        locks: &Locks,
-        request: &Request<'_>,
-        facts: &View<'_>,
-    ) -> Result<Opinion, Open> {
+    fn judge(&self, case: &Case<'_>, facts: &View<'_>) -> Result<Opinion, Open> {
+        let Case { site, locks, request, .. } = *case;
         let settings = &locks.spf.settings;
         match request.point {
             Point::Recipient(path) => judge_recipient(site, settings, request, path, facts),
@@ -69,10 +65,7 @@ fn judge_recipient(
     let judgment = match refusal::strongest(settings, &examination) {
         None => Judgment::Pass(Remark::new("spf-accepted", examination.summary())),
         // Only now, as a forwarder costs a query: what passes needs no forwarder to excuse it.
-        Some(refusal) => match forwarder(site, request, facts)? {
-            Some(domain) => Judgment::NotExamined(forwarded_for(&domain)),
-            None => refusal,
-        },
+        Some(refusal) => forwarding::by_spf(site, request, facts)?.map_or(refusal, Judgment::NotExamined),
     };
     Ok(Opinion { judgment, edits: Vec::new(), observations: examination.observations() })
 }
@@ -112,8 +105,8 @@ fn examine<'a>(
             "no record can name a private or unknown client address",
         )));
     };
-    if site.trusted_forwarders.iter().any(|f| matches!(f, Forwarder::Network(n) if n.contains(&address))) {
-        return Ok(Err(Remark::new("spf-forwarder", format!("{address} is a trusted forwarder"))));
+    if let Some(remark) = forwarding::by_network(site, request) {
+        return Ok(Err(remark));
     }
     let helo = SpfQuestion::helo(address, &request.session.helo);
     let helo_answer = facts.spf(helo.clone());
@@ -159,29 +152,4 @@ impl<'a> Examination<'a> {
 fn describe(question: &SpfQuestion, answer: &SpfAnswer) -> String {
     let identity = question.identity.property();
     format!("{identity} {} from {}: {} ({})", question.domain, question.client, answer.result, answer.cause)
-}
-
-/// The domain of a trusted forwarder that the client is authorised for.
-fn forwarder(site: &Site, request: &Request<'_>, facts: &View<'_>) -> Result<Option<Domain>, Open> {
-    let Some(address) = request.session.client.address else { return Ok(None) };
-    let domains = site.trusted_forwarders.iter().filter_map(|forwarder| match forwarder {
-        Forwarder::Spf(domain) => Some(domain),
-        Forwarder::Network(_) => None,
-    });
-    let mut answers = Ok(Vec::new());
-    for domain in domains {
-        let answer = facts.spf(SpfQuestion::on_behalf_of(address, &request.session.helo, domain));
-        answers = both(answers, answer).map(|(mut known, answer)| {
-            known.push((domain, answer));
-            known
-        });
-    }
-    Ok(answers?
-        .into_iter()
-        .find(|(_, answer)| answer.result == SpfResult::Pass)
-        .map(|(domain, _)| domain.clone()))
-}
-
-fn forwarded_for(domain: &Domain) -> Remark {
-    Remark::new("spf-forwarder", format!("the client is authorised for the trusted forwarder {domain}"))
 }

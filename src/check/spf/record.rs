@@ -1,7 +1,7 @@
 //! The judgment at the end of the message: results are recorded, fields that claim to be ours are deleted.
 
-use super::{Examination, Record, Settings, examine, forwarded_for, forwarder};
-use crate::check::{Judgment, Observation, Opinion, Remark, Site};
+use super::{Examination, Record, Settings, examine};
+use crate::check::{Judgment, Observation, Opinion, Remark, Site, forwarding};
 use crate::facts::{Open, View};
 use crate::mail::authres::{self, AuthenticationResults, SpfRecord, is_same_id};
 use crate::mail::spf::{SpfIdentity, SpfQuestion, SpfResult};
@@ -20,8 +20,8 @@ pub(super) fn judge_message(
         Err(remark) => Err(remark),
         Ok(examination) => {
             let passed = examination.sender().1.result == SpfResult::Pass;
-            match if passed { None } else { forwarder(site, request, facts)? } {
-                Some(domain) => Err(forwarded_for(&domain)),
+            match if passed { None } else { forwarding::by_spf(site, request, facts)? } {
+                Some(remark) => Err(remark),
                 None => Ok(examination),
             }
         }

@@ -1,0 +1,30 @@
+//! When a domain that was authenticated speaks for the domain in From (RFC 7489, 3.1).
+
+use crate::mail::Domain;
+
+/// Whether two domains belong to one organisation: relaxed alignment.
+pub(super) fn is_aligned(authenticated: &Domain, claimed: &Domain) -> bool {
+    authenticated == claimed || organisational(authenticated) == organisational(claimed)
+}
+
+/// The domain below the public suffix (RFC 7489, 3.2); the domain itself where that is unknown.
+fn organisational(domain: &Domain) -> &str {
+    psl::domain_str(domain.as_str()).unwrap_or(domain.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn organisations() {
+        let aligned = |a: &str, b: &str| is_aligned(&a.parse().unwrap(), &b.parse().unwrap());
+        assert!(aligned("example.org", "example.org"));
+        assert!(aligned("bounce.example.org", "example.org"));
+        assert!(aligned("a.example.co.uk", "b.example.co.uk"));
+        assert!(!aligned("a.co.uk", "b.co.uk"));
+        assert!(!aligned("example.org", "example.com"));
+        assert!(!aligned("notexample.org", "example.org"));
+        assert!(!aligned("org", "example.org"));
+    }
+}

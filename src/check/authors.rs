@@ -1,0 +1,59 @@
+//! Who a header says that it is from.
+
+use crate::mail::address_list::{AddressList, Author};
+use crate::mail::{Domain, Header};
+
+/// The mailboxes of an originator field.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Authors {
+    /// There is no such field.
+    Absent,
+    /// One field that says exactly this.
+    Exact(Vec<Author>),
+    /// What there is can be read in several ways, or names nobody; why.
+    Malformed(String),
+}
+
+impl Authors {
+    /// Reads the fields of that name. RFC 5322, 3.6 allows one; of two, one reader takes the first and another the last.
+    pub(super) fn of(header: &Header, name: &'static str) -> Self {
+        let mut fields = header.all(name);
+        match (fields.next(), fields.next()) {
+            (None, _) => Self::Absent,
+            (Some(_), Some(_)) => Self::Malformed(format!("more than one {name} field")),
+            (Some(field), None) => match AddressList::parse(&field.value) {
+                AddressList::Exact(authors) => Self::Exact(authors),
+                AddressList::None => Self::Malformed(format!("{name} names nobody")),
+                AddressList::Ambiguous(ambiguity) => Self::Malformed(format!("{name} has {ambiguity}")),
+            },
+        }
+    }
+}
+
+/// The domains that any reader could see in the fields of that name, sorted: those of the mailboxes, and where they
+/// cannot be told for sure, all that stands behind an `@`.
+pub(super) fn visible_domains(header: &Header, name: &'static str) -> Vec<Domain> {
+    let mut domains: Vec<Domain> = match Authors::of(header, name) {
+        Authors::Absent => Vec::new(),
+        Authors::Exact(authors) => authors.iter().filter_map(domain_of).cloned().collect(),
+        Authors::Malformed(_) => header.all(name).flat_map(|field| behind_at_signs(&field.value)).collect(),
+    };
+    domains.sort();
+    domains.dedup();
+    domains
+}
+
+fn domain_of(author: &Author) -> Option<&Domain> {
+    match author {
+        Author::Mailbox(mailbox) => Some(mailbox.domain()),
+        Author::Elsewhere(_) => None,
+    }
+}
+
+/// Whatever could be a domain behind an `@`.
+fn behind_at_signs(text: &str) -> impl Iterator<Item = Domain> {
+    text.split('@').skip(1).filter_map(|rest| {
+        let end = rest.find(|c: char| !(c.is_alphanumeric() || "-._".contains(c))).unwrap_or(rest.len());
+        rest[..end].trim_end_matches('.').parse().ok()
+    })
+}

@@ -1,0 +1,179 @@
+//! Authentication required: nobody outside uses a hosted domain as sender without logging in (RFC 6409).
+
+use super::alignment::is_aligned;
+use super::authors::visible_domains;
+use super::{Case, Check, CheckId, Judgment, Opinion, Remark, Site, Subject, forwarding};
+use crate::facts::{Open, View};
+use crate::mail::authres::{self, AuthenticationResults, is_same_id};
+use crate::mail::spf::{SpfAnswer, SpfQuestion, SpfResult};
+use crate::mail::{Domain, Header, Reply, ReversePath};
+use crate::session::{Origin, Point, Request};
+
+/// The settings of the lock in one domain.
+#[expect(clippy::struct_excessive_bools, reason = "four switches, as the configuration has them")]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Whether the domain in MAIL FROM takes a login.
+    pub mail_from: bool,
+    /// Whether the domain in the header's From takes a login.
+    pub header_from: bool,
+    /// Whether a client needs no login that the domain's SPF record authorises.
+    pub unless_spf_pass: bool,
+    /// Whether mailing lists may bring back what our users posted.
+    pub accept_lists: bool,
+}
+
+/// The lock.
+pub struct RequireAuth;
+
+impl Check for RequireAuth {
+    fn id(&self) -> CheckId {
+        CheckId::RequireAuth
+    }
+
+    fn concerns(&self, _: &Site, request: &Request<'_>) -> Vec<Subject> {
+        if request.origin != Origin::Foreign {
+            return Vec::new();
+        }
+        let domains = match request.point {
+            Point::Recipient(_) => request.envelope.reverse_path.domain().cloned().into_iter().collect(),
+            Point::Message(header) => visible_domains(header, "From"),
+        };
+        domains.into_iter().map(Subject::Hosted).collect()
+    }
+
+    fn judge(&self, case: &Case<'_>, facts: &View<'_>) -> Result<Opinion, Open> {
+        let settings = &case.locks.require_auth.settings;
+        let judgment = match case.request.point {
+            Point::Recipient(_) => judge_mail_from(case, settings, facts)?,
+            Point::Message(header) => judge_header_from(case, settings, header, facts)?,
+        };
+        Ok(judgment.into())
+    }
+}
+
+/// The judgment of the reverse-path, at RCPT.
+fn judge_mail_from(case: &Case<'_>, settings: &Settings, facts: &View<'_>) -> Result<Judgment, Open> {
+    let Some(domain) = case.domain.filter(|_| settings.mail_from) else {
+        return Ok(Judgment::NotExamined(Remark::new("auth-not-required", "require_auth.mail_from is off")));
+    };
+    if let Some(remark) = forwarding::by_network(case.site, case.request) {
+        return Ok(Judgment::NotExamined(remark));
+    }
+    if settings.unless_spf_pass
+        && let Some(answer) = sender_spf(case.request, facts)?
+    {
+        match answer.result {
+            SpfResult::Pass => {
+                let detail = format!("the SPF record of {domain} authorises the client: {}", answer.cause);
+                return Ok(Judgment::Pass(Remark::new("auth-spf-pass", detail)));
+            }
+            SpfResult::Temperror => return Ok(unknown(domain, &answer.cause)),
+            _ => {}
+        }
+    }
+    refuse(case, domain, "auth-required-mail-from", "MAIL FROM", facts)
+}
+
+/// The judgment of one domain in From, at the end of the message.
+fn judge_header_from(
+    case: &Case<'_>,
+    settings: &Settings,
+    header: &Header,
+    facts: &View<'_>,
+) -> Result<Judgment, Open> {
+    let Some(domain) = case.domain.filter(|_| settings.header_from) else {
+        return Ok(Judgment::NotExamined(Remark::new(
+            "auth-not-required",
+            "require_auth.header_from is off",
+        )));
+    };
+    if let Some(remark) = forwarding::by_network(case.site, case.request) {
+        return Ok(Judgment::NotExamined(remark));
+    }
+    if let Some(signer) = dkim_pass(case.site, header, domain) {
+        let detail = format!("signed by {signer}, as a trusted authserv-id says");
+        return Ok(Judgment::Pass(Remark::new("auth-dkim-pass", detail)));
+    }
+    let is_list = settings.accept_lists && header.all("List-Id").next().is_some();
+    let speaks = sender_domain(case.request).is_some_and(|sender| is_aligned(&sender, domain));
+    // What SPF says matters only where it could speak for the domain, or for a list.
+    if ((settings.unless_spf_pass && speaks) || is_list)
+        && let Some(answer) = sender_spf(case.request, facts)?
+    {
+        match answer.result {
+            SpfResult::Pass if speaks => {
+                let detail = format!("SPF passes for an aligned sender: {}", answer.cause);
+                return Ok(Judgment::Pass(Remark::new("auth-spf-pass", detail)));
+            }
+            SpfResult::Pass => {
+                let detail = format!("a mailing list whose own sender passes SPF: {}", answer.cause);
+                return Ok(Judgment::Pass(Remark::new("auth-list", detail)));
+            }
+            SpfResult::Temperror => return Ok(unknown(domain, &answer.cause)),
+            _ => {}
+        }
+    }
+    refuse(case, domain, "auth-required-header-from", "From", facts)
+}
+
+/// The SPF answer about the sender, by HELO if there is no reverse-path; none where SPF does not apply.
+fn sender_spf<'a>(request: &Request<'_>, facts: &View<'a>) -> Result<Option<&'a SpfAnswer>, Open> {
+    let client = &request.session.client;
+    let Some(address) = client.address.filter(|_| client.is_public()) else { return Ok(None) };
+    let question = SpfQuestion::mail_from(address, &request.session.helo, &request.envelope.reverse_path)
+        .unwrap_or_else(|| SpfQuestion::helo(address, &request.session.helo));
+    facts.spf(question).map(Some)
+}
+
+/// The domain that SPF authenticates: of the reverse-path, or of HELO without one (RFC 7489, 3.1.2).
+fn sender_domain(request: &Request<'_>) -> Option<Domain> {
+    match &request.envelope.reverse_path {
+        ReversePath::Null => request.session.helo.parse().ok(),
+        path => path.domain().cloned(),
+    }
+}
+
+/// The domain of a good DKIM signature that speaks for `domain`, if a trusted earlier host found one.
+///
+/// Only the topmost field of such a host counts: what stands below is older than the host.
+fn dkim_pass(site: &Site, header: &Header, domain: &Domain) -> Option<Domain> {
+    let is_trusted = |id: &str| site.trusted_authserv_ids.iter().any(|trusted| is_same_id(trusted, id));
+    let mut fields = header.all(authres::NAME).filter_map(|f| AuthenticationResults::parse(&f.value).ok());
+    let field = fields.find(|field| is_trusted(&field.authserv_id))?;
+    let passes = field.results.iter().filter(|found| found.method == "dkim" && found.result == "pass");
+    let signers =
+        passes.flat_map(|found| &found.properties).filter_map(|(name, value)| match name.as_str() {
+            "header.d" => value.parse().ok(),
+            "header.i" => value.rsplit_once('@')?.1.parse().ok(),
+            _ => None,
+        });
+    signers.into_iter().find(|signer| is_aligned(signer, domain))
+}
+
+/// Neither a refusal nor a pass may come of an answer that is not there.
+fn unknown(domain: &Domain, cause: &str) -> Judgment {
+    let remark =
+        Remark::new("auth-spf-temperror", format!("whether SPF passes for {domain} is not known: {cause}"));
+    Judgment::Defer(
+        remark,
+        Reply::new(451, "4.7.24", &format!("SPF: the record of {domain} cannot be read at the moment")),
+    )
+}
+
+/// The refusal, unless the client turns out to be a forwarder.
+fn refuse(
+    case: &Case<'_>,
+    domain: &Domain,
+    reason: &'static str,
+    place: &str,
+    facts: &View<'_>,
+) -> Result<Judgment, Open> {
+    if let Some(remark) = forwarding::by_spf(case.site, case.request, facts)? {
+        return Ok(Judgment::NotExamined(remark));
+    }
+    let remark =
+        Remark::new(reason, format!("{domain} in {place} without a login, and nothing else authorises it"));
+    let text = format!("Authentication required to send as {domain}");
+    Ok(Judgment::Reject(remark, Reply::new(530, "5.7.0", &text)))
+}
