@@ -170,6 +170,18 @@ async fn the_limit_is_one_for_all_listeners() {
 }
 
 #[tokio::test]
+async fn listeners_take_turns() {
+    let sockets = vec![on_loopback().await, on_loopback().await];
+    let [one, two] = [0, 1].map(|index: usize| sockets[index].address());
+    // All wait before anybody is accepted.
+    let mut crowd = [Mta::connect(&one).await.unwrap(), Mta::connect(&one).await.unwrap()];
+    let mut single = Mta::connect(&two).await.unwrap();
+    let _shell = Shell::serve(sockets, Limits { connections: 2, ..Limits::default() });
+    assert_eq!(single.ask(&[full_offer()]).await, "negotiated");
+    assert_eq!(crowd[0].ask(&[full_offer()]).await, "negotiated");
+}
+
+#[tokio::test]
 async fn a_peer_has_its_share() {
     let log = Log::begin();
     let shell = Shell::start(Limits { connections_per_peer: 2, ..Limits::default() }).await;
