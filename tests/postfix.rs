@@ -1,6 +1,8 @@
 //! End to end: SMTP sessions through a real, private Postfix with the daemon as its milter, and a next hop that shows
 //! what was delivered. What each session does and must lead to is in `tests/stories`.
 
+#![allow(clippy::unwrap_used, reason = "a test fails where its surroundings do")]
+
 #[path = "support/daemon.rs"]
 mod daemon;
 #[path = "support/dns.rs"]
