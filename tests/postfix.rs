@@ -7,6 +7,10 @@
 mod daemon;
 #[path = "support/dns.rs"]
 mod dns;
+#[path = "support/host.rs"]
+mod host;
+#[path = "support/mta.rs"]
+mod mta;
 #[path = "support/postfix.rs"]
 mod postfix;
 #[path = "support/proxy.rs"]
@@ -17,6 +21,8 @@ mod sink;
 mod smtp;
 #[path = "support/story.rs"]
 mod story;
+#[path = "support/tls.rs"]
+mod tls;
 
 use std::path::Path;
 use std::time::Duration;
@@ -89,7 +95,7 @@ fn check_story(name: &str) {
         .fold(Postfix::builder(sink.port()), postfix::Builder::relay_domain)
         .milter(&format!("unix:{}", daemon.path("milter.sock").display()))
         .start();
-    story::play(&story, postfix.port(), daemon, &sink);
+    story::play(&story, &postfix, daemon, &sink);
 }
 
 #[test]
@@ -172,7 +178,7 @@ fn one_message_costs_two_awaited_replies() {
     }
     let dns = Dns::start();
     let sink = Sink::start();
-    let port = postfix::free_port();
+    let port = host::free_port();
     let daemon = Daemon::start(&config(&format!("{{ inet: 127.0.0.1:{port} }}"), &dns));
     let proxy = Proxy::start(port);
     let postfix = Postfix::builder(sink.port()).milter(&format!("inet:127.0.0.1:{}", proxy.port())).start();

@@ -3,8 +3,14 @@
 
 use std::fmt;
 use std::io::{BufRead, BufReader, Write};
-use std::net::TcpStream;
+use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::sync::Arc;
 use std::time::Duration;
+
+use rustls::ClientConfig;
+use socket2::{Domain, Socket, Type};
+
+use crate::tls::Stream;
 
 /// How long a reply may take: above the daemon's own limit for a decision.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -29,19 +35,38 @@ impl fmt::Display for Reply {
     }
 }
 
+/// How a password is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mechanism {
+    /// RFC 4616.
+    Plain,
+    /// Never a standard, and what many clients use.
+    Login,
+}
+
 /// A connection to an SMTP server on loopback.
 pub(crate) struct Client {
-    input: BufReader<TcpStream>,
-    output: TcpStream,
+    stream: BufReader<Stream>,
 }
 
 impl Client {
     /// Connects and takes the greeting.
     pub(crate) fn connect(port: u16) -> Self {
-        let output = TcpStream::connect(("127.0.0.1", port)).unwrap();
-        output.set_read_timeout(Some(PATIENCE)).unwrap();
-        output.set_nodelay(true).unwrap();
-        let mut client = Self { input: BufReader::new(output.try_clone().unwrap()), output };
+        Self::greeted(TcpStream::connect(("127.0.0.1", port)).unwrap())
+    }
+
+    /// Connects from this address, which must be one of the host, and takes the greeting.
+    pub(crate) fn connect_from(source: IpAddr, server: SocketAddr) -> Self {
+        let socket = Socket::new(Domain::for_address(server), Type::STREAM, None).unwrap();
+        socket.bind(&SocketAddr::new(source, 0).into()).unwrap();
+        socket.connect(&server.into()).unwrap();
+        Self::greeted(TcpStream::from(socket))
+    }
+
+    fn greeted(stream: TcpStream) -> Self {
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_nodelay(true).unwrap();
+        let mut client = Self { stream: BufReader::new(Stream::Plain(stream)) };
         client.expect_reply("220", "greeting");
         client
     }
@@ -67,6 +92,29 @@ impl Client {
     /// `EHLO name`.
     pub(crate) fn ehlo(&mut self, name: &str) -> Reply {
         self.command(&format!("EHLO {name}"))
+    }
+
+    /// Sends STARTTLS and goes on in TLS. The session begins anew: EHLO is the caller's.
+    pub(crate) fn start_tls(&mut self, config: &Arc<ClientConfig>) {
+        self.send(b"STARTTLS\r\n");
+        self.expect_reply("220", "STARTTLS");
+        self.stream = BufReader::new(self.stream.get_ref().secure(config));
+    }
+
+    /// Logs in (RFC 4954) and returns the last reply.
+    pub(crate) fn log_in(&mut self, mechanism: Mechanism, login: &str, password: &str) -> Reply {
+        match mechanism {
+            Mechanism::Plain => {
+                self.command(&format!("AUTH PLAIN {}", base64(&format!("\0{login}\0{password}"))))
+            }
+            Mechanism::Login => {
+                self.send(b"AUTH LOGIN\r\n");
+                self.expect_reply("334", "AUTH LOGIN");
+                self.send(format!("{}\r\n", base64(login)).as_bytes());
+                self.expect_reply("334", "the login");
+                self.command(&base64(password))
+            }
+        }
     }
 
     /// `MAIL FROM:<address>`; the null reverse-path is the empty string.
@@ -100,7 +148,7 @@ impl Client {
 
     /// Sends octets as they are.
     pub(crate) fn send(&mut self, octets: &[u8]) {
-        self.output.write_all(octets).unwrap();
+        self.stream.get_mut().write_all(octets).unwrap();
     }
 
     /// Takes the next reply. A closed connection is a reply without lines.
@@ -108,7 +156,7 @@ impl Client {
         let mut lines = Vec::new();
         loop {
             let mut line = String::new();
-            if self.input.read_line(&mut line).expect("the server answers in time") == 0 {
+            if self.stream.read_line(&mut line).expect("the server answers in time") == 0 {
                 return Reply { lines };
             }
             let is_last = line.as_bytes().get(3) != Some(&b'-');
@@ -123,4 +171,19 @@ impl Client {
         let reply = self.reply();
         assert!(reply.to_string().starts_with(code), "reply to {to}: {reply}");
     }
+}
+
+/// RFC 4648, 4.
+fn base64(text: &str) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let encode = |group: &[u8]| {
+        let octet = |at: usize| u32::from(group.get(at).copied().unwrap_or(0));
+        let bits = octet(0) << 16 | octet(1) << 8 | octet(2);
+        let digit = |at: usize| match at <= group.len() {
+            true => char::from(ALPHABET[(bits >> (18 - 6 * at) & 0x3f) as usize]),
+            false => '=',
+        };
+        String::from_iter((0..4).map(digit))
+    };
+    text.as_bytes().chunks(3).map(encode).collect()
 }
