@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use jiff::civil::Date;
 
+mod addresses;
+mod auth_match;
 mod build;
 mod check;
 pub mod diagnostic;
@@ -17,11 +19,14 @@ mod document;
 mod domain_file;
 mod domains;
 mod exceptions;
+mod identities;
+mod inherited;
 mod later;
 mod listen;
 mod problems;
 mod profile;
 mod read;
+mod require_auth;
 mod source;
 mod spf;
 mod summary;
@@ -32,6 +37,7 @@ mod yaml;
 
 pub use check::{Checked, Format, check};
 pub use diagnostic::{Diagnostic, Place, Related, Report, Severity, Spot, Style};
+pub use identities::IdentitySource;
 pub use listen::{Address, Listener};
 pub use profile::Profile;
 pub use summary::summary;
@@ -58,6 +64,8 @@ pub struct Config {
     pub limits: Limits,
     /// The log.
     pub log: Log,
+    /// Where grants are found, in the order of asking.
+    pub identities: Vec<IdentitySource>,
     /// Files besides the configuration whose contents went into it.
     pub files: Vec<PathBuf>,
 }

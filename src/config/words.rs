@@ -23,6 +23,15 @@ pub(super) fn meaning<T: Copy>(
     known.map(|(_, meaning)| *meaning)
 }
 
+/// The choice that a setting makes, where it is set to one of the words there are.
+pub(super) fn choice<T: Copy>(
+    problems: &mut Problems<'_>,
+    word: Option<&At<String>>,
+    names: &[(&'static str, T)],
+) -> Option<T> {
+    word.and_then(|word| meaning(problems, word, "possible here", names))
+}
+
 /// ‘did you mean `x`?’, or the list of what there is, beginning with `lead`.
 pub(super) fn suggest(word: &str, lead: &str, known: &[&str]) -> String {
     match nearest(word, known) {
