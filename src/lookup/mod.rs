@@ -2,6 +2,7 @@
 
 pub mod dns;
 pub mod identities;
+pub mod problem;
 mod resolve;
 
 use tokio::time::Instant;

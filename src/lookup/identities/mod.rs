@@ -1,11 +1,35 @@
 //! Identities: which login may send as which mailbox, by what the administrator granted.
+//!
+//! A source is a file here and a line in [`open`].
 
+use std::path::PathBuf;
+
+use super::problem::Problem;
 use crate::facts::{Grant, GrantQuestion};
+use crate::mail::Domain;
+
+/// A source of grants, as the configuration describes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SourceSettings {
+    /// A file of grants (`file`).
+    File(PathBuf),
+    /// What Postfix's `smtpd_sender_login_maps` say (`postfix_sender_login_maps`).
+    PostfixSenderLoginMaps {
+        /// Where main.cf is; none for Postfix's own default.
+        config_dir: Option<PathBuf>,
+    },
+    /// Aliases that deliver to the login (`postfix_aliases`).
+    PostfixAliases {
+        /// Where main.cf is; none for Postfix's own default.
+        config_dir: Option<PathBuf>,
+    },
+}
 
 /// The sources of grants, in the order of asking.
 #[derive(Debug, Default)]
 pub struct Identities {
     sources: Vec<Box<dyn Source>>,
+    warnings: Vec<Problem>,
 }
 
 /// One source of grants.
@@ -19,6 +43,22 @@ pub trait Source: std::fmt::Debug + Send + Sync {
 }
 
 impl Identities {
+    /// Opens the sources. A login without a domain is one of `login_domain`.
+    ///
+    /// # Errors
+    ///
+    /// Everything for which a source cannot be used as it is meant.
+    #[expect(clippy::unused_async, reason = "the sources come with the next commits")]
+    pub async fn open(settings: &[SourceSettings], _login_domain: Option<&Domain>) -> Result<Self, Vec<Problem>> {
+        let _ = settings;
+        Ok(Self::default())
+    }
+
+    /// What is doubtful about the sources though they can be used.
+    pub fn warnings(&self) -> &[Problem] {
+        &self.warnings
+    }
+
     /// The answer of the sources together: any ‘yes’ wins, else any ‘cannot tell’.
     pub async fn find(&self, question: &GrantQuestion) -> Grant {
         let mut trouble = None;
