@@ -8,8 +8,9 @@ use std::sync::Arc;
 
 use lockdown_milter::check::auth_match::Axis;
 use lockdown_milter::check::spf::Action;
-use lockdown_milter::check::{Locks, Mode};
-use lockdown_milter::config::{self, Config, Format, Host, IdentitySource, Report, Severity, Style};
+use lockdown_milter::check::{CheckId, Locks};
+use lockdown_milter::config::{self, Config, Format, Host, Report, Severity, Style};
+use lockdown_milter::lookup::identities::SourceSettings;
 use proptest::prelude::*;
 
 /// A host on which nothing changes.
@@ -58,21 +59,21 @@ fn locks(text: &str) -> Arc<Locks> {
 }
 
 /// Each lock with a setting of its own.
-const LOCKS: [(&str, &str, fn(&Locks) -> Mode); 3] = [
-    ("spf", "explanation: false", |locks| locks.spf.mode),
-    ("require_auth", "lists: reject", |locks| locks.require_auth.mode),
-    ("auth_match", "sender: domain", |locks| locks.auth_match.mode),
+const LOCKS: [(CheckId, &str); 3] = [
+    (CheckId::Spf, "explanation: false"),
+    (CheckId::RequireAuth, "lists: reject"),
+    (CheckId::AuthMatch, "sender: domain"),
 ];
 
 /// The mode of each lock in example.org: the top-level `mode`, then the settings below it in flow style. `LOCK` stands
 /// for the lock and `SETTING` for a setting of it.
 #[track_caller]
 fn check_mode(top: &str, defaults: &str, domain: &str, expected: &str) {
-    for (lock, setting, mode) in LOCKS {
+    for (lock, setting) in LOCKS {
         let text =
             format!("mode: {top}\ndefaults: {{ {defaults} }}\ndomains: {{ example.org: {{ {domain} }} }}\n");
-        let text = text.replace("LOCK", lock).replace("SETTING", setting);
-        assert_eq!(mode(&locks(&text)).as_str(), expected, "{text}");
+        let text = text.replace("LOCK", lock.as_str()).replace("SETTING", setting);
+        assert_eq!(locks(&text).mode(lock).as_str(), expected, "{text}");
     }
 }
 
@@ -95,7 +96,7 @@ fn the_mode_of_one_lock_is_not_that_of_another() {
     let locks = locks(
         "defaults: { mode: monitor, require_auth: { mode: off } }\ndomains: { example.org: { auth_match: { mode: enforce } } }\n",
     );
-    let modes = LOCKS.map(|(lock, _, mode)| format!("{lock} {}", mode(&locks).as_str()));
+    let modes = LOCKS.map(|(lock, _)| format!("{lock} {}", locks.mode(lock).as_str()));
     assert_eq!(modes.join(", "), "spf monitor, require_auth off, auth_match enforce");
 }
 
@@ -167,8 +168,8 @@ fn check_auth(profile: &str, defaults: &str, domain: &str, expected: &str) {
     let locks = locks(&text);
     let (auth, own) = (&locks.require_auth.settings, &locks.auth_match.settings);
     let auth = [auth.mail_from, auth.header_from, auth.unless_spf_pass, auth.accept_lists];
-    let axis = |axis| Axis::NAMES.iter().find(|(_, known)| *known == axis).unwrap().0;
-    let axes = [own.mail_from, own.header_from, own.sender].map(axis).join(" ");
+    let word = |axis| Axis::NAMES.iter().find(|(_, known)| *known == axis).unwrap().0;
+    let axes = [own.mail_from, own.header_from, own.sender].map(word).join(" ");
     let switches = [own.subdomains, own.reject_malformed_from, own.check_resent];
     let shown =
         |switches: &[bool]| -> String { switches.iter().map(|on| if *on { '1' } else { '0' }).collect() };
@@ -210,7 +211,7 @@ fn the_authentication_locks_are_inherited_like_spf() {
 
 /// The sources in a configuration file in `/etc/lockdown-milter`.
 #[track_caller]
-fn check_sources(written: &str, expected: &[IdentitySource]) {
+fn check_sources(written: &str, expected: &[SourceSettings]) {
     let text = format!(
         "listen: [\"inet:127.0.0.1:8891\"]\ndomains: {{ example.org: }}\nidentities: {{ sources: {written} }}\n"
     );
@@ -220,7 +221,7 @@ fn check_sources(written: &str, expected: &[IdentitySource]) {
 
 #[test]
 fn identity_sources_in_all_their_forms() {
-    use IdentitySource::{File, PostfixAliases, PostfixSenderLoginMaps};
+    use SourceSettings::{File, PostfixAliases, PostfixSenderLoginMaps};
     check_sources("[]", &[]);
     check_sources("~", &[]);
     check_sources("[{ file: identities }]", &[File("/etc/lockdown-milter/identities".into())]);

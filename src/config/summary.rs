@@ -8,12 +8,13 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use super::diagnostic::visible;
-use super::{Address, Config, IdentitySource, Listener, Profile};
+use super::{Address, Config, Listener, Profile};
 use crate::check::addresses::Addresses;
 use crate::check::auth_match::{self, Axis};
 use crate::check::exception::{Exception, Pattern};
 use crate::check::spf::{self, Action, Actions, Record};
 use crate::check::{Forwarder, Locks, Mode, require_auth};
+use crate::lookup::identities::SourceSettings;
 use crate::mail::Domain;
 use crate::mail::spf::SpfResult;
 use crate::session::Role;
@@ -120,15 +121,15 @@ fn logins(config: &Config) -> Vec<(&'static str, String)> {
     rows
 }
 
-fn identity_source(source: &IdentitySource) -> String {
+fn identity_source(source: &SourceSettings) -> String {
     let of = |name: &str, config_dir: &Option<PathBuf>| match config_dir {
         Some(path) => format!("{name} of {}", path.display()),
         None => name.to_owned(),
     };
     match source {
-        IdentitySource::File(path) => format!("file {}", path.display()),
-        IdentitySource::PostfixSenderLoginMaps { config_dir } => of("postfix_sender_login_maps", config_dir),
-        IdentitySource::PostfixAliases { config_dir } => of("postfix_aliases", config_dir),
+        SourceSettings::File(path) => format!("file {}", path.display()),
+        SourceSettings::PostfixSenderLoginMaps { config_dir } => of("postfix_sender_login_maps", config_dir),
+        SourceSettings::PostfixAliases { config_dir } => of("postfix_aliases", config_dir),
     }
 }
 
