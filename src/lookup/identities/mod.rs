@@ -49,7 +49,10 @@ impl Identities {
     ///
     /// Everything for which a source cannot be used as it is meant.
     #[expect(clippy::unused_async, reason = "the sources come with the next commits")]
-    pub async fn open(settings: &[SourceSettings], _login_domain: Option<&Domain>) -> Result<Self, Vec<Problem>> {
+    pub async fn open(
+        settings: &[SourceSettings],
+        _login_domain: Option<&Domain>,
+    ) -> Result<Self, Vec<Problem>> {
         let _ = settings;
         Ok(Self::default())
     }
