@@ -13,7 +13,7 @@ use jiff::tz::TimeZone;
 use nix::unistd::{Group, gethostname};
 
 use crate::config::{self, Config, Host, Report, Style};
-use crate::daemon;
+use crate::daemon::{self, RunError};
 
 /// Findings, or refused.
 const FINDINGS: u8 = 1;
@@ -102,9 +102,18 @@ fn host_name() -> String {
     name.filter(|name| !name.is_empty()).unwrap_or_else(|| "localhost".to_owned())
 }
 
-/// A report as standard error shows it.
-fn shown(report: &Report) -> String {
-    report.render(style(std::io::stderr().is_terminal()))
+/// Says why a command failed, and gives its exit status.
+fn failed(error: &RunError) -> ExitCode {
+    match error {
+        RunError::Configuration(report) => {
+            eprint!("{}", report.render(style(std::io::stderr().is_terminal())));
+            ExitCode::from(CONFIGURATION)
+        }
+        other => {
+            eprintln!("lockdown-milter: {other}");
+            ExitCode::from(FINDINGS)
+        }
+    }
 }
 
 /// Colours are for terminals, and for those who want them (`NO_COLOR`).
@@ -114,6 +123,6 @@ fn style(terminal: bool) -> Style {
 }
 
 /// Runs a future to its end on a runtime of its own.
-fn block_on<T, E: From<std::io::Error>>(future: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+fn block_on<T>(future: impl Future<Output = Result<T, RunError>>) -> Result<T, RunError> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(future)
 }

@@ -12,7 +12,7 @@ use arc_swap::ArcSwap;
 
 pub use clock::now;
 pub use run::{RunError, run};
-pub use snapshot::sources;
+pub use snapshot::open;
 
 use log::Log;
 use snapshot::Snapshot;

@@ -7,6 +7,7 @@ mod resolve;
 
 use tokio::time::Instant;
 
+pub use problem::{Place, Problem};
 pub use resolve::resolve;
 
 use crate::facts::{Answer, Question};
