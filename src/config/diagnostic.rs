@@ -150,9 +150,9 @@ impl Diagnostic {
     }
 
     /// What is wrong with the host rather than with a file; `what` names the part of it.
-    pub fn of_host(what: &str, message: String, hint: Option<&str>) -> Self {
+    pub fn of_host(severity: Severity, what: &str, message: String, hint: Option<&str>) -> Self {
         let place = Place { file: what.to_owned(), spot: None };
-        Self { severity: Severity::Error, place, message, hint: hint.map(str::to_owned), related: None }
+        Self { severity, place, message, hint: hint.map(str::to_owned), related: None }
     }
 
     fn render(&self, renderer: &Renderer) -> String {

@@ -42,7 +42,12 @@ pub async fn open(config: &Config, mut report: Report) -> Result<(Arc<Sources>, 
         (dns, identities) => {
             if let Err(error) = dns {
                 let hint = "name servers in `dns.servers`";
-                report.problems.push(Diagnostic::of_host("dns", error.to_string(), Some(hint)));
+                report.problems.push(Diagnostic::of_host(
+                    Severity::Error,
+                    "dns",
+                    error.to_string(),
+                    Some(hint),
+                ));
             }
             let problems = identities.err().unwrap_or_default();
             let errors = problems.iter().map(|problem| Diagnostic::of_source(Severity::Error, problem));
