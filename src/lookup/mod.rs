@@ -2,8 +2,10 @@
 
 pub mod dns;
 pub mod identities;
+mod pairs;
 pub mod problem;
 mod resolve;
+mod watched;
 
 use tokio::time::Instant;
 
