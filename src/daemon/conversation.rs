@@ -34,6 +34,11 @@ impl Talk {
         Self { daemon, session, is_postfix, message: None }
     }
 
+    /// The client.
+    pub(super) fn client(&self) -> &Client {
+        &self.session.client
+    }
+
     /// Logs a decision and turns it into the answer.
     fn answer(&self, decision: &Decision, mut record: Record) -> Answer {
         let answer = match decision.verdict.reply() {

@@ -1,5 +1,6 @@
 //! The daemon: the milter shell in front of the decision, with a clock, a log and signals.
 
+mod clients;
 mod clock;
 mod conversation;
 mod log;

@@ -12,6 +12,7 @@ use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
 use super::Daemon;
+use super::clients::Clients;
 use super::conversation::Talk;
 use super::log::Log;
 use super::snapshot::Snapshot;
@@ -58,7 +59,18 @@ pub async fn run(load: impl Fn() -> Result<(Config, Report), Report>) -> Result<
         let bound = Bound::bind(address(&listener.address), listener.allowed_peers.clone()).await?;
         info!(address = %bound.address(), role = listener.role.as_str(), "listening");
         let (daemon, role) = (Arc::clone(&daemon), listener.role);
-        listeners.push((bound, move |connect| Talk::new(Arc::clone(&daemon), role, connect)));
+        let (name, clients) = (bound.address(), Clients::default());
+        let begin = move |connect| {
+            let talk = Talk::new(Arc::clone(&daemon), role, connect);
+            if clients.note(role, talk.client()) {
+                warn!(
+                    listener = %name,
+                    "all clients have private addresses, so SPF judges none: is there NAT or a proxy before the MTA?"
+                );
+            }
+            talk
+        };
+        listeners.push((bound, begin));
     }
     notify(&[NotifyState::Ready]);
     info!(version = env!("CARGO_PKG_VERSION"), hosted = config.policy.hosted.len(), "ready");
