@@ -39,6 +39,7 @@ fn fields(record: &Record) -> Vec<(&'static str, Value)> {
         ("rcpt_to", Some(Value::Array(rcpt_to))),
         ("login", text(&record.login)),
         ("header_from", text(&record.header_from)),
+        ("claimed", text(&record.claimed)),
         ("origin", some(record.origin)),
         ("spf", text(&record.spf)),
         ("queue_id", text(&record.queue_id)),
