@@ -3,6 +3,7 @@
 //! The journal answers ‘why was my mail refused?’. It holds attacker text, so [`render`] sees to it that one event is
 //! one line and that nothing in it can imitate another field.
 
+pub mod parse;
 pub mod render;
 
 use jiff::Timestamp;
