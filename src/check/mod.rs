@@ -294,6 +294,7 @@ impl Remark {
     }
 
     /// The same remark, about this claim.
+    #[must_use]
     pub fn about(self, claimed: impl Into<String>) -> Self {
         Self { claimed: Some(claimed.into()), ..self }
     }

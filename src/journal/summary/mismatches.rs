@@ -196,9 +196,9 @@ mod tests {
             mismatches.add(&parse(&line).unwrap());
         }
         let show = |(login, place, found): (&str, Place, &Mismatch)| {
-            let addresses =
-                found.addresses().iter().map(|(address, n)| format!(" {address}:{n}")).collect::<String>();
-            format!("{login} {} {}{addresses}", place.as_str(), found.messages())
+            let mut words = vec![login.to_owned(), place.as_str().to_owned(), found.messages().to_string()];
+            words.extend(found.addresses().iter().map(|(address, n)| format!("{address}:{n}")));
+            words.join(" ")
         };
         mismatches.sorted().into_iter().map(show).collect()
     }
