@@ -2,6 +2,7 @@
 
 mod check;
 mod explain;
+mod report;
 mod run;
 
 use std::io::IsTerminal;
@@ -41,6 +42,8 @@ Examples:
       Serves the MTA in the foreground. SIGHUP reloads, SIGTERM ends after the open messages.
   lockdown-milter explain --client 192.0.2.1 --mail-from a@example.com --rcpt-to info@example.org
       Says what would happen to such a message, and why.
+  lockdown-milter report --since 7d /var/log/lockdown-milter.log
+      Says what was refused or would be, and which logins sent as somebody else.
 
 Exit status: 0 good, 1 findings or refused, 64 wrong usage, 78 wrong configuration.";
 
@@ -52,6 +55,8 @@ enum Command {
     Check(check::Arguments),
     /// Say what would happen to a message, and why
     Explain(Box<explain::Arguments>),
+    /// Sum up a log: what was refused or would be, and which logins sent as somebody else
+    Report(report::Arguments),
 }
 
 /// Which configuration.
@@ -93,6 +98,7 @@ pub fn main() -> ExitCode {
         Command::Run(arguments) => run::run(&arguments),
         Command::Check(arguments) => check::check(&arguments),
         Command::Explain(arguments) => explain::explain(&arguments),
+        Command::Report(arguments) => report::report(&arguments),
     }
 }
 
