@@ -86,8 +86,16 @@ fn where_the_log_comes_from() {
 #[test]
 fn a_line_of_any_length_is_one_broken_line() {
     let line = b"time=2026-11-24T06:00:00Z event=message verdict=pass ms=1\n";
-    let log =
-        [&line[..], &[b'x'; 5_000_000], b"\n", line, &[0xff; 300_000], b"\n", &[b'{'; 200_000]].concat();
+    let log = [
+        line.to_vec(),
+        vec![b'x'; 5_000_000],
+        b"\n".to_vec(),
+        line.to_vec(),
+        vec![0xff; 300_000],
+        b"\n".to_vec(),
+        vec![b'{'; 200_000],
+    ]
+    .concat();
     check_decisions(&[], &log, 2);
 }
 
