@@ -3,6 +3,7 @@
 pub mod dns;
 pub mod identities;
 mod pairs;
+pub mod postfix;
 pub mod problem;
 mod resolve;
 mod watched;

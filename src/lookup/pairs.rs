@@ -44,6 +44,14 @@ impl Pairs {
         same.filter_map(|slot| self.pair(*slot)).filter(move |pair| pair.key.eq_ignore_ascii_case(key))
     }
 
+    /// A pair whose key stands before it already, if there is one.
+    pub(crate) fn first_repeated(&self) -> Option<Pair<'_>> {
+        self.index
+            .iter()
+            .filter_map(|slot| self.pair(*slot))
+            .find(|pair| self.find(pair.key).next().is_some_and(|first| first.line != pair.line))
+    }
+
     fn pair(&self, slot: Slot) -> Option<Pair<'_>> {
         let mut parts = self.text.get(slot.at as usize..)?.splitn(3, END);
         Some(Pair { key: parts.next()?, value: parts.next()?, line: slot.line as usize })

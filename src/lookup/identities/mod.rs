@@ -4,6 +4,8 @@
 
 mod file;
 pub mod grants;
+mod postfix_aliases;
+mod postfix_sender_login_maps;
 
 use std::path::PathBuf;
 
@@ -44,13 +46,14 @@ impl SourceSettings {
 type Opening = Reading<Box<dyn Source>>;
 
 /// Every source of grants.
-#[expect(clippy::unused_async, reason = "Postfix's sources ask programs")]
 async fn open(settings: &SourceSettings, login_domain: Option<&Domain>) -> Opening {
     match settings {
         SourceSettings::File(path) => file::open(path),
-        SourceSettings::PostfixSenderLoginMaps { .. } | SourceSettings::PostfixAliases { .. } => {
-            let _ = login_domain;
-            Err(vec![Problem::new("not in this version")])
+        SourceSettings::PostfixSenderLoginMaps { config_dir } => {
+            postfix_sender_login_maps::open(config_dir.as_deref()).await
+        }
+        SourceSettings::PostfixAliases { config_dir } => {
+            postfix_aliases::open(config_dir.as_deref(), login_domain).await
         }
     }
 }
