@@ -134,7 +134,7 @@ impl Diagnostic {
     /// What is wrong with a source that the configuration names.
     pub fn of_source(severity: Severity, problem: &lookup::Problem) -> Self {
         let (file, spot) = match &problem.place {
-            None => (problem.source.clone(), None),
+            None => (problem.source.to_owned(), None),
             Some(place) => {
                 let spot = place.line.map(|line| Spot {
                     line,

@@ -3,6 +3,7 @@
 mod surroundings;
 
 use std::io::{IsTerminal, stdout};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::{CONFIGURATION, Source, failed, style};
@@ -15,6 +16,9 @@ use crate::daemon;
 pub(super) struct Arguments {
     #[command(flatten)]
     source: Source,
+    /// Where Postfix's main.cf is [default: Postfix's own place, if there is one]
+    #[arg(long, value_name = "DIR")]
+    postfix_dir: Option<PathBuf>,
     /// Do not look at what the configuration meets: DNS, Postfix
     #[arg(long)]
     offline: bool,
@@ -49,6 +53,8 @@ async fn examine(arguments: &Arguments) -> Result<(Config, Report), Report> {
     let (sources, mut report) = daemon::open(&config, report).await?;
     if !arguments.offline {
         report.problems.extend(surroundings::without_spf(&config, &sources).await);
+        let postfix_dir = arguments.postfix_dir.as_deref();
+        report.problems.extend(surroundings::untrusted_mynetworks(&config, postfix_dir).await);
     }
     Ok((config, report))
 }
