@@ -7,6 +7,14 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use lockdown_milter::config::{self, Host};
+use lockdown_milter::decide::decide;
+use lockdown_milter::facts::{Answer, Facts, Grant, Question};
+use lockdown_milter::journal::summary::Summary;
+use lockdown_milter::journal::{Record, render};
+use lockdown_milter::mail::{Field, ForwardPath, Header, ReversePath};
+use lockdown_milter::session::{Client, Envelope, Login, Point, Request, Role, Session};
+
 /// Runs `report`, as for a pipe of so many columns, with a log on standard input.
 fn run(arguments: &[&str], columns: u32, log: &[u8]) -> Output {
     let mut child = Command::new(env!("CARGO_BIN_EXE_lockdown-milter"))
@@ -85,18 +93,10 @@ fn where_the_log_comes_from() {
 
 #[test]
 fn a_line_of_any_length_is_one_broken_line() {
-    let line = b"time=2026-11-24T06:00:00Z event=message verdict=pass ms=1\n";
-    let log = [
-        line.to_vec(),
-        vec![b'x'; 5_000_000],
-        b"\n".to_vec(),
-        line.to_vec(),
-        vec![0xff; 300_000],
-        b"\n".to_vec(),
-        vec![b'{'; 200_000],
-    ]
-    .concat();
-    check_decisions(&[], &log, 2);
+    let line: &[u8] = b"time=2026-11-24T06:00:00Z event=message verdict=pass ms=1\n";
+    let (long, octets, braces) = (vec![b'x'; 5_000_000], vec![0xff; 300_000], vec![b'{'; 200_000]);
+    let lines = [line, &long, b"\n", line, &octets, b"\n", &braces].concat();
+    check_decisions(&[], &lines, 2);
 }
 
 /// The exit status and the complaint.
@@ -114,4 +114,84 @@ fn errors() {
     check_error(&["tests/report/rollout.log", "tests"], 1, "cannot read tests: Is a directory");
     check_error(&["--since", "yesterday"], 64, "a time ago is ‘24h’, ‘7d’ or ‘2w’");
     check_error(&["--until", "now"], 64, "unexpected argument");
+}
+
+/// The lines that a message of alice's leaves in the log where auth match is only monitored and grants nothing.
+fn lines(mail_from: &str, header: &[(&str, &str)]) -> Vec<String> {
+    let host = Host { name: "mx".to_owned(), today: jiff::civil::date(2026, 11, 24), has_group: |_| true };
+    let text = "listen: ['inet:127.0.0.1:8891']\nmode: monitor\ndefaults: { auth_match: { sender: domain } }\ndomains: { example.org: }\n";
+    let policy = config::parse("x", text, &host, Path::new("")).unwrap().0.policy;
+    let client = Client { address: "192.0.2.1".parse().ok(), name: "unknown".to_owned(), port: 1024 };
+    let session = Session { role: Role::Auto, client, helo: "laptop".to_owned(), mta_name: None };
+    let recipient = ForwardPath::parse("<bob@example.com>");
+    let envelope = Envelope {
+        reverse_path: ReversePath::parse(mail_from),
+        bracketed: true,
+        login: Some(Login("alice@example.org".to_owned())),
+        forward_paths: vec![recipient.clone()],
+        queue_id: None,
+    };
+    let header: Header = header.iter().map(|(name, value)| Field::new(*name, *value)).collect();
+    let origin = policy.origin(&session, &envelope);
+    let now = "2026-11-24T12:00:00Z".parse().unwrap();
+    let mut facts = Facts::default();
+    let mut lines = Vec::new();
+    for point in [Point::Recipient(&recipient), Point::Message(&header)] {
+        let request = Request { session: &session, envelope: &envelope, origin, point, now };
+        let decision = loop {
+            match decide(&policy, &request, &facts) {
+                Ok(decision) => break decision,
+                Err(open) => {
+                    for question in open.questions() {
+                        assert!(matches!(question, Question::Grant(_)), "{question:?}");
+                        facts.learn(question.clone(), Answer::Grant(Grant::NotGranted(Vec::new())));
+                    }
+                }
+            }
+        };
+        let record = Record::of(&request, &decision);
+        lines.extend([render::logfmt(&record), render::json(&record)]);
+    }
+    lines
+}
+
+/// Where and as whom alice is reported to have sent.
+#[track_caller]
+fn check_mismatch(mail_from: &str, header: &[(&str, &str)], expected: &[&str]) {
+    let lines = lines(mail_from, header);
+    // Logfmt and JSON say the same.
+    for half in [0, 1] {
+        let mut summary = Summary::new(None);
+        lines.iter().skip(half).step_by(2).for_each(|line| summary.add(line.as_bytes()));
+        let found: Vec<String> = summary
+            .mismatches
+            .sorted()
+            .into_iter()
+            .map(|(login, place, mismatch)| format!("{login} {} {:?}", place.as_str(), mismatch.addresses()))
+            .collect();
+        assert_eq!(found, expected, "{lines:#?}");
+    }
+}
+
+#[test]
+fn what_the_locks_log_is_what_is_reported() {
+    let own = ("From", "Alice <alice@example.org>");
+    check_mismatch("<alice@example.org>", &[own], &[]);
+    check_mismatch("<>", &[own], &[]);
+    check_mismatch("<CEO@Example.NET>", &[own], &[r#"alice@example.org mail_from [("ceo@example.net", 1)]"#]);
+    check_mismatch(
+        "<alice@example.org>",
+        &[("From", "Alice <alice@example.org>, \"The boss\" <ceo@example.net>")],
+        &[r#"alice@example.org header_from [("ceo@example.net", 1)]"#],
+    );
+    check_mismatch(
+        "<alice@example.org>",
+        &[own, ("Sender", "ceo@example.net")],
+        &[r#"alice@example.org sender [("ceo@example.net", 1)]"#],
+    );
+    check_mismatch(
+        "<alice@example.org>",
+        &[("From", "<alice@example.org> <ceo@example.net>")],
+        &[r#"alice@example.org malformed_from [("<alice@example.org> <ceo@example.net>", 1)]"#],
+    );
 }

@@ -139,21 +139,18 @@ impl Message {
 /// The reverse-path. Postfix's macro holds it in canonical form, as the queue will have it; that of Sendmail may hold
 /// the place a local sender's mail is delivered to, so there the client's own words count.
 fn reverse_path(mail: &Mail, is_postfix: bool) -> ReversePath {
-    let said = ReversePath::parse(&mail.argument);
-    match mail.address.as_deref().filter(|_| is_postfix).map(ReversePath::parse) {
-        None => said,
-        // Who says one thing to us and another to the queue is neither.
-        Some(meant) if (meant == ReversePath::Null) != (said == ReversePath::Null) => {
-            ReversePath::Malformed(mail.argument.clone())
-        }
-        Some(meant) => meant,
+    match mail.address.as_deref().filter(|_| is_postfix) {
+        Some(canonical) => ReversePath::settle(&mail.argument, canonical),
+        None => ReversePath::parse(&mail.argument),
     }
 }
 
-/// The forward-path, read by the same rule as the reverse-path.
+/// The forward-path, by the same rule as the reverse-path.
 fn forward_path(rcpt: &Rcpt, is_postfix: bool) -> ForwardPath {
-    let canonical = rcpt.address.as_deref().filter(|address| is_postfix && !address.is_empty());
-    ForwardPath::parse(canonical.unwrap_or(&rcpt.argument))
+    match rcpt.address.as_deref().filter(|address| is_postfix && !address.is_empty()) {
+        Some(canonical) => ForwardPath::settle(&rcpt.argument, canonical),
+        None => ForwardPath::parse(&rcpt.argument),
+    }
 }
 
 fn draw_reference() -> String {

@@ -51,7 +51,7 @@ Examples:
       Sums up all that the journal has.
   lockdown-milter report --since 7d /var/log/mail.log.1 /var/log/mail.log
       The last seven days. The lines of other programs in the same file are passed over.
-  zcat /var/log/mail.log.*.gz | lockdown-milter report --json | jq -r '.mismatches[].login'
+  zcat /var/log/mail.log.*.gz | lockdown-milter report --json | jq -r '.mismatches[].login' | sort -u
       Everybody who would be hit if auth_match were enforced.
 
 Before you enforce auth_match, run it with `mode: monitor` for some weeks. The last table then names each login that

@@ -3,14 +3,12 @@
 //! A log is text that anybody may have touched, and one file may hold the lines of many programs. So reading never
 //! fails: a line is a record, somebody else's, or broken.
 
-use std::borrow::Cow;
-use std::fmt;
+mod texts;
 
 use jiff::Timestamp;
-use serde::Deserialize;
-use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::Event;
+use texts::Texts;
 
 /// The program whose lines are read where a prefix names one.
 const PROGRAM: &str = "lockdown-milter";
@@ -123,7 +121,7 @@ pub struct Entry<'a> {
 impl Entry<'_> {
     /// The text of a field; of several recipients, all with commas between them.
     pub fn text(&self, field: Field) -> Option<&str> {
-        self.texts.0[field as usize].as_deref()
+        self.texts.of(field)
     }
 }
 
@@ -131,11 +129,11 @@ impl Entry<'_> {
 pub fn parse(line: &str) -> Result<Entry<'_>, Unread> {
     let line = beginning(line).ok_or(Unread::Other)?;
     let texts = if line.starts_with('{') {
-        serde_json::from_str(line).map_err(|_| Unread::Broken)?
+        Texts::json(line).ok_or(Unread::Broken)?
     } else {
-        logfmt(line).ok_or(Unread::Broken)?
+        Texts::logfmt(line).ok_or(Unread::Broken)?
     };
-    if texts.0[Field::Event as usize].is_none() {
+    if texts.of(Field::Event).is_none() {
         return Err(Unread::Other);
     }
     entry(texts).ok_or(Unread::Broken)
@@ -154,7 +152,7 @@ fn beginning(line: &str) -> Option<&str> {
 }
 
 fn entry(texts: Texts<'_>) -> Option<Entry<'_>> {
-    let text = |field: Field| texts.0[field as usize].as_deref();
+    let text = |field| texts.of(field);
     let time = text(Field::Time)?.parse().ok()?;
     let event = [Event::Recipient, Event::Message]
         .into_iter()
@@ -164,137 +162,6 @@ fn entry(texts: Texts<'_>) -> Option<Entry<'_>> {
     // Every record ends with this field; a line that was cut lacks it.
     text(Field::Ms)?;
     Some(Entry { time, event, verdict, would, texts })
-}
-
-/// The texts of the fields, in the order of [`Field::NAMES`].
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Texts<'a>([Option<Cow<'a, str>>; Field::NAMES.len()]);
-
-impl Texts<'_> {
-    /// The place of a field by its name, if it is one that we know. `hint` is where it most likely is.
-    fn place(name: &str, hint: usize) -> Option<usize> {
-        let count = Field::NAMES.len();
-        (hint..hint + count).map(|at| at % count).find(|&at| Field::NAMES[at].0 == name)
-    }
-}
-
-fn logfmt(line: &str) -> Option<Texts<'_>> {
-    let mut texts = Texts::default();
-    let mut hint = 0;
-    let mut rest = line;
-    loop {
-        let (name, after) = rest.split_once('=')?;
-        if name.is_empty() || !name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_') {
-            return None;
-        }
-        let (value, after) = value(after)?;
-        if let Some(at) = Texts::place(name, hint) {
-            hint = at + 1;
-            // A field that stands there twice is no line of ours.
-            if texts.0[at].replace(value).is_some() {
-                return None;
-            }
-        }
-        if after.is_empty() {
-            return Some(texts);
-        }
-        rest = after.strip_prefix(' ')?;
-    }
-}
-
-/// The value at the beginning of `text`, and what follows it.
-fn value(text: &str) -> Option<(Cow<'_, str>, &str)> {
-    if !text.starts_with('"') {
-        let (bare, rest) = text.split_at(text.find(' ').unwrap_or(text.len()));
-        return (!bare.is_empty() && !bare.contains('"')).then_some((bare.into(), rest));
-    }
-    let octets = text.as_bytes();
-    let mut at = 1;
-    let mut escapes = false;
-    while *octets.get(at)? != b'"' {
-        let escape = octets[at] == b'\\';
-        escapes |= escape;
-        at += if escape { 2 } else { 1 };
-    }
-    // `at` may be inside a character only behind a backslash, which `get` then refuses.
-    let (inner, rest) = (text.get(1..at)?, text.get(at + 1..)?);
-    let value =
-        if escapes { serde_json::from_str::<String>(&text[..=at]).ok()?.into() } else { inner.into() };
-    Some((value, rest))
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for Texts<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(TextsVisitor)
-    }
-}
-
-struct TextsVisitor;
-
-impl<'de> Visitor<'de> for TextsVisitor {
-    type Value = Texts<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a record")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut texts = Texts::default();
-        let mut hint = 0;
-        while let Some(Text(name)) = map.next_key()? {
-            let Some(at) = Texts::place(&name, hint) else {
-                map.next_value::<IgnoredAny>()?;
-                continue;
-            };
-            hint = at + 1;
-            let Text(value) = map.next_value()?;
-            if texts.0[at].replace(value).is_some() {
-                return Err(A::Error::custom("a field stands there twice"));
-            }
-        }
-        Ok(texts)
-    }
-}
-
-/// A value as text, borrowed where it can be: a string, a number, or a list of strings with commas between them.
-struct Text<'a>(Cow<'a, str>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(TextVisitor)
-    }
-}
-
-struct TextVisitor;
-
-impl<'de> Visitor<'de> for TextVisitor {
-    type Value = Text<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a string, a number or a list of strings")
-    }
-
-    fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Self::Value, E> {
-        Ok(Text(text.into()))
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
-        Ok(Text(text.to_owned().into()))
-    }
-
-    fn visit_u64<E: Error>(self, number: u64) -> Result<Self::Value, E> {
-        Ok(Text(number.to_string().into()))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
-        let Some(Text(mut all)) = list.next_element()? else { return Ok(Text("".into())) };
-        while let Some(Text(more)) = list.next_element()? {
-            let all = all.to_mut();
-            all.push(',');
-            all.push_str(&more);
-        }
-        Ok(Text(all))
-    }
 }
 
 #[cfg(test)]
@@ -364,10 +231,10 @@ mod tests {
     fn what_needs_no_unescaping_is_borrowed() {
         let line = GOOD.replace("alice", "\"alice smith\"");
         let logfmt = parse(&line).unwrap();
-        assert!(matches!(&logfmt.texts.0[Field::Login as usize], Some(Cow::Borrowed("alice smith"))));
+        assert!(logfmt.texts.borrows(Field::Login));
         let json = "{\"time\":\"2026-11-24T05:45:19Z\",\"event\":\"message\",\"verdict\":\"pass\",\"login\":\"a\",\"ms\":1}";
         let json = parse(json).unwrap();
-        assert!(matches!(&json.texts.0[Field::Login as usize], Some(Cow::Borrowed("a"))));
+        assert!(json.texts.borrows(Field::Login));
     }
 
     /// Anything a stranger may say, short enough not to be cut.
