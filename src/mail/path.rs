@@ -53,9 +53,10 @@ impl Mailbox {
     }
 
     /// Whether the MTA cannot have made `canonical` of this: another domain, though this one is spelled out. The percent
-    /// hack and bang paths spell out a domain that MTAs rewrite.
+    /// hack and bang paths spell out a domain that MTAs rewrite, and a host name alone is completed.
     fn contradicts(&self, canonical: &Self) -> bool {
-        !self.local_part.contains(['%', '!']) && self.domain != canonical.domain
+        let spelled_out = self.domain.as_str().contains('.') && !self.local_part.contains(['%', '!']);
+        spelled_out && self.domain != canonical.domain
     }
 }
 
@@ -316,6 +317,7 @@ mod tests {
         check_settled("<@a.test:alice@example.org>", "alice@example.org", "alice@example.org");
         check_settled("<a(comment)@x.test>", "a@x.test", "a@x.test");
         check_settled("<<u@x.test>>", "u@x.test", "u@x.test");
+        check_settled("<alice@mail>", "alice@mail.example.org", "alice@mail.example.org");
         check_settled("<copier>", "copier@mx.test", "copier@mx.test");
         check_settled("<user%example.com@mx.test>", "user@example.com", "user@example.com");
         check_settled("<example.com!user@mx.test>", "user@example.com", "user@example.com");
