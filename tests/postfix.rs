@@ -1,10 +1,16 @@
 //! End to end: SMTP sessions through a real, private Postfix with the daemon as its milter, and a next hop that shows
 //! what was delivered. What each session does and must lead to is in `tests/stories`.
 
+#![allow(clippy::unwrap_used, reason = "a test fails where its surroundings do")]
+
 #[path = "support/daemon.rs"]
 mod daemon;
 #[path = "support/dns.rs"]
 mod dns;
+#[path = "support/host.rs"]
+mod host;
+#[path = "support/mta.rs"]
+mod mta;
 #[path = "support/postfix.rs"]
 mod postfix;
 #[path = "support/proxy.rs"]
@@ -15,6 +21,8 @@ mod sink;
 mod smtp;
 #[path = "support/story.rs"]
 mod story;
+#[path = "support/tls.rs"]
+mod tls;
 
 use std::path::Path;
 use std::time::Duration;
@@ -87,7 +95,7 @@ fn check_story(name: &str) {
         .fold(Postfix::builder(sink.port()), postfix::Builder::relay_domain)
         .milter(&format!("unix:{}", daemon.path("milter.sock").display()))
         .start();
-    story::play(&story, postfix.port(), daemon, &sink);
+    story::play(&story, &postfix, daemon, &sink);
 }
 
 #[test]
@@ -170,7 +178,7 @@ fn one_message_costs_two_awaited_replies() {
     }
     let dns = Dns::start();
     let sink = Sink::start();
-    let port = postfix::free_port();
+    let port = host::free_port();
     let daemon = Daemon::start(&config(&format!("{{ inet: 127.0.0.1:{port} }}"), &dns));
     let proxy = Proxy::start(port);
     let postfix = Postfix::builder(sink.port()).milter(&format!("inet:127.0.0.1:{}", proxy.port())).start();

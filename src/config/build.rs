@@ -1,6 +1,5 @@
 //! From the configuration as written to the configuration as meant. The only way between the two.
 
-use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
@@ -8,7 +7,8 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use super::diagnostic::quoted;
-use super::domains::{self, Inherited, Locked};
+use super::domains::{self, Hosted, Locked};
+use super::inherited::{self, Inherited};
 use super::problems::{Problems, Spot};
 use super::written::{self, At, TextOr, Written};
 use super::{
@@ -23,6 +23,21 @@ use crate::policy::Policy;
 /// use. Relative paths in it begin at `base`.
 pub(super) fn build(problems: &mut Problems<'_>, host: &Host, base: &Path, written: &Written) -> Config {
     let listeners = listen::build(problems, host, written.listen.as_deref());
+    let trusted_networks = match &written.trusted_networks {
+        Some(list) => list.iter().filter_map(|text| trusted_network(problems, text)).collect(),
+        None => listen::loopback(),
+    };
+    let cap = written.mode.as_ref().and_then(|word| inherited::mode(problems, word)).unwrap_or(Mode::Enforce);
+    let profile = written
+        .profile
+        .as_ref()
+        .and_then(|word| words::meaning(problems, word, "a profile", &Profile::NAMES))
+        .unwrap_or(Profile::Standard);
+    let defaults = defaults(problems, host, profile, written);
+    let locked = Locked::build(problems, &written.locked);
+    let (listed, files) = domain_file::build(problems, base, &written.domains_from);
+    let Hosted { locks: hosted, aliases, demands } =
+        domains::build(problems, host, cap, &defaults, &locked, (&written.domains, listed));
     let site = Site {
         authserv_id: written.authserv_id.as_ref().and_then(|text| value::authserv_id(problems, text)),
         host_name: host.name.clone(),
@@ -32,39 +47,47 @@ pub(super) fn build(problems: &mut Problems<'_>, host: &Host, base: &Path, writt
             .filter_map(|text| value::authserv_id(problems, text))
             .collect(),
         trusted_forwarders: forwarders(problems, &written.trusted_forwarders),
-        aliases: BTreeMap::new(),
-        login_domain: None,
-        exempt_logins: Vec::new(),
+        aliases,
+        login_domain: written.identities.login_domain(problems),
+        exempt_logins: written.identities.exempt_logins(problems),
     };
-    let trusted_networks = match &written.trusted_networks {
-        Some(list) => list.iter().filter_map(|text| trusted_network(problems, text)).collect(),
-        None => listen::loopback(),
-    };
-    let cap = written.mode.as_ref().and_then(|word| domains::mode(problems, word)).unwrap_or(Mode::Enforce);
-    let profile = written
-        .profile
-        .as_ref()
-        .and_then(|word| words::meaning(problems, word, "a profile", &Profile::NAMES))
-        .unwrap_or(Profile::Standard);
-    let defaults = Inherited::from_profile(profile).merge(problems, host, &written.defaults);
-    let locked = Locked::build(problems, &written.locked);
-    let (listed, files) = domain_file::build(problems, base, &written.domains_from);
-    let hosted = domains::build(problems, host, cap, &defaults, &locked, (&written.domains, listed));
-    if hosted.is_empty() && !problems.has_errors() {
-        problems
-            .warning(Spot::Whole, "no domain is hosted, so there is nothing to protect")
-            .hint("name the domains that this host receives mail for in `domains`");
-    }
+    let policy = Policy { mode: cap, site, trusted_networks, hosted, defaults: defaults.locks(cap) };
+    let identities = written.identities.sources(problems, base);
     let limits = limits(problems, &written.limits);
-    Config {
-        policy: Policy { mode: cap, site, trusted_networks, hosted, defaults: defaults.locks(cap) },
+    let config = Config {
+        policy,
         profile,
         listeners,
         dns: dns(problems, &written.dns, limits.decision_time),
         limits,
         log: log(problems, &written.log),
+        identities,
         files,
+    };
+    written.identities.check(problems, &config.policy, &demands);
+    check_hosted(problems, &config.policy);
+    config
+}
+
+/// What `defaults` holds, and with it what domains inherit.
+fn defaults(problems: &mut Problems<'_>, host: &Host, profile: Profile, written: &Written) -> Inherited {
+    let word = written.profile.as_ref().map(|word| word.node);
+    let defaults = Inherited::from_profile(profile, word).merge(problems, host, &written.defaults);
+    let relay = words::choice(problems, written.relay.as_ref(), &[("off", false), ("deny", true)]);
+    if relay.unwrap_or(profile.denies_relay()) { defaults.denying_relay() } else { defaults }
+}
+
+fn check_hosted(problems: &mut Problems<'_>, policy: &Policy) {
+    if !policy.hosted.is_empty() || problems.has_errors() {
+        return;
     }
+    let message = match policy.defaults.relay {
+        Mode::Enforce => "no domain is hosted, so `relay: deny` refuses all mail from outside",
+        Mode::Off | Mode::Monitor => "no domain is hosted, so there is nothing to protect",
+    };
+    problems
+        .warning(Spot::Whole, message)
+        .hint("name the domains that this host receives mail for in `domains`");
 }
 
 fn trusted_network(problems: &mut Problems<'_>, text: &At<String>) -> Option<IpNet> {

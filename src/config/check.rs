@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::{Host, Report, Severity, Style, load, summary};
+use super::{Config, Host, Report, Severity, Style, load, summary};
 
 /// How the outcome is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,26 +33,35 @@ struct Outcome<'a> {
 }
 
 /// Checks a configuration file and the files that it names.
-#[expect(clippy::missing_panics_doc, reason = "texts and numbers can always be written as JSON")]
 pub fn check(path: &Path, host: &Host, format: Format) -> Checked {
-    let (config, report) = match load(path, host) {
-        Ok((config, report)) => (Some(config), report),
-        Err(report) => (None, report),
-    };
-    let usable = config.is_some();
-    let output = match format {
-        Format::Json => {
-            let outcome = Outcome { usable, report: &report };
-            serde_json::to_string_pretty(&outcome).expect("texts and numbers can always be written as JSON")
-                + "\n"
-        }
-        Format::Text(style) => {
-            let summary = config.as_ref().map(summary);
-            let parts = [(!report.is_empty()).then(|| report.render(style)), tally(&report), summary];
-            parts.into_iter().flatten().collect::<Vec<_>>().join("\n")
-        }
-    };
-    Checked { output, usable }
+    Checked::new(load(path, host), format)
+}
+
+impl Checked {
+    /// What there is to say about a configuration that was loaded. Its report may have grown since: by what only
+    /// others can find out, such as DNS.
+    #[expect(clippy::missing_panics_doc, reason = "texts and numbers can always be written as JSON")]
+    pub fn new(loaded: Result<(Config, Report), Report>, format: Format) -> Self {
+        let (config, report) = match loaded {
+            Ok((config, report)) => (Some(config), report),
+            Err(report) => (None, report),
+        };
+        let usable = config.is_some();
+        let output = match format {
+            Format::Json => {
+                let outcome = Outcome { usable, report: &report };
+                serde_json::to_string_pretty(&outcome)
+                    .expect("texts and numbers can always be written as JSON")
+                    + "\n"
+            }
+            Format::Text(style) => {
+                let summary = config.as_ref().map(summary);
+                let parts = [(!report.is_empty()).then(|| report.render(style)), tally(&report), summary];
+                parts.into_iter().flatten().collect::<Vec<_>>().join("\n")
+            }
+        };
+        Self { output, usable }
+    }
 }
 
 /// How many problems of each kind there are.

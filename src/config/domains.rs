@@ -1,77 +1,29 @@
 //! Hosted domains: what each inherits, what it must not change, which follows another.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::diagnostic::quoted;
+use super::inherited::Inherited;
 use super::problems::Problems;
 use super::written::{At, Domain as Written, Entries, Settings};
 use super::yaml::Id;
-use super::{Host, Profile, exceptions, later, spf, value, words};
-use crate::check::addresses::Addresses;
-use crate::check::exception::Exception;
-use crate::check::{Lock, Locks, Mode, spf as spf_lock};
+use super::{Host, addresses, auth_match, later, require_auth, spf, value, words};
+use crate::check::{Locks, Mode};
 use crate::mail::Domain;
 
 /// The settings of a domain that `locked` may name besides those of the locks.
 const SETTINGS: &[&str] = &["mode", "exceptions"];
 
+/// The locks that a domain has a mode for.
+const LOCKS: [&str; 3] = ["require_auth", "auth_match", "spf"];
+
 /// All settings of a domain, as `locked` names them.
 pub(super) fn settings() -> impl Iterator<Item = &'static str> {
-    SETTINGS.iter().chain(spf::SETTINGS).copied()
-}
-
-/// What a domain, or `defaults`, hands down.
-#[derive(Clone)]
-pub(super) struct Inherited {
-    mode: Mode,
-    /// The mode of the lock itself; it goes before `mode`.
-    spf_mode: Option<Mode>,
-    spf: spf_lock::Settings,
-    exceptions: Vec<Exception>,
-    profile: Profile,
-}
-
-impl Inherited {
-    /// What `defaults` inherits.
-    pub(super) fn from_profile(profile: Profile) -> Self {
-        Self { mode: Mode::Enforce, spf_mode: None, spf: profile.spf(), exceptions: Vec::new(), profile }
-    }
-
-    /// What this becomes by the settings of the next level. Lists are replaced, maps merged key by key.
-    pub(super) fn merge(&self, problems: &mut Problems<'_>, host: &Host, written: &Settings) -> Self {
-        let mode = written.mode.as_ref().and_then(|word| mode(problems, word));
-        let spf_mode = written.spf.mode.as_ref().and_then(|word| self::mode(problems, word));
-        Self {
-            mode: mode.unwrap_or(self.mode),
-            // The most specific mode wins: a domain's own goes before that of the lock in `defaults`.
-            spf_mode: spf_mode.or(if mode.is_some() { None } else { self.spf_mode }),
-            spf: written.spf.build(problems, &self.spf),
-            profile: self.profile,
-            exceptions: match &written.exceptions {
-                Some(list) => exceptions::build(problems, host, list),
-                None => self.exceptions.clone(),
-            },
-        }
-    }
-
-    /// The locks, none stronger than `cap`.
-    pub(super) fn locks(&self, cap: Mode) -> Arc<Locks> {
-        let mode = self.spf_mode.unwrap_or(self.mode).min(cap);
-        Arc::new(Locks {
-            addresses: Addresses { subaddress_delimiters: "+".to_owned(), case_sensitive: false },
-            require_auth: Lock { mode: Mode::Off, settings: self.profile.require_auth() },
-            auth_match: Lock { mode: Mode::Off, settings: self.profile.auth_match() },
-            relay: Mode::Off,
-            spf: Lock { mode, settings: self.spf.clone() },
-            exceptions: self.exceptions.clone(),
-        })
-    }
-}
-
-/// The mode that a word names.
-pub(super) fn mode(problems: &mut Problems<'_>, word: &At<String>) -> Option<Mode> {
-    words::meaning(problems, word, "a mode", &Mode::NAMES)
+    [SETTINGS, addresses::SETTINGS, require_auth::SETTINGS, auth_match::SETTINGS, spf::SETTINGS]
+        .into_iter()
+        .flatten()
+        .copied()
 }
 
 /// The settings that no domain may change: their names, and where each is locked.
@@ -79,14 +31,17 @@ pub(super) struct Locked<'w>(Vec<(Id, Vec<&'w str>)>);
 
 impl<'w> Locked<'w> {
     pub(super) fn build(problems: &mut Problems<'_>, written: &'w [At<String>]) -> Self {
-        let names: Vec<(&str, ())> = settings().map(|name| (name, ())).collect();
         let mut locked = Vec::new();
         for word in written {
             if later::is_later_lock(&word.value) {
                 problems
                     .error(word.node, format!("there is no setting {} yet", quoted(&word.value)))
                     .hint(later::HINT);
-            } else if words::meaning(problems, word, "a setting of domains", &names).is_some() {
+            } else if !settings().any(|name| name == word.value) {
+                problems
+                    .error(word.node, format!("{} is not a setting of domains", quoted(&word.value)))
+                    .hint(suggest(&word.value));
+            } else {
                 let path: Vec<&str> = word.value.split('.').collect();
                 if !locked.iter().any(|(_, known)| *known == path) {
                     locked.push((word.node, path));
@@ -107,9 +62,11 @@ impl<'w> Locked<'w> {
                     .related(*node, "locked here");
             }
             // The mode of a domain is the mode of each of its locks.
-            if let (["spf"] | ["spf", "mode"], Some(mode)) = (path.as_slice(), &domain.value.settings.mode) {
+            if let ([lock] | [lock, "mode"], Some(mode)) = (path.as_slice(), &domain.value.settings.mode)
+                && LOCKS.contains(lock)
+            {
                 problems
-                    .error(mode.node, format!("this changes `spf.mode`, and `{name}` is locked"))
+                    .error(mode.node, format!("this changes `{lock}.mode`, and `{name}` is locked"))
                     .hint("set the mode of the other locks one by one")
                     .related(*node, "locked here");
             }
@@ -117,7 +74,31 @@ impl<'w> Locked<'w> {
     }
 }
 
-/// The hosted domains by name. `listed` come from files and say nothing of their own.
+/// The setting that was probably meant by one that is not there, or what there is in its place.
+fn suggest(word: &str) -> String {
+    let (above, last) = match word.rsplit_once('.') {
+        Some((above, last)) if settings().any(|name| name == above) => (format!("{above}."), last),
+        _ => (String::new(), word),
+    };
+    let known: Vec<&str> =
+        settings().filter_map(|name| name.strip_prefix(&above)).filter(|rest| !rest.contains('.')).collect();
+    match words::nearest(last, &known) {
+        Some(name) => format!("did you mean `{above}{name}`?"),
+        None => format!("one of: {above}{}", known.join(&format!(", {above}"))),
+    }
+}
+
+/// The hosted domains.
+pub(super) struct Hosted {
+    /// Their locks.
+    pub(super) locks: BTreeMap<Domain, Arc<Locks>>,
+    /// Those that follow another one, and which.
+    pub(super) aliases: BTreeMap<Domain, Domain>,
+    /// What asks for `auth_match` by address, in domains and in `defaults`.
+    pub(super) demands: BTreeSet<Id>,
+}
+
+/// The hosted domains. `listed` come from files and say nothing of their own.
 pub(super) fn build(
     problems: &mut Problems<'_>,
     host: &Host,
@@ -125,10 +106,11 @@ pub(super) fn build(
     defaults: &Inherited,
     locked: &Locked<'_>,
     (written, listed): (&Entries<Written>, Vec<Domain>),
-) -> BTreeMap<Domain, Arc<Locks>> {
+) -> Hosted {
     let inherited = defaults.locks(cap);
     let mut hosted: BTreeMap<Domain, Arc<Locks>> =
         listed.into_iter().map(|domain| (domain, Arc::clone(&inherited))).collect();
+    let mut demands: BTreeSet<Id> = defaults.demand(&inherited).into_iter().collect();
     let mut seen: HashMap<Domain, &At<String>> = HashMap::new();
     let mut aliases = Vec::new();
     for (key, entry) in &written.0 {
@@ -157,23 +139,38 @@ pub(super) fn build(
         let locks = if entry.value.settings == Settings::default() {
             Arc::clone(&inherited)
         } else {
-            defaults.merge(problems, host, &entry.value.settings).locks(cap)
+            let own = defaults.merge(problems, host, &entry.value.settings);
+            let locks = own.locks(cap);
+            demands.extend(own.demand(&locks));
+            locks
         };
         hosted.insert(domain, locks);
     }
-    add_aliases(problems, &mut hosted, aliases);
-    hosted
+    let aliases = add_aliases(problems, &mut hosted, aliases);
+    Hosted { locks: hosted, aliases, demands }
 }
 
 /// How many hosted domains are compared with one that is not, which may be a slip.
 const MOST_CANDIDATES: usize = 1000;
 
-/// Gives every alias the locks of the domain that it follows.
+/// ‘did you mean `x`?’, where the name of a hosted domain is that near.
+pub(super) fn nearest(
+    problems: &Problems<'_>,
+    hosted: &BTreeMap<Domain, Arc<Locks>>,
+    domain: &Domain,
+) -> Option<String> {
+    let candidates = if problems.room() > 0 { MOST_CANDIDATES } else { 0 };
+    let known: Vec<&str> = hosted.keys().take(candidates).map(Domain::as_str).collect();
+    words::nearest(domain.as_str(), &known).map(|name| format!("did you mean `{name}`?"))
+}
+
+/// Gives every alias the locks of the domain that it follows, and says which that is.
 fn add_aliases(
     problems: &mut Problems<'_>,
     hosted: &mut BTreeMap<Domain, Arc<Locks>>,
     aliases: Vec<(Domain, &At<String>)>,
-) {
+) -> BTreeMap<Domain, Domain> {
+    let mut follows = BTreeMap::new();
     let followed: HashMap<Domain, Option<Domain>> =
         aliases.iter().map(|(domain, target)| (domain.clone(), target.value.parse().ok())).collect();
     // A file may list an alias too; it is one all the same.
@@ -191,15 +188,14 @@ fn add_aliases(
                 _ => problem.hint("follow a domain that has settings of its own"),
             };
         } else if let Some(locks) = hosted.get(&target).cloned() {
-            hosted.insert(domain, locks);
+            hosted.insert(domain.clone(), locks);
+            follows.insert(domain, target);
         } else if !problems.has_gap_in(&["domains"]) && !problems.has_gap_in(&["domains_from"]) {
-            let candidates = if problems.room() > 0 { MOST_CANDIDATES } else { 0 };
-            let known: Vec<&str> = hosted.keys().take(candidates).map(Domain::as_str).collect();
-            let hint = match words::nearest(target.as_str(), &known) {
-                Some(name) => format!("did you mean `{name}`?"),
-                None => "add it to `domains`".to_owned(),
-            };
-            problems.error(text.node, format!("{target} is not a hosted domain")).hint(hint);
+            let hint = nearest(problems, hosted, &target);
+            problems
+                .error(text.node, format!("{target} is not a hosted domain"))
+                .hint(hint.unwrap_or_else(|| "add it to `domains`".to_owned()));
         }
     }
+    follows
 }

@@ -55,6 +55,13 @@ impl At<Written> {
             until: last_day.ok()?,
             note: note.clone(),
         };
+        if let Some(word) = self.value.lock.as_ref().filter(|_| exception.lock == Some(CheckId::Relay))
+            && problems.tree().path(word.node).first() == Some(&"domains")
+        {
+            problems
+                .warning(word.node, "this lifts nothing: `relay` is about domains that are not hosted")
+                .hint("move it to `defaults`");
+        }
         if let Some(text) = until.as_ref().filter(|_| exception.is_expired(host.today)) {
             problems
                 .warning(text.node, "this exception has expired")

@@ -3,29 +3,35 @@
 /// Settings, by their path; what holds for `defaults` holds for every domain.
 pub(super) const SETTINGS: &[&str] = &[
     "control",
-    "defaults.addresses",
-    "defaults.auth_match",
     "defaults.auto_responders",
     "defaults.bounces",
     "defaults.recipients",
-    "defaults.require_auth",
     "harvest",
-    "identities",
     "ledger",
     "metrics",
-    "relay",
     "shared",
 ];
 
 /// Values of settings that are there.
-pub(super) const VALUES: &[(&str, &str)] =
-    &[("domains_from", "postfix"), ("log.target", "journald"), ("trusted_networks", "postfix")];
+pub(super) const VALUES: &[(&str, &str)] = &[
+    ("domains_from", "postfix"),
+    ("identities.sources", "ldap"),
+    ("identities.sources", "sql"),
+    ("log.target", "journald"),
+    ("trusted_networks", "postfix"),
+];
 
 /// What is said about them.
 pub(super) const HINT: &str = "not in this version; remove it";
 
-/// Whether a setting comes later. `path` leads to it from the top of the file.
+/// Whether a setting comes later. `path` leads to it from the top of the file; what may be a word or a key, such as a
+/// source, is a value of the setting above it.
 pub(super) fn is_later(path: &[&str]) -> bool {
+    if let [above @ .., name] = path
+        && is_later_value(&above.join("."), name)
+    {
+        return true;
+    }
     let path = match path {
         ["domains", _, rest @ ..] => ["defaults"].iter().chain(rest).copied().collect::<Vec<_>>().join("."),
         path => path.join("."),
@@ -56,8 +62,25 @@ mod tests {
     const ACCEPTED: &[&str] = &[
         "authserv_id",
         "defaults",
+        "defaults.addresses",
+        "defaults.addresses.case_sensitive",
+        "defaults.addresses.subaddress_delimiters",
+        "defaults.auth_match",
+        "defaults.auth_match.header_from",
+        "defaults.auth_match.mail_from",
+        "defaults.auth_match.malformed_from",
+        "defaults.auth_match.mode",
+        "defaults.auth_match.resent",
+        "defaults.auth_match.sender",
+        "defaults.auth_match.subdomains",
         "defaults.exceptions",
         "defaults.mode",
+        "defaults.require_auth",
+        "defaults.require_auth.header_from",
+        "defaults.require_auth.lists",
+        "defaults.require_auth.mail_from",
+        "defaults.require_auth.mode",
+        "defaults.require_auth.unless_spf_pass",
         "defaults.spf",
         "defaults.spf.delete_incoming",
         "defaults.spf.explanation",
@@ -87,6 +110,10 @@ mod tests {
         "dns.servers",
         "dns.timeout",
         "domains_from",
+        "identities",
+        "identities.exempt_logins",
+        "identities.login_domain",
+        "identities.sources",
         "limits",
         "limits.connections",
         "limits.connections_per_peer",
@@ -104,6 +131,7 @@ mod tests {
         "log.target",
         "mode",
         "profile",
+        "relay",
         "trusted_authserv_ids",
         "trusted_forwarders",
         "trusted_networks",
@@ -136,11 +164,12 @@ mod tests {
             assert!(is_refused(&setting(path, "~")), "{path}");
         }
         for (path, value) in VALUES {
-            let list = ["domains_from", "trusted_networks"].contains(path);
+            let list = *path != "log.target";
             let value = if list { format!("[{value}]") } else { (*value).to_owned() };
             assert!(is_refused(&setting(path, &value)), "{path}: {value}");
         }
         assert!(is_refused("domains: { example.org: { recipients: {} } }"));
+        assert!(is_refused("identities: { sources: [{ ldap: { url: \"ldaps://ldap.example.org\" } }] }"));
     }
 
     #[test]
@@ -182,10 +211,13 @@ mod tests {
         paths(&Tree::read(&text).unwrap(), 0, &[], &mut found);
         found.sort_unstable();
         // It says of all locks at once that they take `mode`.
-        let listed = ACCEPTED.iter().chain(SETTINGS).filter(|path| **path != "defaults.spf.mode");
+        let of_lock = |path: &str| path.strip_prefix("defaults.").is_some_and(|lock| lock.contains(".mode"));
+        let listed = ACCEPTED.iter().chain(SETTINGS).filter(|path| !of_lock(path));
         let mut expected: Vec<&str> = listed.copied().collect();
         expected.sort_unstable();
         assert_eq!(found, expected);
+        // Beside the defaults it has examples: a domain with `auth_match` by address, which takes an identity source.
+        let text = text.replace("exempt_logins: []", "exempt_logins: [relay]");
         for problem in read(&text).problems {
             assert_eq!(problem.hint.as_deref(), Some(HINT), "{problem:?}");
         }

@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use jiff::civil::Date;
 
+mod addresses;
+mod auth_match;
 mod build;
 mod check;
 pub mod diagnostic;
@@ -17,11 +19,14 @@ mod document;
 mod domain_file;
 mod domains;
 mod exceptions;
+mod identities;
+mod inherited;
 mod later;
 mod listen;
 mod problems;
 mod profile;
 mod read;
+mod require_auth;
 mod source;
 mod spf;
 mod summary;
@@ -37,6 +42,7 @@ pub use profile::Profile;
 pub use summary::summary;
 
 use crate::lookup::dns;
+use crate::lookup::identities::SourceSettings;
 use crate::policy::Policy;
 use source::{Source, Unreadable};
 
@@ -58,6 +64,8 @@ pub struct Config {
     pub limits: Limits,
     /// The log.
     pub log: Log,
+    /// Where grants are found, in the order of asking.
+    pub identities: Vec<SourceSettings>,
     /// Files besides the configuration whose contents went into it.
     pub files: Vec<PathBuf>,
 }

@@ -61,10 +61,7 @@ impl Written {
     /// The settings that `inherited` become by what is written.
     pub(super) fn build(&self, problems: &mut Problems<'_>, inherited: &Settings) -> Settings {
         let no_mail = [("accept", false), ("reject", true)];
-        let reject_no_mail_domains = self
-            .no_mail_domains
-            .as_ref()
-            .and_then(|word| words::meaning(problems, word, "possible here", &no_mail))
+        let reject_no_mail_domains = words::choice(problems, self.no_mail_domains.as_ref(), &no_mail)
             .unwrap_or(inherited.reject_no_mail_domains);
         let reject_not_pass = match &self.reject_not_pass {
             Some(list) => list.iter().filter_map(|text| value::domain(problems, text)).collect(),

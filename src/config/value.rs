@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -133,6 +134,15 @@ pub(super) fn domain(problems: &mut Problems<'_>, text: &At<String>) -> Option<D
         }
     }
     domain
+}
+
+/// The path of a file or a folder; a relative one begins at `base`.
+pub(super) fn path(problems: &mut Problems<'_>, base: &Path, text: &At<String>) -> Option<PathBuf> {
+    if text.value.is_empty() || text.value.contains('\0') {
+        problems.error(text.node, format!("{} is not a path", quoted(&text.value)));
+        return None;
+    }
+    Some(base.join(&text.value))
 }
 
 /// An authserv-id (RFC 8601, 2.2), which we take as a token (RFC 2045, 5.1), as domain names are.

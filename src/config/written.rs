@@ -8,7 +8,7 @@ use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor, value::MapAcc
 
 use super::document::AT;
 use super::yaml::Id;
-use super::{exceptions, listen, spf};
+use super::{addresses, auth_match, exceptions, identities, listen, require_auth, spf};
 
 /// The whole file.
 #[derive(Default, Deserialize)]
@@ -24,9 +24,11 @@ pub(super) struct Written {
     pub(super) limits: Limits,
     pub(super) profile: Option<At<String>>,
     pub(super) defaults: Settings,
+    pub(super) relay: Option<At<String>>,
     pub(super) domains: Entries<Domain>,
     pub(super) domains_from: Vec<At<TextOr<DomainsFrom>>>,
     pub(super) locked: Vec<At<String>>,
+    pub(super) identities: identities::Written,
     pub(super) log: Log,
 }
 
@@ -81,6 +83,9 @@ pub(super) struct Log {
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Settings {
     pub(super) mode: Option<At<String>>,
+    pub(super) addresses: addresses::Written,
+    pub(super) require_auth: require_auth::Written,
+    pub(super) auth_match: auth_match::Written,
     pub(super) spf: spf::Written,
     pub(super) exceptions: Option<Vec<At<exceptions::Written>>>,
 }
@@ -99,13 +104,17 @@ pub(super) struct Domain {
 struct DomainKeys {
     alias_of: Option<At<String>>,
     mode: Option<At<String>>,
+    addresses: addresses::Written,
+    require_auth: require_auth::Written,
+    auth_match: auth_match::Written,
     spf: spf::Written,
     exceptions: Option<Vec<At<exceptions::Written>>>,
 }
 
 impl From<DomainKeys> for Domain {
-    fn from(DomainKeys { alias_of, mode, spf, exceptions }: DomainKeys) -> Self {
-        Self { alias_of, settings: Settings { mode, spf, exceptions } }
+    fn from(keys: DomainKeys) -> Self {
+        let DomainKeys { alias_of, mode, addresses, require_auth, auth_match, spf, exceptions } = keys;
+        Self { alias_of, settings: Settings { mode, addresses, require_auth, auth_match, spf, exceptions } }
     }
 }
 

@@ -34,6 +34,11 @@ impl Talk {
         Self { daemon, session, is_postfix, message: None }
     }
 
+    /// The client.
+    pub(super) fn client(&self) -> &Client {
+        &self.session.client
+    }
+
     /// Logs a decision and turns it into the answer.
     fn answer(&self, decision: &Decision, mut record: Record) -> Answer {
         let answer = match decision.verdict.reply() {
@@ -230,13 +235,14 @@ domains: { hosted: , other: { spf: { mode: monitor } } }
     }
 
     impl Stage {
-        fn new() -> Self {
+        async fn new() -> Self {
             let host =
                 Host { name: "mx".to_owned(), today: "2026-11-24".parse().unwrap(), has_group: |_| true };
-            let (config, _) = config::parse("test", CONFIGURATION, &host, Path::new("")).unwrap();
+            let (config, report) = config::parse("test", CONFIGURATION, &host, Path::new("")).unwrap();
+            let (snapshot, _) = Snapshot::new(&config, report).await.unwrap();
             let lines = Lines::default();
             let log = Log::start(LogFormat::Logfmt, lines.clone()).unwrap();
-            let snapshot = ArcSwap::from_pointee(Snapshot::new(&config).unwrap());
+            let snapshot = ArcSwap::from_pointee(snapshot);
             let connect = Connect {
                 client_name: "unknown".to_owned(),
                 address: "192.0.2.1".parse().ok(),
@@ -314,7 +320,7 @@ domains: { hosted: , other: { spf: { mode: monitor } } }
         ) {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
-                let (mut used, mut fresh) = (Stage::new(), Stage::new());
+                let (mut used, mut fresh) = (Stage::new().await, Stage::new().await);
                 for event in &before {
                     used.play(event).await;
                 }

@@ -64,7 +64,6 @@ where
     let mut sessions = JoinSet::new();
     let mut sockets = Vec::new();
     for (bound, begin) in listeners {
-        tracing::info!(address = %bound.address(), "listening");
         let (sender, receiver) = mpsc::channel(1);
         sockets.push((bound, sender));
         let closing = reached(&stage, Stage::Closing);

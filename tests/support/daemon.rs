@@ -63,7 +63,9 @@ impl Daemon {
         let all = Arc::clone(&written);
         std::thread::spawn(move || {
             for line in stderr.lines().map_while(Result::ok) {
-                *all.lock().unwrap() += &format!("{line}\n");
+                let mut all = all.lock().unwrap();
+                all.push_str(&line);
+                all.push('\n');
                 // A test that has ended reads no more lines, but the daemon must not meet a full pipe.
                 drop(sender.send(line));
             }
@@ -120,6 +122,7 @@ impl Daemon {
         }
     }
 
+    #[expect(clippy::unused_self, reason = "the daemon is what is waited for")]
     fn wait_until_ready(&self, notify: &UnixDatagram) {
         let mut state = [0; 4096];
         loop {
@@ -162,12 +165,11 @@ impl LogLine {
         let mut rest = line.trim();
         while !rest.is_empty() {
             let (key, value) = rest.split_once('=').filter(|(key, _)| !key.contains([' ', '"']))?;
-            let (value, after) = match value.strip_prefix('"') {
-                Some(quoted) => unquote(quoted)?,
-                None => {
-                    let end = value.find(' ').unwrap_or(value.len());
-                    (value[..end].to_owned(), &value[end..])
-                }
+            let (value, after) = if let Some(quoted) = value.strip_prefix('"') {
+                unquote(quoted)?
+            } else {
+                let end = value.find(' ').unwrap_or(value.len());
+                (value[..end].to_owned(), &value[end..])
             };
             fields.push((key.to_owned(), value));
             rest = after.trim_start();

@@ -1,4 +1,4 @@
-//! A private Postfix: its own configuration, queue and log in a temporary directory, listening on one loopback port.
+//! A private Postfix: its own configuration, queue and log in a temporary directory, listening on loopback ports.
 //!
 //! The machine's own instance is neither read nor touched. Clients on loopback may use XCLIENT, so a test can speak as
 //! any client address; a message is relayed to the [`Sink`](crate::sink::Sink) of the test.
@@ -6,23 +6,22 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::io::Write as _;
-use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-use std::sync::atomic::{AtomicU16, Ordering};
 
 use tempfile::TempDir;
 
-/// The name that the instance gives itself, and the authserv-id of the daemon beside it.
-pub(crate) const HOST_NAME: &str = "mx.local.test";
+use crate::host::{self, free_port};
+use crate::mta::{HOST_NAME, Mta, Service};
+use crate::smtp::Client;
+use crate::tls::Authority;
 
 /// Services that receive, queue and relay; nothing is chrooted, so absolute socket paths work.
 const MASTER_CF: &str = "\
 pickup   unix      n - n 60  1 pickup
 cleanup  unix      n - n -   0 cleanup
 qmgr     unix      n - n 300 1 qmgr
+tlsmgr   unix      - - n 1000? 1 tlsmgr
 rewrite  unix      - - n -   - trivial-rewrite
 proxymap unix      - - n -   - proxymap
 bounce   unix      - - n -   0 bounce
@@ -40,6 +39,8 @@ postlog  unix-dgram n - n -   1 postlogd
 pub(crate) struct Postfix {
     dir: TempDir,
     port: u16,
+    submission_port: u16,
+    authority: Authority,
 }
 
 /// What an instance is to be.
@@ -47,31 +48,14 @@ pub(crate) struct Builder {
     sink: u16,
     relay_domains: Vec<String>,
     milters: Vec<String>,
+    submission_milters: Vec<String>,
     main_cf: String,
 }
 
 impl Postfix {
-    /// Whether a private instance can be started here: Postfix is installed and we are root.
-    ///
-    /// Where it cannot, a line on the terminal says that the calling test was skipped, and why.
-    ///
-    /// # Panics
-    ///
-    /// Where it cannot and `LOCKDOWN_REQUIRE_SERVERS=1`: a run that must show everything fails instead of skipping.
+    /// Whether a private instance can be started here; if not, the calling test is [skipped](host::is_possible).
     pub(crate) fn is_available() -> bool {
-        let obstacle = if !nix::unistd::geteuid().is_root() {
-            "Postfix can only be started by root"
-        } else if program().is_none() {
-            "Postfix is not installed (packaging/setup installs it)"
-        } else {
-            return true;
-        };
-        assert!(std::env::var("LOCKDOWN_REQUIRE_SERVERS").as_deref() != Ok("1"), "{obstacle}");
-        let thread = std::thread::current();
-        let test = thread.name().unwrap_or("this test");
-        // Past the capture of the test harness, which swallows what a passing test prints.
-        writeln!(std::io::stderr(), "SKIPPED {test}: {obstacle}").expect("standard error is open");
-        false
+        host::is_possible(host::require_root().and_then(|()| host::program("postfix").map(drop)))
     }
 
     /// An instance that relays mail for `local.test` to the SMTP server on loopback port `sink`.
@@ -80,6 +64,7 @@ impl Postfix {
             sink,
             relay_domains: vec!["local.test".to_owned()],
             milters: Vec::new(),
+            submission_milters: Vec::new(),
             main_cf: String::new(),
         }
     }
@@ -97,6 +82,20 @@ impl Postfix {
     /// All that it has logged so far.
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.dir.path().join("maillog")).unwrap_or_default()
+    }
+}
+
+impl Mta for Postfix {
+    fn connect(&self, service: Service, attributes: &str) -> Client {
+        let port = match service {
+            Service::Exchange => self.port,
+            Service::Submission => self.submission_port,
+        };
+        Client::connect_as(port, attributes)
+    }
+
+    fn authority(&self) -> &Authority {
+        &self.authority
     }
 }
 
@@ -125,10 +124,24 @@ impl Builder {
         self
     }
 
+    /// Adds a milter to the submission service.
+    pub(crate) fn submission_milter(mut self, address: &str) -> Self {
+        self.submission_milters.push(format!("{{ {address}, default_action=tempfail }}"));
+        self
+    }
+
     /// Relays one more domain to the sink.
     pub(crate) fn relay_domain(mut self, domain: &str) -> Self {
         self.relay_domains.push(domain.to_owned());
         self
+    }
+
+    /// Lets clients log in, by a Dovecot SASL server on this Unix socket.
+    pub(crate) fn sasl(self, socket: &Path) -> Self {
+        self.main_cf(&format!(
+            "smtpd_sasl_auth_enable = yes\nsmtpd_sasl_type = dovecot\nsmtpd_sasl_path = {}",
+            socket.display()
+        ))
     }
 
     /// Adds lines to main.cf; the last setting of a parameter wins.
@@ -145,27 +158,44 @@ impl Builder {
     /// When Postfix does not start.
     pub(crate) fn start(self) -> Postfix {
         let dir = tempfile::Builder::new().prefix("lockdown-postfix.").tempdir().unwrap();
-        let port = free_port();
-        self.write(dir.path(), port);
-        let instance = Postfix { dir, port };
+        let (port, submission_port) = (free_port(), free_port());
+        let authority = Authority::new();
+        self.write(dir.path(), port, submission_port, &authority);
+        let instance = Postfix { dir, port, submission_port, authority };
         if let Err(trouble) = control(&instance.config_dir(), "start") {
             panic!("Postfix did not start: {trouble}");
         }
         instance
     }
 
-    fn write(&self, dir: &Path, port: u16) {
+    fn write(&self, dir: &Path, port: u16, submission_port: u16, authority: &Authority) {
         // Postfix serves as its own user and must be able to come this way.
         fs::set_permissions(dir, fs::Permissions::from_mode(0o755)).unwrap();
-        for name in ["etc", "queue", "data"] {
-            fs::create_dir(dir.join(name)).unwrap();
+        let etc = dir.join("etc");
+        for directory in [&etc, &dir.join("queue"), &dir.join("data")] {
+            fs::create_dir(directory).unwrap();
         }
         let owner =
             nix::unistd::User::from_name("postfix").unwrap().expect("Postfix has a user of this name");
         std::os::unix::fs::chown(dir.join("data"), Some(owner.uid.as_raw()), None).unwrap();
-        fs::write(dir.join("etc/main.cf"), self.main(dir)).unwrap();
-        fs::write(dir.join("etc/master.cf"), format!("127.0.0.1:{port} inet n - n - - smtpd\n{MASTER_CF}"))
-            .unwrap();
+        let tls = authority.certify_server(&etc);
+        let main = format!(
+            "{}smtpd_tls_security_level = may\nsmtpd_tls_ask_ccert = yes\n\
+             smtpd_tls_cert_file = {}\nsmtpd_tls_key_file = {}\nsmtpd_tls_CAfile = {}\n",
+            self.main(dir),
+            tls.certificate.display(),
+            tls.key.display(),
+            tls.authority.display(),
+        );
+        fs::write(etc.join("main.cf"), main).unwrap();
+        let services = format!(
+            "127.0.0.1:{port} inet n - n - - smtpd\n\
+             127.0.0.1:{submission_port} inet n - n - - smtpd\n\
+             \x20 -o smtpd_relay_restrictions=permit_sasl_authenticated,reject\n\
+             \x20 -o {{ smtpd_milters = {milters} }}\n",
+            milters = self.submission_milters.join(", "),
+        );
+        fs::write(etc.join("master.cf"), services + MASTER_CF).unwrap();
     }
 
     fn main(&self, dir: &Path) -> String {
@@ -188,7 +218,7 @@ impl Builder {
              default_transport = smtp:[127.0.0.1]:{sink}\n\
              alias_maps =\n\
              local_recipient_maps =\n\
-             smtpd_relay_restrictions = reject_unauth_destination\n\
+             smtpd_relay_restrictions = permit_sasl_authenticated, reject_unauth_destination\n\
              smtpd_authorized_xclient_hosts = 127.0.0.0/8\n\
              smtpd_milters = {milters}\n\
              milter_protocol = 6\n",
@@ -206,50 +236,7 @@ impl Builder {
     }
 }
 
-/// A loopback port that nobody uses, and that no caller in this process was given before.
-///
-/// It lies below the range from which the system takes ports for outgoing connections.
-pub(crate) fn free_port() -> u16 {
-    const FIRST: u16 = 10_000;
-    const COUNT: u16 = 20_000;
-    static DRAWN: AtomicU16 = AtomicU16::new(0);
-    let own = u16::try_from(std::process::id() % u32::from(COUNT)).expect("less than COUNT");
-    // Processes that run side by side have neighbouring ids; the stride spreads their ranges.
-    let start = u32::from(own) * 101;
-    for _ in 0..COUNT {
-        let step = start + u32::from(DRAWN.fetch_add(1, Ordering::Relaxed));
-        let port = FIRST + u16::try_from(step % u32::from(COUNT)).expect("less than COUNT");
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return port;
-        }
-    }
-    panic!("no free port on 127.0.0.1");
-}
-
-/// Where programs are looked for. An ordinary login has no sbin on its path, but postfix(1) lives there.
-fn search_path() -> Vec<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path)
-        .chain(["/usr/sbin", "/usr/bin", "/sbin", "/bin"].map(PathBuf::from))
-        .collect()
-}
-
-/// postfix(1), if it is installed.
-fn program() -> Option<PathBuf> {
-    search_path().into_iter().map(|directory| directory.join("postfix")).find(|program| program.is_file())
-}
-
 /// Runs a command of postfix(1) on the instance that `config_dir` describes.
-fn control(config_dir: &Path, command: &str) -> Result<(), String> {
-    let Output { status, stdout, stderr } = Command::new(program().ok_or("there is no postfix(1)")?)
-        .arg("-c")
-        .arg(config_dir)
-        .arg(command)
-        .env("PATH", std::env::join_paths(search_path()).expect("a path made of paths"))
-        .output()
-        .map_err(|error| error.to_string())?;
-    if status.success() {
-        return Ok(());
-    }
-    Err(format!("{status}: {}{}", String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr)))
+fn control(config_dir: &Path, action: &str) -> Result<(), String> {
+    host::run(host::command(&host::program("postfix")?).arg("-c").arg(config_dir).arg(action))
 }

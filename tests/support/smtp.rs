@@ -1,10 +1,17 @@
 //! An SMTP client for tests: one command at a time, every reply returned whole, and nothing corrected on the way.
 #![allow(dead_code, reason = "each test file uses its own part of the support")]
 
+use data_encoding::BASE64;
 use std::fmt;
 use std::io::{BufRead, BufReader, Write};
-use std::net::TcpStream;
+use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::sync::Arc;
 use std::time::Duration;
+
+use rustls::ClientConfig;
+use socket2::{Domain, Socket, Type};
+
+use crate::tls::Stream;
 
 /// How long a reply may take: above the daemon's own limit for a decision.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -29,19 +36,38 @@ impl fmt::Display for Reply {
     }
 }
 
+/// How a password is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mechanism {
+    /// RFC 4616.
+    Plain,
+    /// Never a standard, and what many clients use.
+    Login,
+}
+
 /// A connection to an SMTP server on loopback.
 pub(crate) struct Client {
-    input: BufReader<TcpStream>,
-    output: TcpStream,
+    stream: BufReader<Stream>,
 }
 
 impl Client {
     /// Connects and takes the greeting.
     pub(crate) fn connect(port: u16) -> Self {
-        let output = TcpStream::connect(("127.0.0.1", port)).unwrap();
-        output.set_read_timeout(Some(PATIENCE)).unwrap();
-        output.set_nodelay(true).unwrap();
-        let mut client = Self { input: BufReader::new(output.try_clone().unwrap()), output };
+        Self::greeted(TcpStream::connect(("127.0.0.1", port)).unwrap())
+    }
+
+    /// Connects from this address, which must be one of the host, and takes the greeting.
+    pub(crate) fn connect_from(source: IpAddr, server: SocketAddr) -> Self {
+        let socket = Socket::new(Domain::for_address(server), Type::STREAM, None).unwrap();
+        socket.bind(&SocketAddr::new(source, 0).into()).unwrap();
+        socket.connect(&server.into()).unwrap();
+        Self::greeted(TcpStream::from(socket))
+    }
+
+    fn greeted(stream: TcpStream) -> Self {
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_nodelay(true).unwrap();
+        let mut client = Self { stream: BufReader::new(Stream::Plain(stream)) };
         client.expect_reply("220", "greeting");
         client
     }
@@ -67,6 +93,30 @@ impl Client {
     /// `EHLO name`.
     pub(crate) fn ehlo(&mut self, name: &str) -> Reply {
         self.command(&format!("EHLO {name}"))
+    }
+
+    /// Sends STARTTLS and goes on in TLS. The session begins anew: EHLO is the caller's.
+    pub(crate) fn start_tls(&mut self, config: &Arc<ClientConfig>) {
+        self.send(b"STARTTLS\r\n");
+        self.expect_reply("220", "STARTTLS");
+        self.stream = BufReader::new(self.stream.get_ref().secure(config));
+    }
+
+    /// Logs in (RFC 4954) and returns the last reply.
+    pub(crate) fn log_in(&mut self, mechanism: Mechanism, login: &str, password: &str) -> Reply {
+        match mechanism {
+            Mechanism::Plain => self.command(&format!(
+                "AUTH PLAIN {}",
+                BASE64.encode(format!("\0{login}\0{password}").as_bytes())
+            )),
+            Mechanism::Login => {
+                self.send(b"AUTH LOGIN\r\n");
+                self.expect_reply("334", "AUTH LOGIN");
+                self.send(format!("{}\r\n", BASE64.encode(login.as_bytes())).as_bytes());
+                self.expect_reply("334", "the login");
+                self.command(&BASE64.encode(password.as_bytes()))
+            }
+        }
     }
 
     /// `MAIL FROM:<address>`; the null reverse-path is the empty string.
@@ -100,7 +150,7 @@ impl Client {
 
     /// Sends octets as they are.
     pub(crate) fn send(&mut self, octets: &[u8]) {
-        self.output.write_all(octets).unwrap();
+        self.stream.get_mut().write_all(octets).unwrap();
     }
 
     /// Takes the next reply. A closed connection is a reply without lines.
@@ -108,7 +158,7 @@ impl Client {
         let mut lines = Vec::new();
         loop {
             let mut line = String::new();
-            if self.input.read_line(&mut line).expect("the server answers in time") == 0 {
+            if self.stream.read_line(&mut line).expect("the server answers in time") == 0 {
                 return Reply { lines };
             }
             let is_last = line.as_bytes().get(3) != Some(&b'-');

@@ -5,6 +5,10 @@
 //!
 //! ```text
 //! client ADDR=192.0.2.66 NAME=mail.fail.example        a new connection as this client (XCLIENT attributes)
+//! submission ADDR=192.0.2.66                           the same to the submission service
+//! starttls                                             STARTTLS; EHLO follows
+//! starttls ceo@example.org                             the same with a client certificate for this address
+//! login alice@example.org                              logs in by AUTH PLAIN, or another mechanism: `… LOGIN`
 //! > RCPT TO:<info@local.test>                          what it sends
 //! < 550 5.7.23 * (ref {ref})                           the last line of the reply
 //! message                                              DATA with the indented lines; the reply follows
@@ -24,15 +28,16 @@
 use std::collections::HashMap;
 
 use crate::daemon::{Daemon, LogLine};
+use crate::mta::{Mta, PASSWORD, Service};
 use crate::sink::{Delivered, Sink};
-use crate::smtp::Client;
+use crate::smtp::{Client, Mechanism};
 
-/// Plays a story against the SMTP server on `port`, whose milter is `daemon` and whose next hop is `sink`.
+/// Plays a story against a mail system whose milter is `daemon` and whose next hop is `sink`.
 ///
 /// # Panics
 ///
 /// At the first line of the story that does not come true, and when more was decided or delivered than it tells.
-pub(crate) fn play(story: &str, port: u16, daemon: Daemon, sink: &Sink) {
+pub(crate) fn play(story: &str, mta: &dyn Mta, daemon: Daemon, sink: &Sink) {
     let mut lines = Lines { story, next: 0 };
     let mut references = HashMap::new();
     let mut client = None;
@@ -41,15 +46,28 @@ pub(crate) fn play(story: &str, port: u16, daemon: Daemon, sink: &Sink) {
         let place = format!("line {}: {line}", lines.next);
         let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
         match word {
-            "client" => {
-                client = Some(Client::connect_as(port, rest));
+            "client" | "submission" => {
+                let service = if word == "client" { Service::Exchange } else { Service::Submission };
+                client = Some(mta.connect(service, rest));
                 references = HashMap::new();
             }
-            ">" => reply = Some(client.as_mut().expect("a client line comes first").command(rest)),
-            "message" => {
-                let message = lines.block();
-                reply = Some(client.as_mut().expect("a client line comes first").data(&message));
+            "starttls" => {
+                let authority = mta.authority();
+                let config =
+                    if rest.is_empty() { authority.client() } else { authority.certified_client(rest) };
+                connected(&mut client).start_tls(&config);
             }
+            "login" => {
+                let (login, mechanism) = match rest.split_once(' ') {
+                    None => (rest, Mechanism::Plain),
+                    Some((login, "LOGIN")) => (login, Mechanism::Login),
+                    Some(_) => panic!("{place}\n  names no mechanism"),
+                };
+                let reply = connected(&mut client).log_in(mechanism, login, PASSWORD);
+                assert_eq!(reply.code(), 235, "{place}\n  but: {reply}");
+            }
+            ">" => reply = Some(connected(&mut client).command(rest)),
+            "message" => reply = Some(connected(&mut client).data(&lines.block())),
             "<" => {
                 let reply = reply.take().expect("something was sent");
                 let last = reply.lines.last().map_or("(connection closed)", String::as_str);
@@ -63,6 +81,10 @@ pub(crate) fn play(story: &str, port: u16, daemon: Daemon, sink: &Sink) {
     drop(client);
     assert_eq!(daemon.stop(), [], "decisions that the story does not tell");
     assert_eq!(sink.surplus(), None, "a message that the story does not tell");
+}
+
+fn connected(client: &mut Option<Client>) -> &mut Client {
+    client.as_mut().expect("a client line comes first")
 }
 
 fn check_log(expected: &str, line: &LogLine, references: &mut HashMap<String, String>, place: &str) {

@@ -1,0 +1,220 @@
+//! Who may send as what: logins and sources of grants as written, and what they mean.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::diagnostic::{quoted, visible};
+use super::problems::{Problems, Spot};
+use super::written::{At, TextOr};
+use super::yaml::Id;
+use super::{domains, later, value, words};
+use crate::check::Mode;
+use crate::check::auth_match::Axis;
+use crate::lookup::identities::SourceSettings;
+use crate::mail::Domain;
+use crate::policy::Policy;
+
+/// `identities` as written.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Written {
+    login_domain: Option<At<String>>,
+    sources: Vec<At<TextOr<WrittenSource>>>,
+    exempt_logins: Vec<At<String>>,
+}
+
+/// A source in its long form.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct WrittenSource {
+    file: Option<At<String>>,
+    postfix_sender_login_maps: WrittenPostfix,
+    postfix_aliases: WrittenPostfix,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct WrittenPostfix {
+    config_dir: Option<At<String>>,
+}
+
+/// The keys of a source in its long form, one for each kind.
+const KINDS: [&str; 3] = ["file", "postfix_sender_login_maps", "postfix_aliases"];
+
+impl Written {
+    /// The domain of logins that name none.
+    pub(super) fn login_domain(&self, problems: &mut Problems<'_>) -> Option<Domain> {
+        self.login_domain.as_ref().and_then(|text| value::domain(problems, text))
+    }
+
+    /// The logins that may send as anything.
+    pub(super) fn exempt_logins(&self, problems: &mut Problems<'_>) -> Vec<String> {
+        let mut logins = Vec::new();
+        for text in &self.exempt_logins {
+            if text.value.is_empty() {
+                problems.error(text.node, "an empty text is no login").hint("remove it");
+            } else if !logins.contains(&text.value) {
+                logins.push(text.value.clone());
+            }
+        }
+        logins
+    }
+
+    /// The sources of grants. Relative paths begin at `base`.
+    pub(super) fn sources(&self, problems: &mut Problems<'_>, base: &Path) -> Vec<SourceSettings> {
+        let mut sources: Vec<(Id, SourceSettings)> = Vec::new();
+        for item in &self.sources {
+            let source = match &item.value {
+                TextOr::Text(word) => short_form(problems, item.node, word),
+                TextOr::Map(written) => written.build(problems, base, item.node),
+            };
+            let Some(source) = source else { continue };
+            match sources.iter().find(|(_, other)| *other == source) {
+                Some((first, _)) => {
+                    problems
+                        .error(item.node, "this source is there already")
+                        .hint("remove one of the two")
+                        .related(*first, "the first one");
+                }
+                None => sources.push((item.node, source)),
+            }
+        }
+        sources.into_iter().map(|(_, source)| source).collect()
+    }
+
+    /// Complains about what the locks ask of logins and `identities` cannot give. `demands` are the settings that ask
+    /// for `auth_match` by address.
+    pub(super) fn check(&self, problems: &mut Problems<'_>, policy: &Policy, demands: &BTreeSet<Id>) {
+        if problems.has_gap_in(&["identities"]) {
+            return;
+        }
+        if self.sources.is_empty() && self.exempt_logins.is_empty() {
+            for &demand in demands {
+                problems
+                    .error(demand, "`auth_match` by address: nobody could send as anything but the login itself")
+                    .hint(
+                        "name a source of grants in `identities.sources`, or set `mail_from`, `header_from` and \
+                         `sender` of `auth_match` to `domain`",
+                    );
+            }
+        }
+        match (&self.login_domain, &policy.site.login_domain) {
+            (Some(text), Some(domain)) => check_login_domain(problems, policy, text, domain),
+            (None, _) if !problems.has_errors() => warn_of_bare_logins(problems, policy),
+            _ => {}
+        }
+    }
+}
+
+/// A domain that is not hosted is a slip more often than not.
+fn check_login_domain(problems: &mut Problems<'_>, policy: &Policy, text: &At<String>, domain: &Domain) {
+    if policy.hosted.contains_key(domain)
+        || problems.has_gap_in(&["domains"])
+        || problems.has_gap_in(&["domains_from"])
+    {
+        return;
+    }
+    let hint = domains::nearest(problems, &policy.hosted, domain);
+    let warning = problems.warning(text.node, format!("{domain} is not a hosted domain"));
+    warning.hint(hint.unwrap_or_else(|| "logins without a domain will be judged by `defaults`".to_owned()));
+}
+
+/// A login without a domain is nobody's: the locks of `defaults` judge it, and it has no address to match.
+fn warn_of_bare_logins(problems: &mut Problems<'_>, policy: &Policy) {
+    let lock = &policy.defaults.auth_match;
+    let axes = [lock.settings.mail_from, lock.settings.header_from, lock.settings.sender];
+    if lock.mode == Mode::Off || axes.iter().all(|axis| *axis == Axis::None) {
+        return;
+    }
+    let key = problems.tree().find(0, &["identities"]);
+    let mut independent = policy.hosted.keys().filter(|domain| !policy.site.aliases.contains_key(domain));
+    let hint = match (independent.next(), independent.next()) {
+        (Some(only), None) => format!("set `identities.login_domain: {only}`"),
+        _ => "set `identities.login_domain`".to_owned(),
+    };
+    problems
+        .warning(
+            key.map_or(Spot::Whole, |(key, _)| key.into()),
+            "a login without a domain, such as `alice`, has no address of its own for `auth_match`",
+        )
+        .hint(hint);
+}
+
+impl WrittenSource {
+    fn build(&self, problems: &mut Problems<'_>, base: &Path, node: Id) -> Option<SourceSettings> {
+        let tree = problems.tree();
+        let keys: Vec<(&str, Id)> =
+            KINDS.into_iter().filter_map(|kind| Some((kind, tree.find(node, &[kind])?.0))).collect();
+        match keys.as_slice() {
+            // What could not be read may have named it.
+            _ if problems.has_gap(node) => None,
+            [] => {
+                problems.error(node, "this source names nothing").hint(HINT);
+                None
+            }
+            [("postfix_sender_login_maps", _)] => {
+                let config_dir = self.postfix_sender_login_maps.config_dir(problems, base)?;
+                Some(SourceSettings::PostfixSenderLoginMaps { config_dir })
+            }
+            [("postfix_aliases", _)] => {
+                let config_dir = self.postfix_aliases.config_dir(problems, base)?;
+                Some(SourceSettings::PostfixAliases { config_dir })
+            }
+            [(_, key)] => {
+                let Some(path) = &self.file else {
+                    problems.error(*key, "this source names no file").hint(HINT);
+                    return None;
+                };
+                value::path(problems, base, path).map(SourceSettings::File)
+            }
+            [(_, first), (_, second), ..] => {
+                problems
+                    .error(*second, "a source is one thing only")
+                    .hint("make it two items of the list")
+                    .related(*first, "the other one");
+                None
+            }
+        }
+    }
+}
+
+impl WrittenPostfix {
+    /// The folder, where one is named; nothing at all where its name cannot be used.
+    #[expect(clippy::option_option, reason = "outer: is it usable; inner: is it there")]
+    fn config_dir(&self, problems: &mut Problems<'_>, base: &Path) -> Option<Option<PathBuf>> {
+        match &self.config_dir {
+            Some(path) => value::path(problems, base, path).map(Some),
+            None => Some(None),
+        }
+    }
+}
+
+/// How sources are written.
+const HINT: &str = "write `file: PATH`, `postfix_sender_login_maps` or `postfix_aliases`";
+
+/// A source that is one word.
+fn short_form(problems: &mut Problems<'_>, node: Id, word: &str) -> Option<SourceSettings> {
+    match word {
+        "postfix_sender_login_maps" => {
+            return Some(SourceSettings::PostfixSenderLoginMaps { config_dir: None });
+        }
+        "postfix_aliases" => return Some(SourceSettings::PostfixAliases { config_dir: None }),
+        "file" => {
+            problems.error(node, "this source names no file").hint(HINT);
+        }
+        word if later::is_later_value("identities.sources", word) => {
+            problems.error(node, format!("identities from {} come later", quoted(word))).hint(later::HINT);
+        }
+        word => {
+            let hint = if word.contains('/') {
+                format!("write `file: {}`", visible(word, 80))
+            } else {
+                words::suggest(word, "known here:", &KINDS)
+            };
+            problems.error(node, format!("{} is not a source of identities", quoted(word))).hint(hint);
+        }
+    }
+    None
+}

@@ -1,0 +1,120 @@
+//! Inheritance: what `defaults` starts from, hands down to domains, and becomes there.
+
+use std::sync::Arc;
+
+use super::problems::Problems;
+use super::written::{At, Settings};
+use super::yaml::Id;
+use super::{Host, Profile, exceptions, words};
+use crate::check::addresses::Addresses;
+use crate::check::auth_match::Axis;
+use crate::check::exception::Exception;
+use crate::check::{Lock, Locks, Mode, auth_match, require_auth, spf};
+
+/// What a domain, or `defaults`, has and hands down.
+#[derive(Clone)]
+pub(super) struct Inherited {
+    mode: Mode,
+    addresses: Addresses,
+    require_auth: Inheritable<require_auth::Settings>,
+    auth_match: Inheritable<auth_match::Settings>,
+    /// What asks for `auth_match` by address, where something does.
+    demand: Option<Id>,
+    relay: Mode,
+    spf: Inheritable<spf::Settings>,
+    exceptions: Vec<Exception>,
+}
+
+/// A lock on its way down.
+#[derive(Clone)]
+struct Inheritable<S> {
+    /// The mode of the lock itself; it goes before the general one.
+    mode: Option<Mode>,
+    settings: S,
+}
+
+impl<S: Clone> Inheritable<S> {
+    fn new(settings: S) -> Self {
+        Self { mode: None, settings }
+    }
+
+    /// The lock on the next level, which may have a general mode and one for the lock.
+    fn next(&self, general: Option<Mode>, own: Option<Mode>, settings: S) -> Self {
+        // The most specific mode wins: a domain's own goes before that of the lock in `defaults`.
+        let inherited = if general.is_some() { None } else { self.mode };
+        Self { mode: own.or(inherited), settings }
+    }
+
+    fn lock(&self, general: Mode, cap: Mode) -> Lock<S> {
+        Lock { mode: self.mode.unwrap_or(general).min(cap), settings: self.settings.clone() }
+    }
+}
+
+impl Inherited {
+    /// What `defaults` inherits. `word` names the profile in the file.
+    pub(super) fn from_profile(profile: Profile, word: Option<Id>) -> Self {
+        Self {
+            mode: Mode::Enforce,
+            addresses: Addresses::standard(),
+            require_auth: Inheritable::new(profile.require_auth()),
+            auth_match: Inheritable::new(profile.auth_match()),
+            demand: word,
+            relay: Mode::Off,
+            spf: Inheritable::new(profile.spf()),
+            exceptions: Vec::new(),
+        }
+    }
+
+    /// What this becomes by the settings of the next level. Lists are replaced, maps merged key by key.
+    pub(super) fn merge(&self, problems: &mut Problems<'_>, host: &Host, written: &Settings) -> Self {
+        let [general, require_auth, auth_match, spf] =
+            [&written.mode, &written.require_auth.mode, &written.auth_match.mode, &written.spf.mode]
+                .map(|word| word.as_ref().and_then(|word| mode(problems, word)));
+        let auth_settings = written.require_auth.build(problems, &self.require_auth.settings);
+        let match_settings = written.auth_match.build(problems, &self.auth_match.settings);
+        let spf_settings = written.spf.build(problems, &self.spf.settings);
+        Self {
+            mode: general.unwrap_or(self.mode),
+            addresses: written.addresses.build(problems, &self.addresses),
+            require_auth: self.require_auth.next(general, require_auth, auth_settings),
+            auth_match: self.auth_match.next(general, auth_match, match_settings),
+            demand: written.auth_match.demand().or(self.demand),
+            relay: self.relay,
+            spf: self.spf.next(general, spf, spf_settings),
+            exceptions: match &written.exceptions {
+                Some(list) => exceptions::build(problems, host, list),
+                None => self.exceptions.clone(),
+            },
+        }
+    }
+
+    /// The same with strangers' mail for strangers refused, in the mode that everything has here.
+    pub(super) fn denying_relay(self) -> Self {
+        Self { relay: self.mode, ..self }
+    }
+
+    /// The locks, none stronger than `cap`.
+    pub(super) fn locks(&self, cap: Mode) -> Arc<Locks> {
+        Arc::new(Locks {
+            addresses: self.addresses.clone(),
+            require_auth: self.require_auth.lock(self.mode, cap),
+            auth_match: self.auth_match.lock(self.mode, cap),
+            relay: self.relay.min(cap),
+            spf: self.spf.lock(self.mode, cap),
+            exceptions: self.exceptions.clone(),
+        })
+    }
+
+    /// What in the file asks for `auth_match` by address, where these locks do.
+    pub(super) fn demand(&self, locks: &Locks) -> Option<Id> {
+        let auth_match::Settings { mail_from, header_from, sender, .. } = locks.auth_match.settings;
+        let asks =
+            locks.auth_match.mode != Mode::Off && [mail_from, header_from, sender].contains(&Axis::Address);
+        self.demand.filter(|_| asks)
+    }
+}
+
+/// The mode that a word names.
+pub(super) fn mode(problems: &mut Problems<'_>, word: &At<String>) -> Option<Mode> {
+    words::meaning(problems, word, "a mode", &Mode::NAMES)
+}

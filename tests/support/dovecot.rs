@@ -1,0 +1,96 @@
+//! A private Dovecot that does one thing: it tells Postfix whether a login and a password belong together.
+#![allow(dead_code, reason = "each test file uses its own part of the support")]
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+use crate::host;
+use crate::mta::PASSWORD;
+
+/// A running SASL server (`auth` service) without any mail protocol, stopped when dropped.
+pub(crate) struct Dovecot {
+    dir: TempDir,
+}
+
+impl Dovecot {
+    /// Whether one can be started here; if not, the calling test is [skipped](host::is_possible).
+    pub(crate) fn is_available() -> bool {
+        host::is_possible(host::require_root().and_then(|()| host::program("dovecot").map(drop)))
+    }
+
+    /// Starts a server that knows these logins and returns when it listens.
+    ///
+    /// # Panics
+    ///
+    /// When Dovecot does not start.
+    pub(crate) fn start(logins: &[&str]) -> Self {
+        let dir = tempfile::Builder::new().prefix("lockdown-dovecot.").tempdir().unwrap();
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let passwords: String = logins.iter().map(|login| format!("{login}:{{PLAIN}}{PASSWORD}\n")).collect();
+        fs::write(dir.path().join("passwd"), passwords).unwrap();
+        fs::write(dir.path().join("dovecot.conf"), configuration(dir.path())).unwrap();
+        let server = Self { dir };
+        // The command ends when the server, which goes on in the background, has opened its sockets.
+        if let Err(trouble) = server.run("dovecot", &[]) {
+            panic!("Dovecot did not start: {trouble}");
+        }
+        server
+    }
+
+    /// Where Postfix asks (`smtpd_sasl_path`).
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.dir.path().join("run/auth-smtp")
+    }
+
+    fn run(&self, program: &str, arguments: &[&str]) -> Result<(), String> {
+        let configuration = self.dir.path().join("dovecot.conf");
+        host::run(host::command(&host::program(program)?).arg("-c").arg(configuration).args(arguments))
+    }
+}
+
+impl Drop for Dovecot {
+    fn drop(&mut self) {
+        if let Err(trouble) = self.run("doveadm", &["stop"]) {
+            eprintln!("Dovecot did not stop: {trouble}");
+        }
+        if std::thread::panicking() {
+            let log = fs::read_to_string(self.dir.path().join("log")).unwrap_or_default();
+            eprintln!("--- Dovecot log\n{log}");
+        }
+    }
+}
+
+fn configuration(dir: &Path) -> String {
+    let dir = dir.display();
+    format!(
+        "base_dir = {dir}/run
+state_dir = {dir}/state
+log_path = {dir}/log
+protocols =
+ssl = no
+auth_mechanisms = plain login
+disable_plaintext_auth = no
+auth_username_chars =
+auth_verbose = yes
+passdb {{
+  driver = passwd-file
+  args = scheme=PLAIN username_format=%u {dir}/passwd
+}}
+userdb {{
+  driver = static
+  args = uid=65534 gid=65534 home=/nonexistent
+}}
+service auth {{
+  unix_listener auth-smtp {{
+    mode = 0666
+  }}
+}}
+service stats {{
+  chroot =
+}}
+"
+    )
+}
