@@ -34,6 +34,11 @@ impl Talk {
         Self { daemon, session, is_postfix, message: None }
     }
 
+    /// The client.
+    pub(super) fn client(&self) -> &Client {
+        &self.session.client
+    }
+
     /// Logs a decision and turns it into the answer.
     fn answer(&self, decision: &Decision, mut record: Record) -> Answer {
         let answer = match decision.verdict.reply() {
@@ -134,21 +139,18 @@ impl Message {
 /// The reverse-path. Postfix's macro holds it in canonical form, as the queue will have it; that of Sendmail may hold
 /// the place a local sender's mail is delivered to, so there the client's own words count.
 fn reverse_path(mail: &Mail, is_postfix: bool) -> ReversePath {
-    let said = ReversePath::parse(&mail.argument);
-    match mail.address.as_deref().filter(|_| is_postfix).map(ReversePath::parse) {
-        None => said,
-        // Who says one thing to us and another to the queue is neither.
-        Some(meant) if (meant == ReversePath::Null) != (said == ReversePath::Null) => {
-            ReversePath::Malformed(mail.argument.clone())
-        }
-        Some(meant) => meant,
+    match mail.address.as_deref().filter(|_| is_postfix) {
+        Some(canonical) => ReversePath::settle(&mail.argument, canonical),
+        None => ReversePath::parse(&mail.argument),
     }
 }
 
-/// The forward-path, read by the same rule as the reverse-path.
+/// The forward-path, by the same rule as the reverse-path.
 fn forward_path(rcpt: &Rcpt, is_postfix: bool) -> ForwardPath {
-    let canonical = rcpt.address.as_deref().filter(|address| is_postfix && !address.is_empty());
-    ForwardPath::parse(canonical.unwrap_or(&rcpt.argument))
+    match rcpt.address.as_deref().filter(|address| is_postfix && !address.is_empty()) {
+        Some(canonical) => ForwardPath::settle(&rcpt.argument, canonical),
+        None => ForwardPath::parse(&rcpt.argument),
+    }
 }
 
 fn draw_reference() -> String {
@@ -230,13 +232,14 @@ domains: { hosted: , other: { spf: { mode: monitor } } }
     }
 
     impl Stage {
-        fn new() -> Self {
+        async fn new() -> Self {
             let host =
                 Host { name: "mx".to_owned(), today: "2026-11-24".parse().unwrap(), has_group: |_| true };
-            let (config, _) = config::parse("test", CONFIGURATION, &host, Path::new("")).unwrap();
+            let (config, report) = config::parse("test", CONFIGURATION, &host, Path::new("")).unwrap();
+            let (snapshot, _) = Snapshot::new(&config, report).await.unwrap();
             let lines = Lines::default();
             let log = Log::start(LogFormat::Logfmt, lines.clone()).unwrap();
-            let snapshot = ArcSwap::from_pointee(Snapshot::new(&config).unwrap());
+            let snapshot = ArcSwap::from_pointee(snapshot);
             let connect = Connect {
                 client_name: "unknown".to_owned(),
                 address: "192.0.2.1".parse().ok(),
@@ -314,7 +317,7 @@ domains: { hosted: , other: { spf: { mode: monitor } } }
         ) {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
-                let (mut used, mut fresh) = (Stage::new(), Stage::new());
+                let (mut used, mut fresh) = (Stage::new().await, Stage::new().await);
                 for event in &before {
                     used.play(event).await;
                 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     /// The source, as the configuration names it; empty until the source is known.
-    pub source: String,
+    pub source: &'static str,
     /// Where it is, if it is in a file.
     pub place: Option<Place>,
     /// What is wrong.
@@ -30,7 +30,7 @@ pub struct Place {
 impl Problem {
     /// A problem of which nothing is known but what is wrong.
     pub(crate) fn new(message: impl Into<String>) -> Self {
-        Self { source: String::new(), place: None, message: message.into(), hint: None }
+        Self { source: "", place: None, message: message.into(), hint: None }
     }
 
     /// The same with what to do about it.
@@ -57,11 +57,9 @@ impl Problem {
 
     /// The same of a source, unless the source is known already.
     #[must_use]
-    pub(crate) fn of(mut self, source: &str) -> Self {
-        if self.source.is_empty() {
-            source.clone_into(&mut self.source);
-        }
-        self
+    pub(crate) fn of(self, source: &'static str) -> Self {
+        let source = if self.source.is_empty() { source } else { self.source };
+        Self { source, ..self }
     }
 }
 

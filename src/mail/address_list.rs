@@ -249,6 +249,13 @@ impl<'t> Parser<'t> {
         }
         let local_part = join_local_part(local_part)?;
         let domain = self.domain()?;
+        // RFC 2047, 5 forbids encoded-words here, and some readers decode them; they may reach across dots and the at sign.
+        let begun = local_part.find("=?").map(|at| &local_part[at + 2..]);
+        let encoded = begun.is_some_and(|rest| rest.contains("?=") || domain.contains("?="))
+            || domain.split_once("=?").is_some_and(|(_, rest)| rest.contains("?="));
+        if encoded {
+            return Err(Ambiguity::EncodedWord);
+        }
         if self.authors.len() == MAX_MAILBOXES {
             return Err(Ambiguity::TooMany);
         }
@@ -314,9 +321,6 @@ fn join_local_part(tokens: &[Token]) -> Result<String, Ambiguity> {
 
 /// Refuses, inside an address, what some readers would turn into something else.
 fn check_characters(text: &str) -> Result<(), Ambiguity> {
-    if text.contains("=?") {
-        return Err(Ambiguity::EncodedWord);
-    }
     let syntax = |c: char| c.is_ascii() && !is_atom(c) && c != '.';
     let disguised = |c: char| !c.is_ascii() && (c == '\u{fffd}' || std::iter::once(c).nfkc().any(syntax));
     if text.contains(disguised) { Err(Ambiguity::Character) } else { Ok(()) }

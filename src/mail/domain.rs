@@ -49,13 +49,13 @@ impl FromStr for Domain {
             return Err(DomainError::Literal(text.to_owned()));
         }
         let invalid = || DomainError::Invalid(text.to_owned());
-        // UTS 46 as the DNS knows names: underscores and the like are allowed, lengths are checked.
         let ascii =
             idna::domain_to_ascii_cow(name.as_bytes(), idna::AsciiDenyList::EMPTY).map_err(|_| invalid())?;
-        let carried_by_smtp = |octet: u8| octet.is_ascii_graphic() && !b"@<>()[]\\,;:\"%!".contains(&octet);
+        // Letters, digits and hyphens (RFC 1123, 2.1), and the underscore, which many a name has all the same.
+        let host_name = |octet: u8| octet.is_ascii_alphanumeric() || b"-_.".contains(&octet);
         let sound = ascii.len() <= 253
             && ascii.split('.').all(|label| (1..=63).contains(&label.len()))
-            && ascii.bytes().all(carried_by_smtp);
+            && ascii.bytes().all(host_name);
         if sound { Ok(Self(ascii.into_owned())) } else { Err(invalid()) }
     }
 }

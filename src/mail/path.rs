@@ -51,6 +51,13 @@ impl Mailbox {
     pub fn domain(&self) -> &Domain {
         &self.domain
     }
+
+    /// Whether the MTA cannot have made `canonical` of this: another domain, though this one is spelled out. The percent
+    /// hack and bang paths spell out a domain that MTAs rewrite, and a host name alone is completed.
+    fn contradicts(&self, canonical: &Self) -> bool {
+        let spelled_out = self.domain.as_str().contains('.') && !self.local_part.contains(['%', '!']);
+        spelled_out && self.domain != canonical.domain
+    }
 }
 
 impl FromStr for Mailbox {
@@ -131,6 +138,17 @@ impl ReversePath {
         address.parse().map_or_else(|_| Self::Malformed(address.to_owned()), Self::Mailbox)
     }
 
+    /// The reverse-path of which the client's own words and the MTA's canonical form are both known.
+    ///
+    /// The MTA rewrites what clients write (routes, comments, bare names), and its form is what the queue has. But who
+    /// tells us one domain and the queue another, or a sender to one and none to the other, is malformed.
+    pub fn settle(argument: &str, canonical: &str) -> Self {
+        let (said, meant) = (Self::parse(argument), Self::parse(canonical));
+        let contradicts = (said == Self::Null) != (meant == Self::Null)
+            || matches!((&said, &meant), (Self::Mailbox(said), Self::Mailbox(meant)) if said.contradicts(meant));
+        if contradicts { Self::Malformed(inner_address(argument).to_owned()) } else { meant }
+    }
+
     /// The domain, where there is one.
     pub fn domain(&self) -> Option<&Domain> {
         match self {
@@ -174,6 +192,19 @@ impl ForwardPath {
             Ok(mailbox) => Self::Mailbox(mailbox),
             Err(PathError::Domain(DomainError::Literal(_))) => Self::AtLiteral(address.to_owned()),
             Err(_) => Self::Malformed(address.to_owned()),
+        }
+    }
+
+    /// The forward-path of which both forms are known; see [`ReversePath::settle`].
+    pub fn settle(argument: &str, canonical: &str) -> Self {
+        let (said, meant) = (Self::parse(argument), Self::parse(canonical));
+        match (&said, &meant) {
+            // The MTA completes the bare postmaster with its own name; it stays what it is.
+            (Self::Postmaster, _) => said,
+            (Self::Mailbox(one), Self::Mailbox(other)) if one.contradicts(other) => {
+                Self::Malformed(inner_address(argument).to_owned())
+            }
+            _ => meant,
         }
     }
 
@@ -269,6 +300,38 @@ mod tests {
         assert_eq!(ForwardPath::parse("<Postmaster>"), ForwardPath::Postmaster);
         assert_eq!(ForwardPath::parse("<a@[192.0.2.1]>"), ForwardPath::AtLiteral("a@[192.0.2.1]".to_owned()));
         assert_eq!(ForwardPath::parse("<copier>"), ForwardPath::Malformed("copier".to_owned()));
+    }
+
+    #[track_caller]
+    fn check_settled(argument: &str, canonical: &str, expected: &str) {
+        let shown = match ReversePath::settle(argument, canonical) {
+            ReversePath::Malformed(raw) => format!("malformed {raw}"),
+            path => path.to_string(),
+        };
+        assert_eq!(shown, expected, "{argument} {canonical}");
+    }
+
+    #[test]
+    fn the_canonical_form_counts_unless_it_contradicts() {
+        check_settled("<Alice@Example.org>", "alice@example.org", "alice@example.org");
+        check_settled("<@a.test:alice@example.org>", "alice@example.org", "alice@example.org");
+        check_settled("<a(comment)@x.test>", "a@x.test", "a@x.test");
+        check_settled("<<u@x.test>>", "u@x.test", "u@x.test");
+        check_settled("<alice@mail>", "alice@mail.example.org", "alice@mail.example.org");
+        check_settled("<copier>", "copier@mx.test", "copier@mx.test");
+        check_settled("<user%example.com@mx.test>", "user@example.com", "user@example.com");
+        check_settled("<example.com!user@mx.test>", "user@example.com", "user@example.com");
+        check_settled("<@foreign.test:>", "", "<>");
+        check_settled("<>", "", "<>");
+        check_settled("", "", "<>");
+        check_settled("<alice@example.org>", "", "malformed alice@example.org");
+        check_settled("<>", "alice@example.org", "malformed ");
+        check_settled("<alice@example.org>", "alice@example.net", "malformed alice@example.org");
+        assert_eq!(ForwardPath::settle("<postmaster>", "postmaster@mx.test"), ForwardPath::Postmaster);
+        let recipient = ForwardPath::settle("<Info@Example.org>", "info@example.org");
+        assert_eq!(recipient.to_string(), "info@example.org");
+        let twofold = ForwardPath::settle("<info@example.org>", "info@example.net");
+        assert_eq!(twofold, ForwardPath::Malformed("info@example.org".to_owned()));
     }
 
     proptest! {

@@ -1,10 +1,16 @@
 //! Identities: which login may send as which mailbox, by what the administrator granted.
 //!
-//! A source is a file here and a line in [`open`].
+//! A source is a file here and a line in `open`.
+
+mod file;
+pub mod grants;
+mod postfix_aliases;
+mod postfix_sender_login_maps;
 
 use std::path::PathBuf;
 
 use super::problem::Problem;
+use super::watched::Reading;
 use crate::facts::{Grant, GrantQuestion};
 use crate::mail::Domain;
 
@@ -23,6 +29,33 @@ pub enum SourceSettings {
         /// Where main.cf is; none for Postfix's own default.
         config_dir: Option<PathBuf>,
     },
+}
+
+impl SourceSettings {
+    /// Its name in the configuration.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::File(_) => "file",
+            Self::PostfixSenderLoginMaps { .. } => "postfix_sender_login_maps",
+            Self::PostfixAliases { .. } => "postfix_aliases",
+        }
+    }
+}
+
+/// What opening a source gives: itself with what is doubtful about it, or all that is wrong.
+type Opening = Reading<Box<dyn Source>>;
+
+/// Every source of grants.
+async fn open(settings: &SourceSettings, login_domain: Option<&Domain>) -> Opening {
+    match settings {
+        SourceSettings::File(path) => file::open(path),
+        SourceSettings::PostfixSenderLoginMaps { config_dir } => {
+            postfix_sender_login_maps::open(config_dir.as_deref()).await
+        }
+        SourceSettings::PostfixAliases { config_dir } => {
+            postfix_aliases::open(config_dir.as_deref(), login_domain).await
+        }
+    }
 }
 
 /// The sources of grants, in the order of asking.
@@ -48,13 +81,21 @@ impl Identities {
     /// # Errors
     ///
     /// Everything for which a source cannot be used as it is meant.
-    #[expect(clippy::unused_async, reason = "the sources come with the next commits")]
     pub async fn open(
         settings: &[SourceSettings],
-        _login_domain: Option<&Domain>,
+        login_domain: Option<&Domain>,
     ) -> Result<Self, Vec<Problem>> {
-        let _ = settings;
-        Ok(Self::default())
+        let (mut opened, mut problems) = (Self::default(), Vec::new());
+        for one in settings {
+            match open(one, login_domain).await {
+                Ok((source, warnings)) => {
+                    opened.warnings.extend(warnings.into_iter().map(|warning| warning.of(one.name())));
+                    opened.sources.push(source);
+                }
+                Err(found) => problems.extend(found.into_iter().map(|problem| problem.of(one.name()))),
+            }
+        }
+        if problems.is_empty() { Ok(opened) } else { Err(problems) }
     }
 
     /// What is doubtful about the sources though they can be used.

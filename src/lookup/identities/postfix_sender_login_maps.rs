@@ -1,0 +1,71 @@
+//! Grants from Postfix's `smtpd_sender_login_maps`: for an address the logins that own it.
+
+use std::path::Path;
+
+use super::{Opening, Source};
+use crate::facts::{Grant, GrantQuestion};
+use crate::lookup::postfix::address::{Address, Addressing, Found};
+use crate::lookup::postfix::main_cf::MainCf;
+use crate::lookup::postfix::maps::Maps;
+use crate::lookup::postfix::tables::{TableError, Usage, fold};
+use crate::lookup::problem::Problem;
+
+const NAME: &str = "postfix_sender_login_maps";
+const PARAMETER: &str = "smtpd_sender_login_maps";
+
+#[derive(Debug)]
+struct SenderLoginMaps {
+    addressing: Addressing,
+    maps: Maps,
+}
+
+/// Opens the tables. The parameters are those of main.cf; what master.cf overrides is not seen.
+pub(super) async fn open(config_dir: Option<&Path>) -> Opening {
+    let names: Vec<&str> = [PARAMETER].into_iter().chain(Addressing::PARAMETERS).collect();
+    let main_cf = MainCf::read(config_dir, &names).await.map_err(|problem| vec![problem])?;
+    let (addressing, maps) = (Addressing::open(&main_cf), Maps::open(&main_cf, PARAMETER, Usage::Maps));
+    let ((addressing, mut warnings), (maps, more)) = match (addressing, maps) {
+        (Ok(addressing), Ok(maps)) => (addressing, maps),
+        (a, b) => return Err([a.err(), b.err()].into_iter().flatten().flatten().collect()),
+    };
+    warnings.extend(more);
+    if maps.is_empty() {
+        let problem = Problem::new(format!("{PARAMETER} is empty: it grants nothing"));
+        warnings.push(problem.in_file(main_cf.file()));
+    }
+    Ok((Box::new(SenderLoginMaps { addressing, maps }), warnings))
+}
+
+impl SenderLoginMaps {
+    /// What the tables say of an address, whose domain they may have in U-labels.
+    async fn owners(&self, address: &Address) -> Result<Option<Found>, TableError> {
+        if let Some(found) = self.addressing.find(&self.maps, address).await? {
+            return Ok(Some(found));
+        }
+        match address.with_u_labels() {
+            Some(address) => self.addressing.find(&self.maps, &address).await,
+            None => Ok(None),
+        }
+    }
+}
+
+#[async_trait::async_trait]
+impl Source for SenderLoginMaps {
+    fn name(&self) -> &str {
+        NAME
+    }
+
+    async fn find(&self, question: &GrantQuestion) -> Grant {
+        let found = match self.owners(&Address::from(&question.mailbox)).await {
+            Ok(found) => found,
+            Err(why) => return Grant::Undetermined(why.to_string()),
+        };
+        let login = fold(&question.login.0);
+        let separator = |c: char| c == ',' || c.is_ascii_whitespace();
+        let owns = |found: &Found| found.value.split(separator).any(|owner| fold(owner) == login);
+        match found.filter(|_| !login.is_empty()) {
+            Some(found) if owns(&found) => Grant::Granted(format!("{} ({PARAMETER})", found.key)),
+            _ => Grant::NotGranted(Vec::new()),
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! Where mail for an address ends up: virtual aliases, and the aliases of local users.
+
+use std::collections::{HashSet, VecDeque};
+
+use super::address::{Address, Addressing, Found, quote_local_part};
+use super::main_cf::MainCf;
+use super::maps::{Key, Maps};
+use super::tables::{TableError, Usage, fold};
+use super::targets::targets;
+use super::words::words;
+use crate::lookup::watched::Reading;
+
+/// The aliases of a Postfix instance.
+#[derive(Debug)]
+pub struct Aliases {
+    addressing: Addressing,
+    /// Of addresses (`virtual_alias_maps`).
+    for_all: Maps,
+    /// Of users of this host (`alias_maps`).
+    for_users: Maps,
+    /// Whether extensions that no key has are added to the targets of virtual aliases.
+    propagates: bool,
+    most_targets: usize,
+    deepest: usize,
+}
+
+/// Where mail comes through or to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stop<'a> {
+    /// An address, the first one included.
+    Address(&'a Address),
+    /// A user of this host, in lower case.
+    User(&'a str),
+}
+
+/// An address on its way.
+struct Step {
+    address: Address,
+    stage: Stage,
+    depth: usize,
+    /// The alias that led here.
+    by: String,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Stage {
+    /// Virtual aliases are looked up.
+    Virtual,
+    /// It is delivered, by aliases of local users perhaps.
+    Delivery,
+}
+
+impl Aliases {
+    /// Reads the parameters and opens the tables.
+    ///
+    /// # Errors
+    ///
+    /// Everything for which a table cannot be asked as Postfix asks it.
+    pub async fn open(config_dir: Option<&std::path::Path>) -> Reading<Self> {
+        let own = [
+            "alias_maps",
+            "propagate_unmatched_extensions",
+            "virtual_alias_expansion_limit",
+            "virtual_alias_maps",
+            "virtual_alias_recursion_limit",
+        ];
+        let names: Vec<&str> = own.into_iter().chain(Addressing::PARAMETERS).collect();
+        let main_cf = MainCf::read(config_dir, &names).await.map_err(|problem| vec![problem])?;
+        let number = |name| main_cf.number(name).map_err(|problem| vec![problem]);
+        let addressing = Addressing::open(&main_cf);
+        let for_all = Maps::open(&main_cf, "virtual_alias_maps", Usage::Maps);
+        let for_users = Maps::open(&main_cf, "alias_maps", Usage::Aliases);
+        let (most_targets, deepest) =
+            (number("virtual_alias_expansion_limit")?, number("virtual_alias_recursion_limit")?);
+        let ((addressing, a), (for_all, b), (for_users, c)) = match (addressing, for_all, for_users) {
+            (Ok(a), Ok(b), Ok(c)) => (a, b, c),
+            (a, b, c) => {
+                return Err([a.err(), b.err(), c.err()].into_iter().flatten().flatten().collect());
+            }
+        };
+        let propagates = words(main_cf.value("propagate_unmatched_extensions")).any(|word| word == "virtual");
+        let aliases = Self { addressing, for_all, for_users, propagates, most_targets, deepest };
+        Ok((aliases, [a, b, c].concat()))
+    }
+
+    /// Which domains are local, and what is an extension.
+    pub fn addressing(&self) -> &Addressing {
+        &self.addressing
+    }
+
+    /// Follows an address until `is_goal` holds, and says by which aliases it came there: none where no alias was
+    /// needed for it, or `Ok(None)` where it does not come there.
+    ///
+    /// An address that was seen before is not followed again, so cycles end; Postfix would return such mail.
+    ///
+    /// # Errors
+    ///
+    /// Where a table cannot tell, or Postfix would give up as there are too many targets.
+    pub async fn follow(
+        &self,
+        start: Address,
+        is_goal: impl Fn(Stop<'_>) -> bool,
+    ) -> Result<Option<String>, TableError> {
+        let mut seen = HashSet::new();
+        let mut steps =
+            VecDeque::from([Step { address: start, stage: Stage::Virtual, depth: 0, by: String::new() }]);
+        while let Some(step) = steps.pop_front() {
+            if !seen.insert((step.stage, fold(&step.address.external()))) {
+                continue;
+            }
+            // Every address is seen at both stages, at most.
+            if seen.len() > 2 * self.most_targets {
+                return Err(TableError(format!("there are more than {} targets", self.most_targets)));
+            }
+            if step.depth > self.deepest {
+                return Err(TableError(format!("aliases are nested more than {} deep", self.deepest)));
+            }
+            if is_goal(Stop::Address(&step.address)) {
+                return Ok(Some(step.by));
+            }
+            let next = match step.stage {
+                Stage::Virtual => self.after_virtual_aliases(&step).await?,
+                Stage::Delivery => match self.local_alias(&step.address).await? {
+                    Some(Local::User(name)) if is_goal(Stop::User(&name)) => return Ok(Some(step.by)),
+                    None | Some(Local::User(_)) => Vec::new(),
+                    Some(Local::Alias(found)) => self.after_local_alias(&step, &found).await?,
+                },
+            };
+            steps.extend(next);
+        }
+        Ok(None)
+    }
+
+    async fn after_virtual_aliases(&self, step: &Step) -> Result<Vec<Step>, TableError> {
+        let address = &step.address;
+        let delivery = || Step {
+            address: address.clone(),
+            stage: Stage::Delivery,
+            depth: step.depth,
+            by: step.by.clone(),
+        };
+        let Some(found) = self.addressing.find(&self.for_all, address).await? else {
+            return Ok(vec![delivery()]);
+        };
+        let by = through(&step.by, &found.key);
+        let next = self.virtual_targets(address, &found).into_iter().map(|target| {
+            // An alias may name itself to keep its own mail.
+            if fold(&target.external()) == fold(&address.external()) {
+                return delivery();
+            }
+            Step { address: target, stage: Stage::Virtual, depth: step.depth + 1, by: by.clone() }
+        });
+        Ok(next.collect())
+    }
+
+    /// The targets of a virtual alias, `@domain` for the same name there included.
+    fn virtual_targets(&self, address: &Address, found: &Found) -> Vec<Address> {
+        let extension = found.extension.as_deref().unwrap_or_default();
+        if let Some(domain) = found.value.strip_prefix('@') {
+            let name = address.local_part.strip_suffix(extension).unwrap_or(&address.local_part);
+            let target = format!("{}@{domain}", quote_local_part(name));
+            return self.targets(&target, if self.propagates { extension } else { "" });
+        }
+        self.targets(&found.value, if self.propagates { extension } else { "" })
+    }
+
+    fn targets(&self, value: &str, extension: &str) -> Vec<Address> {
+        let complete = targets(value).into_iter().filter_map(|target| self.addressing.complete(&target));
+        complete
+            .map(|address| Address { local_part: address.local_part + extension, domain: address.domain })
+            .collect()
+    }
+
+    /// What becomes of an address of this host; none for another's.
+    async fn local_alias(&self, address: &Address) -> Result<Option<Local>, TableError> {
+        if !self.addressing.is_local(&address.domain).await? {
+            return Ok(None);
+        }
+        let name = address.local_part.as_str();
+        let bare = self.addressing.without_extension(name).map(|(bare, _)| bare);
+        for name in [Some(name), bare].into_iter().flatten() {
+            let key = quote_local_part(name);
+            let mut value = self.for_users.find(&key, Key::Whole).await?;
+            if value.is_none() && key != name {
+                value = self.for_users.find(name, Key::Whole).await?;
+            }
+            if let Some(value) = value {
+                return Ok(Some(Local::Alias(Found { key, value, extension: None })));
+            }
+        }
+        Ok(Some(Local::User(fold(bare.unwrap_or(name)))))
+    }
+
+    async fn after_local_alias(&self, step: &Step, found: &Found) -> Result<Vec<Step>, TableError> {
+        let by = through(&step.by, &found.key);
+        let mut next = Vec::new();
+        for address in self.targets(&found.value, "") {
+            // Mail for others goes through virtual aliases again; mail for users here does not.
+            let is_local = self.addressing.is_local(&address.domain).await?;
+            let stage = if is_local { Stage::Delivery } else { Stage::Virtual };
+            next.push(Step { address, stage, depth: step.depth + 1, by: by.clone() });
+        }
+        Ok(next)
+    }
+}
+
+/// What a local address is.
+enum Local {
+    Alias(Found),
+    User(String),
+}
+
+/// The aliases so far, and one more.
+fn through(so_far: &str, key: &str) -> String {
+    if so_far.is_empty() { key.to_owned() } else { format!("{so_far} > {key}") }
+}

@@ -1,0 +1,116 @@
+//! The parameters of a Postfix instance, as its own postconf(1) says them.
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::process::Command;
+
+use crate::lookup::problem::{Problem, quoted};
+
+/// How long postconf(1) may take. It reads two files.
+const TIME: Duration = Duration::from_secs(10);
+
+/// Parameters with their values, `$name` expanded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MainCf {
+    values: HashMap<String, String>,
+    file: PathBuf,
+}
+
+impl MainCf {
+    /// Asks for the parameters of these names; of the instance in `config_dir`, or of the machine's default.
+    ///
+    /// # Errors
+    ///
+    /// Where postconf(1) cannot be run, fails, takes longer than 10 s, or does not know a name.
+    pub async fn read(config_dir: Option<&Path>, names: &[&str]) -> Result<Self, Problem> {
+        let mut command = Command::new("postconf");
+        command.env("PATH", search_path()).env("LC_ALL", "C").stdin(Stdio::null()).kill_on_drop(true);
+        if let Some(dir) = config_dir {
+            command.arg("-c").arg(dir);
+        }
+        command.arg("-x").args(names);
+        let file = config_dir.unwrap_or(Path::new("/etc/postfix")).join("main.cf");
+        let problem = |message: String| Problem::new(message).in_file(&file);
+        let output = tokio::time::timeout(TIME, command.output())
+            .await
+            .map_err(|_| problem(format!("postconf gave no answer within {TIME:?}")))?
+            .map_err(|error| match error.kind() {
+                std::io::ErrorKind::NotFound => {
+                    problem("there is no postconf".to_owned()).hint("Postfix must be installed on this host")
+                }
+                _ => problem(format!("postconf cannot be run: {error}")),
+            })?;
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        if !output.status.success() {
+            let why = complaint.lines().rfind(|line| line.contains("fatal:")).unwrap_or(&complaint);
+            return Err(problem(format!("postconf failed: {}", quoted(why.trim()))));
+        }
+        let answer = String::from_utf8(output.stdout)
+            .map_err(|_| problem("what postconf says is not UTF-8".to_owned()))?;
+        let values = parse(&answer);
+        match names.iter().find(|name| !values.contains_key(**name)) {
+            Some(name) => Err(problem(format!("this Postfix has no parameter {}", quoted(name)))),
+            None => Ok(Self { values, file }),
+        }
+    }
+
+    /// The value of a parameter; empty for one that was not asked for.
+    pub fn value(&self, name: &str) -> &str {
+        self.values.get(name).map_or("", String::as_str)
+    }
+
+    /// Whether a parameter is `yes`.
+    pub fn is_yes(&self, name: &str) -> bool {
+        self.value(name).eq_ignore_ascii_case("yes")
+    }
+
+    /// The value of a parameter that is a number.
+    ///
+    /// # Errors
+    ///
+    /// Where it is none.
+    pub fn number(&self, name: &str) -> Result<usize, Problem> {
+        let value = self.value(name);
+        value.parse().map_err(|_| self.problem(name, &format!("{} is no number", quoted(value))))
+    }
+
+    /// The file that the parameters are from.
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// A problem with a parameter.
+    pub(super) fn problem(&self, name: &str, message: &str) -> Problem {
+        Problem::new(format!("{name}: {message}")).in_file(&self.file)
+    }
+}
+
+/// Reads `name = value` lines.
+fn parse(answer: &str) -> HashMap<String, String> {
+    let pairs = answer.lines().filter_map(|line| line.split_once(" ="));
+    pairs.map(|(name, value)| (name.to_owned(), value.trim().to_owned())).collect()
+}
+
+/// Where programs are looked for. The path of a service need not have the directories of Postfix's programs.
+fn search_path() -> OsString {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let more = ["/usr/sbin", "/usr/local/sbin", "/sbin"].map(PathBuf::from);
+    std::env::join_paths(std::env::split_paths(&path).chain(more)).unwrap_or(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_of_postconf() {
+        let values = parse("alias_maps =\nmyorigin = /etc/mailname\nx = inline:{ {a = b} }\n");
+        assert_eq!(values["alias_maps"], "");
+        assert_eq!(values["myorigin"], "/etc/mailname");
+        assert_eq!(values["x"], "inline:{ {a = b} }");
+    }
+}

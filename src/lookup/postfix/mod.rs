@@ -1,0 +1,12 @@
+//! Postfix's configuration and tables, read and asked as Postfix does it.
+//!
+//! Nothing here talks to a running Postfix: parameters come from postconf(1), tables from their files.
+
+pub mod address;
+pub mod aliases;
+pub mod main_cf;
+pub mod maps;
+pub mod match_list;
+pub mod tables;
+mod targets;
+mod words;

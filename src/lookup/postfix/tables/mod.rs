@@ -1,0 +1,232 @@
+//! Postfix's look-up tables, read as Postfix reads them.
+//!
+//! A type of table is a function that opens it and a line in [`TYPES`]. What cannot be honoured exactly is an error
+//! when the table is opened, never a guess when it is asked.
+
+mod aliases;
+mod composed;
+mod ere;
+mod lines;
+mod pcre;
+mod regexp;
+mod rules;
+mod simple;
+mod text;
+
+use std::fmt::Debug;
+use std::path::Path;
+
+use super::words::{inside_braces, words};
+use crate::lookup::pairs::Pairs;
+use crate::lookup::problem::{Problem, quoted};
+use crate::lookup::watched::Reading;
+
+/// One table.
+#[async_trait::async_trait]
+pub trait Table: Debug + Send + Sync {
+    /// The value of a key, if it has one.
+    ///
+    /// # Errors
+    ///
+    /// Where the table cannot tell.
+    async fn find(&self, key: &str) -> Result<Option<String>, TableError>;
+
+    /// Whether its keys are patterns. Postfix does not ask such a table for parts of addresses.
+    fn has_patterns(&self) -> bool {
+        false
+    }
+}
+
+/// Why a table cannot tell.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct TableError(pub(super) String);
+
+/// What a table is used for, which says how its text is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Usage {
+    /// Look-up tables as most parameters have them: the text is for postmap(1).
+    Maps,
+    /// `alias_maps`: the text is for postalias(1).
+    Aliases,
+}
+
+/// A table to be opened.
+struct Request<'a> {
+    kind: &'a str,
+    name: &'a str,
+    usage: Usage,
+    /// How many tables are around it.
+    depth: usize,
+}
+
+type Open = fn(&Request<'_>) -> Reading<Box<dyn Table>>;
+
+/// Every type of table that can be read.
+const TYPES: [(&str, Open); 16] = [
+    ("btree", text::open_compiled),
+    ("cdb", text::open_compiled),
+    ("dbm", text::open_compiled),
+    ("fail", |_| Ok(simple::fail())),
+    ("hash", text::open_compiled),
+    ("inline", simple::open_inline),
+    ("lmdb", text::open_compiled),
+    ("pcre", pcre::open),
+    ("pipemap", composed::open_pipe),
+    ("proxy", composed::open_proxy),
+    ("regexp", regexp::open),
+    ("sdbm", text::open_compiled),
+    ("static", simple::open_static),
+    ("texthash", text::open_texthash),
+    ("unionmap", composed::open_union),
+    ("unix", simple::open_unix),
+];
+
+/// Types that Postfix has and this version has not.
+const LATER: [&str; 13] = [
+    "cidr",
+    "environ",
+    "internal",
+    "ldap",
+    "memcache",
+    "mongodb",
+    "mysql",
+    "nis",
+    "pgsql",
+    "randmap",
+    "socketmap",
+    "sqlite",
+    "tcp",
+];
+
+/// How many tables may be around a table.
+const DEEPEST: usize = 10;
+
+/// Opens `type:name`.
+///
+/// # Errors
+///
+/// All for which the table cannot be asked as Postfix would.
+pub(super) fn open(table: &str, usage: Usage, depth: usize) -> Reading<Box<dyn Table>> {
+    let only = |problem: Problem| Err(vec![problem]);
+    let Some((kind, name)) =
+        table.split_once(':').filter(|(kind, name)| !kind.is_empty() && !name.is_empty())
+    else {
+        return only(Problem::new(format!("{} is no table", quoted(table))).hint("a table is `type:name`"));
+    };
+    if depth > DEEPEST {
+        return only(Problem::new(format!("tables are nested more than {DEEPEST} deep")));
+    }
+    let Some((_, open)) = TYPES.iter().find(|(known, _)| *known == kind) else {
+        if LATER.contains(&kind) {
+            return only(Problem::new(format!("tables of type {} are not in this version", quoted(kind))));
+        }
+        return only(Problem::new(format!("there is no type of table {}", quoted(kind))));
+    };
+    open(&Request { kind, name, usage, depth })
+}
+
+/// Reads the text of a table of a type, for tests and fuzzing: nothing that is said of it, only that it can be asked.
+#[doc(hidden)]
+pub fn read_text(kind: &str, octets: &[u8], keys: &[&str]) -> Vec<Result<Option<String>, TableError>> {
+    let ask = |rules: &dyn Fn(&str) -> Result<Option<String>, TableError>| {
+        keys.iter().map(|key| rules(key)).collect()
+    };
+    let usage = Usage::Maps;
+    match kind {
+        "regexp" => match rules::Rules::<ere::Ere>::parse(octets, usage) {
+            Ok((rules, _)) => ask(&|key| rules.find(key)),
+            Err(_) => Vec::new(),
+        },
+        "pcre" => match rules::Rules::<pcre::Pcre>::parse(octets, usage) {
+            Ok((rules, _)) => ask(&|key| rules.find(key)),
+            Err(_) => Vec::new(),
+        },
+        "aliases" => ask(&|key| Ok(first(&aliases::parse(octets).0, key))),
+        _ => ask(&|key| Ok(first(&text::parse(octets).0, key))),
+    }
+}
+
+/// The first value of a key.
+fn first(pairs: &Pairs, key: &str) -> Option<String> {
+    pairs.find(&fold(key)).next().map(|pair| pair.value.to_owned())
+}
+
+impl Request<'_> {
+    /// The file that the name is.
+    fn file(&self) -> Result<&Path, Vec<Problem>> {
+        let path = Path::new(self.name);
+        if path.is_absolute() {
+            return Ok(path);
+        }
+        let problem = Problem::new(format!("{} is no absolute path", quoted(self.name)));
+        Err(vec![problem.hint("Postfix would look for it in its queue directory")])
+    }
+}
+
+/// The text of a table that is written into its name: `{ {line}, {line} }`.
+fn in_braces(name: &str) -> Result<Option<String>, Vec<Problem>> {
+    if !name.starts_with('{') {
+        return Ok(None);
+    }
+    let wrong = || vec![Problem::new("the braces do not match").hint("write { {line}, {line} }")];
+    let inside = inside_braces(name).ok_or_else(wrong)?;
+    let lines = words(inside).map(|word| inside_braces(word).map(str::trim).ok_or_else(wrong));
+    Ok(Some(lines.collect::<Result<Vec<_>, _>>()?.join("\n")))
+}
+
+/// A word without the braces around it, if there are any.
+fn unbraced(word: &str) -> Result<&str, Vec<Problem>> {
+    if !word.starts_with('{') {
+        return Ok(word);
+    }
+    inside_braces(word).map(str::trim).ok_or_else(|| vec![Problem::new("the braces do not match")])
+}
+
+/// A key as tables with fixed keys have it: in lower case, and beyond ASCII as Unicode folds case.
+pub(crate) fn fold(key: &str) -> String {
+    if key.is_ascii() {
+        return key.to_ascii_lowercase();
+    }
+    // The standard library has no case folding. Lower, upper and lower case again make the same characters equal,
+    // but for the dotless i, which folds to itself.
+    let fold = |c: char| {
+        let whole = (c == 'ı').then_some(c);
+        let folded = c.to_lowercase().flat_map(char::to_uppercase).flat_map(char::to_lowercase);
+        whole.into_iter().chain(folded.filter(move |_| whole.is_none()))
+    };
+    key.chars().flat_map(fold).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folding() {
+        for (key, expected) in [
+            ("Info@Example.ORG", "info@example.org"),
+            ("BÜCHER@x", "bücher@x"),
+            ("Straße", "strasse"),
+            ("ẞ", "ss"),
+            ("ΣΊΣΥΦΟΣ", "σίσυφοσ"),
+            ("σίσυφος", "σίσυφοσ"),
+            ("ı", "ı"),
+            ("\u{212a}", "k"),
+        ] {
+            assert_eq!(fold(key), expected);
+        }
+    }
+
+    #[test]
+    fn the_registry_is_in_order_and_says_what_is_missing() {
+        assert!(TYPES.is_sorted_by_key(|(kind, _)| *kind));
+        assert!(LATER.is_sorted());
+        let problem = |table: &str| open(table, Usage::Maps, 0).unwrap_err()[0].to_string();
+        assert_eq!(problem("ldap:/x"), "tables of type ‘ldap’ are not in this version");
+        assert_eq!(problem("hsah:/x"), "there is no type of table ‘hsah’");
+        assert_eq!(problem("/x"), "‘/x’ is no table; a table is `type:name`");
+        assert!(problem(&format!("{}static:x", "proxy:".repeat(20))).contains("nested"));
+        assert!(problem("hash:virtual").contains("no absolute path"));
+    }
+}

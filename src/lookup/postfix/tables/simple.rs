@@ -1,0 +1,120 @@
+//! Tables that are no files: `inline:`, `static:`, `fail:`, `unix:`.
+
+use nix::unistd::{Group, User};
+
+use super::{Request, Table, TableError, first, fold, unbraced};
+use crate::lookup::pairs::Pairs;
+use crate::lookup::postfix::words::{inside_braces, words};
+use crate::lookup::problem::{Problem, quoted};
+use crate::lookup::watched::Reading;
+
+/// Opens a table whose pairs are in main.cf: `inline:{ key=value, { key = text with spaces } }`.
+pub(super) fn open_inline(request: &Request<'_>) -> Reading<Box<dyn Table>> {
+    let inside = inside_braces(request.name).ok_or_else(|| {
+        vec![Problem::new("the table is not in braces").hint("write inline:{ key=value, … }")]
+    })?;
+    let mut pairs: Vec<(String, String)> = Vec::new();
+    for word in words(inside) {
+        let word = unbraced(word)?;
+        let (key, value) = word
+            .split_once('=')
+            .map(|(key, value)| (key.trim(), value.trim()))
+            .filter(|(key, _)| !key.is_empty() && !key.contains(char::is_whitespace))
+            .ok_or_else(|| vec![Problem::new(format!("{} is no `key=value`", quoted(word)))])?;
+        // Of a repeated key the last counts, as in Postfix.
+        let key = fold(key);
+        pairs.retain(|(other, _)| *other != key);
+        pairs.push((key, value.to_owned()));
+    }
+    if pairs.is_empty() {
+        return Err(vec![Problem::new("the table is empty, which Postfix does not allow")]);
+    }
+    let mut builder = Pairs::builder();
+    for (key, value) in &pairs {
+        builder.push(key, value, 1).map_err(|problem| vec![problem])?;
+    }
+    Ok((Box::new(Inline(builder.finish())), Vec::new()))
+}
+
+/// Opens a table that gives its name for every key.
+pub(super) fn open_static(request: &Request<'_>) -> Reading<Box<dyn Table>> {
+    Ok((Box::new(Static(unbraced(request.name)?.to_owned())), Vec::new()))
+}
+
+/// A table that always fails.
+pub(super) fn fail() -> (Box<dyn Table>, Vec<Problem>) {
+    (Box::new(Fail), Vec::new())
+}
+
+/// Opens the users or groups of the system.
+pub(super) fn open_unix(request: &Request<'_>) -> Reading<Box<dyn Table>> {
+    let find = match request.name {
+        "passwd.byname" => user,
+        "group.byname" => group,
+        name => {
+            let problem = Problem::new(format!("there is no table unix:{name}"));
+            return Err(vec![problem.hint("there are passwd.byname and group.byname")]);
+        }
+    };
+    Ok((Box::new(Unix(find)), Vec::new()))
+}
+
+#[derive(Debug)]
+struct Inline(Pairs);
+
+#[async_trait::async_trait]
+impl Table for Inline {
+    async fn find(&self, key: &str) -> Result<Option<String>, TableError> {
+        Ok(first(&self.0, key))
+    }
+}
+
+#[derive(Debug)]
+struct Static(String);
+
+#[async_trait::async_trait]
+impl Table for Static {
+    async fn find(&self, _: &str) -> Result<Option<String>, TableError> {
+        Ok(Some(self.0.clone()))
+    }
+}
+
+#[derive(Debug)]
+struct Fail;
+
+#[async_trait::async_trait]
+impl Table for Fail {
+    async fn find(&self, _: &str) -> Result<Option<String>, TableError> {
+        Err(TableError("it always fails".to_owned()))
+    }
+}
+
+#[derive(Debug)]
+struct Unix(fn(&str) -> nix::Result<Option<String>>);
+
+#[async_trait::async_trait]
+impl Table for Unix {
+    async fn find(&self, key: &str) -> Result<Option<String>, TableError> {
+        let (find, key) = (self.0, fold(key));
+        // The system may ask a server.
+        let found = tokio::task::spawn_blocking(move || find(&key)).await;
+        found
+            .map_err(|_| TableError("the look-up failed".to_owned()))?
+            .map_err(|error| TableError(error.desc().to_owned()))
+    }
+}
+
+fn user(name: &str) -> nix::Result<Option<String>> {
+    Ok(User::from_name(name)?.map(|user| {
+        let (passwd, gecos) = (user.passwd.to_string_lossy(), user.gecos.to_string_lossy());
+        let (dir, shell) = (user.dir.display(), user.shell.display());
+        format!("{}:{passwd}:{}:{}:{gecos}:{dir}:{shell}", user.name, user.uid, user.gid)
+    }))
+}
+
+fn group(name: &str) -> nix::Result<Option<String>> {
+    Ok(Group::from_name(name)?.map(|group| {
+        let passwd = group.passwd.to_string_lossy();
+        format!("{}:{passwd}:{}:{}", group.name, group.gid, group.mem.join(","))
+    }))
+}

@@ -1,0 +1,115 @@
+//! Tables made by postmap(1), read from their text: `key value`, one a line.
+
+use std::path::{Path, PathBuf};
+
+use super::lines::{is_space_char, logical_lines};
+use super::{Request, Table, TableError, Usage, aliases, first, fold};
+use crate::lookup::pairs::{Builder, Pairs};
+use crate::lookup::problem::{Problem, quoted};
+use crate::lookup::watched::{Reading, Watched};
+
+/// Opens a table of a type whose compiled form lies beside the text.
+pub(super) fn open_compiled(request: &Request<'_>) -> Reading<Box<dyn Table>> {
+    let path = request.file()?;
+    if !path.exists()
+        && let Some(compiled) = compiled(path)
+    {
+        let problem = Problem::new(format!("there is only the compiled form {}", compiled.display()));
+        return Err(vec![problem.in_file(path).hint("put the text beside it: compiled tables are not read")]);
+    }
+    match request.usage {
+        Usage::Maps => open(path, |octets| Ok(parse(octets))),
+        Usage::Aliases => open(path, |octets| Ok(aliases::parse(octets))),
+    }
+}
+
+/// Opens a table that Postfix reads as text itself.
+pub(super) fn open_texthash(request: &Request<'_>) -> Reading<Box<dyn Table>> {
+    open(request.file()?, parse_once)
+}
+
+fn open(path: &Path, parse: fn(&[u8]) -> Reading<Pairs>) -> Reading<Box<dyn Table>> {
+    let (watched, warnings) = Watched::open(path, parse)?;
+    Ok((Box::new(Text(watched)), warnings))
+}
+
+/// The compiled form of a table, if there is one.
+fn compiled(path: &Path) -> Option<PathBuf> {
+    let forms = ["db", "lmdb", "cdb", "dir", "pag", "sdbm"].into_iter().map(|suffix| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(".");
+        name.push(suffix);
+        PathBuf::from(name)
+    });
+    forms.into_iter().find(|form| form.exists())
+}
+
+#[derive(Debug)]
+struct Text(Watched<Pairs>);
+
+#[async_trait::async_trait]
+impl Table for Text {
+    async fn find(&self, key: &str) -> Result<Option<String>, TableError> {
+        let pairs = self.0.current().await;
+        // Of a repeated key the first line counts, as postmap(1) refuses to add another.
+        Ok(first(&pairs, key))
+    }
+}
+
+/// Reads the text of a table for postmap(1); also what is wrong with it.
+pub(super) fn parse(octets: &[u8]) -> (Pairs, Vec<Problem>) {
+    read(octets, add)
+}
+
+/// Reads the text of a table in which a repeated key makes the table unusable, as it does where no postmap(1) stands
+/// between the text and Postfix.
+pub(super) fn parse_once(octets: &[u8]) -> Reading<Pairs> {
+    let (pairs, warnings) = parse(octets);
+    match pairs.first_repeated() {
+        None => Ok((pairs, warnings)),
+        Some(pair) => {
+            let problem = Problem::new(format!("the key {} is there already", quoted(pair.key)));
+            Err(vec![problem.at(pair.line, None).hint("Postfix does not use a table with a key twice")])
+        }
+    }
+}
+
+/// Adds what a line says.
+type Add = fn(&mut Builder, &str, usize) -> Result<(), Problem>;
+
+/// Reads pairs from logical lines, and leaves out the lines that are wrong, as Postfix does.
+pub(super) fn read(octets: &[u8], add: Add) -> (Pairs, Vec<Problem>) {
+    let mut warnings = Vec::new();
+    let mut builder = Pairs::builder();
+    for line in logical_lines(octets, &mut warnings) {
+        if let Err(problem) = line.text().and_then(|text| add(&mut builder, text, line.number)) {
+            let message = format!("{}; Postfix ignores this line, and so do we", problem.message);
+            warnings.push(Problem { message, ..problem }.at(line.number, None));
+        }
+    }
+    (builder.finish(), warnings)
+}
+
+fn add(builder: &mut Builder, line: &str, number: usize) -> Result<(), Problem> {
+    let (key, value) = split(line).ok_or_else(|| Problem::new("the quotes do not match"))?;
+    let value = value.trim_matches(is_space_char);
+    if key.is_empty() || value.is_empty() {
+        return Err(Problem::new("there is no key with a value"));
+    }
+    builder.push(&fold(key), value, number)
+}
+
+/// Splits a line at the first white space outside of quotes; none where a quote does not end.
+fn split(line: &str) -> Option<(&str, &str)> {
+    let mut quoted = false;
+    let mut characters = line.char_indices();
+    while let Some((at, c)) = characters.next() {
+        match c {
+            '\\' => drop(characters.next()),
+            '"' => quoted = !quoted,
+            c if is_space_char(c) && !quoted => return Some(line.split_at(at)),
+            _ => {}
+        }
+    }
+    (!quoted).then_some((line, ""))
+}
