@@ -4,6 +4,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use tempfile::TempDir;
 
@@ -33,10 +34,12 @@ impl Dovecot {
         fs::write(dir.path().join("passwd"), passwords).unwrap();
         fs::write(dir.path().join("dovecot.conf"), configuration(dir.path())).unwrap();
         let server = Self { dir };
-        // The command ends when the server, which goes on in the background, has opened its sockets.
-        if let Err(trouble) = server.run("dovecot", &[]) {
-            panic!("Dovecot did not start: {trouble}");
-        }
+        // The command ends when the server, which goes on in the background, has opened its sockets. A pipe would
+        // not end with it: the server keeps what it was given.
+        let errors = server.dir.path().join("errors");
+        let status = server.command("dovecot").unwrap().stderr(fs::File::create(&errors).unwrap()).status();
+        let has_started = status.is_ok_and(|status| status.success());
+        assert!(has_started, "Dovecot did not start: {}", fs::read_to_string(errors).unwrap_or_default());
         server
     }
 
@@ -45,15 +48,16 @@ impl Dovecot {
         self.dir.path().join("run/auth-smtp")
     }
 
-    fn run(&self, program: &str, arguments: &[&str]) -> Result<(), String> {
-        let configuration = self.dir.path().join("dovecot.conf");
-        host::run(host::command(&host::program(program)?).arg("-c").arg(configuration).args(arguments))
+    fn command(&self, program: &str) -> Result<Command, String> {
+        let mut command = host::command(&host::program(program)?);
+        command.arg("-c").arg(self.dir.path().join("dovecot.conf"));
+        Ok(command)
     }
 }
 
 impl Drop for Dovecot {
     fn drop(&mut self) {
-        if let Err(trouble) = self.run("doveadm", &["stop"]) {
+        if let Err(trouble) = self.command("doveadm").and_then(|mut doveadm| host::run(doveadm.arg("stop"))) {
             eprintln!("Dovecot did not stop: {trouble}");
         }
         if std::thread::panicking() {

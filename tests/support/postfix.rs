@@ -49,6 +49,7 @@ pub(crate) struct Builder {
     relay_domains: Vec<String>,
     milters: Vec<String>,
     submission_milters: Vec<String>,
+    virtual_aliases: Vec<String>,
     main_cf: String,
 }
 
@@ -65,6 +66,7 @@ impl Postfix {
             relay_domains: vec!["local.test".to_owned()],
             milters: Vec::new(),
             submission_milters: Vec::new(),
+            virtual_aliases: Vec::new(),
             main_cf: String::new(),
         }
     }
@@ -133,6 +135,12 @@ impl Builder {
     /// Relays one more domain to the sink.
     pub(crate) fn relay_domain(mut self, domain: &str) -> Self {
         self.relay_domains.push(domain.to_owned());
+        self
+    }
+
+    /// Delivers what comes for `address` to `target`.
+    pub(crate) fn virtual_alias(mut self, address: &str, target: &str) -> Self {
+        self.virtual_aliases.push(format!("{{ {address} = {target} }}"));
         self
     }
 
@@ -217,12 +225,14 @@ impl Builder {
              relay_transport = smtp:[127.0.0.1]:{sink}\n\
              default_transport = smtp:[127.0.0.1]:{sink}\n\
              alias_maps =\n\
+             virtual_alias_maps = inline:{{ {aliases} }}\n\
              local_recipient_maps =\n\
              smtpd_relay_restrictions = permit_sasl_authenticated, reject_unauth_destination\n\
              smtpd_authorized_xclient_hosts = 127.0.0.0/8\n\
              smtpd_milters = {milters}\n\
              milter_protocol = 6\n",
             domains = self.relay_domains.join(", "),
+            aliases = self.virtual_aliases.join(" "),
             milters = self.milters.join(", "),
         );
         // Headers as a foreign client's message has them: XCLIENT comes too late for Postfix to see that it is one.

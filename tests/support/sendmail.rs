@@ -58,7 +58,9 @@ impl Sendmail {
     ///
     /// To be asked outside the isolated network, as the packages may have to be downloaded.
     pub(crate) fn is_available() -> bool {
-        host::is_possible(network::is_possible().and_then(|()| PROGRAMS.as_ref().map(drop).map_err(Clone::clone)))
+        host::is_possible(
+            network::is_possible().and_then(|()| PROGRAMS.as_ref().map(drop).map_err(Clone::clone)),
+        )
     }
 
     /// An instance whose services ask the milters on these loopback ports (mail exchange, submission), and whose next
@@ -249,7 +251,10 @@ FEATURE(`virtusertable',`hash {dir}/virtusertable')dnl
             writeln!(macros, "RELAY_DOMAIN(`{domain}')dnl\nVIRTUSER_DOMAIN(`{domain}')dnl")
                 .expect("writing to a string");
         }
-        let services = [("exchange", self.milter, PORT, ""), ("submission", self.submission_milter, SUBMISSION_PORT, "a")];
+        let services = [
+            ("exchange", self.milter, PORT, ""),
+            ("submission", self.submission_milter, SUBMISSION_PORT, "a"),
+        ];
         for (name, milter, port, modifiers) in services {
             writeln!(
                 macros,
