@@ -9,7 +9,7 @@ use crate::decide::Decision;
 use crate::facts::Facts;
 use crate::journal::{Record, is_eventful};
 use crate::lookup::resolve;
-use crate::mail::{Edit, Field, ForwardPath, Header, ReversePath};
+use crate::mail::{Edit, Field, ForwardPath, Header, ReversePath, xtext};
 use crate::milter::{Answer, Connect, Conversation, Mail, Rcpt};
 use crate::session::{Client, Envelope, Login, Origin, Point, Request, Role, Session};
 
@@ -114,7 +114,7 @@ impl Message {
         let envelope = Envelope {
             reverse_path: reverse_path(&mail, is_postfix),
             bracketed: mail.argument.trim_start().starts_with('<'),
-            login: mail.login.map(Login),
+            login: login(&mail, is_postfix),
             forward_paths: Vec::new(),
             queue_id: mail.queue_id,
         };
@@ -134,6 +134,12 @@ impl Message {
         record.ms = begun.elapsed().as_millis().try_into().unwrap_or(u64::MAX);
         (decision, record)
     }
+}
+
+/// The login. Sendmail, and no other, encodes it as it does the parameter of `MAIL … AUTH=` (RFC 4954, 5).
+fn login(mail: &Mail, is_postfix: bool) -> Option<Login> {
+    let login = mail.login.as_deref()?;
+    Some(Login(if is_postfix { login.to_owned() } else { xtext::decode(login) }))
 }
 
 /// The reverse-path. Postfix's macro holds it in canonical form, as the queue will have it; that of Sendmail may hold

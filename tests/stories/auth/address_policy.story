@@ -78,14 +78,14 @@ delivered  -> friend@outside.test
 > MAIL FROM:<bob@example.org>
 < 250 2.1.0 *
 > RCPT TO:<friend@outside.test>
-< 550 5.7.1 alice@example.org may not send as bob@example.org (ref {bob})
+< 550 5.7.1 *alice@example.org may not send as bob@example.org (ref {bob})
 log event=recipient verdict=reject check=auth_match reason=auth-match-mail-from login=alice@example.org mail_from=bob@example.org rcpt_to=friend@outside.test ref={bob}
 > RSET
 < 250 2.0.0 *
 > MAIL FROM:<alice@elsewhere.test>
 < 250 2.1.0 *
 > RCPT TO:<friend@outside.test>
-< 550 5.7.1 alice@example.org may not send as alice@elsewhere.test (ref {elsewhere})
+< 550 5.7.1 *alice@example.org may not send as alice@elsewhere.test (ref {elsewhere})
 log event=recipient verdict=reject check=auth_match reason=auth-match-mail-from ref={elsewhere}
 > RSET
 < 250 2.0.0 *
@@ -97,7 +97,7 @@ message
     Subject: a colleague
 
     Hello.
-< 550 5.7.1 alice@example.org may not send as bob@example.org (ref {header})
+< 550 5.7.1 *alice@example.org may not send as bob@example.org (ref {header})
 log event=message verdict=reject check=auth_match reason=auth-match-header-from header_from=bob@example.org ref={header}
 mail  -> friend@outside.test
 message
@@ -105,7 +105,7 @@ message
     Subject: another domain
 
     Hello.
-< 550 5.7.1 alice@example.org may not send as alice@elsewhere.test (ref {null})
+< 550 5.7.1 *alice@example.org may not send as alice@elsewhere.test (ref {null})
 log event=message verdict=reject check=auth_match reason=auth-match-header-from ref={null}
 mail alice@example.org -> friend@outside.test
 message
@@ -114,7 +114,7 @@ message
     Subject: a colleague sends for her
 
     Hello.
-< 550 5.7.1 alice@example.org may not send as bob@example.org (ref {sender})
+< 550 5.7.1 *alice@example.org may not send as bob@example.org (ref {sender})
 log event=message verdict=reject check=auth_match reason=auth-match-sender ref={sender}
 
 # A second mailbox, in the open and hidden behind the first.
@@ -124,7 +124,7 @@ message
     Subject: two mailboxes
 
     Hello.
-< 550 5.7.1 alice@example.org may not send as ceo@example.org (ref {two})
+< 550 5.7.1 *alice@example.org may not send as ceo@example.org (ref {two})
 log event=message verdict=reject check=auth_match reason=auth-match-header-from ref={two}
 mail alice@example.org -> friend@outside.test
 message
@@ -170,7 +170,7 @@ message
     Subject: display name
 
     Hello.
-< 550 5.7.1 alice@example.org may not send as ceo@example.org (ref {display})
+< 550 5.7.1 *alice@example.org may not send as ceo@example.org (ref {display})
 log event=message verdict=reject check=auth_match reason=auth-match-header-from ref={display}
 mail alice@example.org -> friend@outside.test
 message
@@ -178,5 +178,5 @@ message
     Subject: comment
 
     Hello.
-< 550 5.7.1 alice@example.org may not send as ceo@example.org (ref {comment})
+< 550 5.7.1 *alice@example.org may not send as ceo@example.org (ref {comment})
 log event=message verdict=reject check=auth_match reason=auth-match-header-from ref={comment}

@@ -23,10 +23,10 @@ client ADDR=192.0.2.66 NAME=dialup.forger.example
 > MAIL FROM:<ceo@example.org>
 < 250 2.1.0 *
 > RCPT TO:<sales@example.org>
-< 530 5.7.0 Authentication required to send as example.org (ref {virtual})
+< 530 5.7.0 *Authentication required to send as example.org (ref {virtual})
 log event=recipient verdict=reject check=require_auth rcpt_to=sales@example.org ref={virtual}
 > RCPT TO:<info@example.net>
-< 530 5.7.0 Authentication required to send as example.org (ref {alias})
+< 530 5.7.0 *Authentication required to send as example.org (ref {alias})
 log event=recipient verdict=reject check=require_auth rcpt_to=info@example.net ref={alias}
 > RSET
 < 250 2.0.0 *
@@ -35,5 +35,5 @@ log event=recipient verdict=reject check=require_auth rcpt_to=info@example.net r
 > MAIL FROM:<info@example.net>
 < 250 2.1.0 *
 > RCPT TO:<info@example.org>
-< 530 5.7.0 Authentication required to send as example.net (ref {sender})
+< 530 5.7.0 *Authentication required to send as example.net (ref {sender})
 log event=recipient verdict=reject check=require_auth mail_from=info@example.net ref={sender}

@@ -19,14 +19,14 @@ delivered erik@example.net -> friend@outside.test
 > MAIL FROM:<alice@example.org>
 < 250 2.1.0 *
 > RCPT TO:<friend@outside.test>
-< 550 5.7.1 dora@example.net may not send as alice@example.org (ref {hosted})
+< 550 5.7.1 *dora@example.net may not send as alice@example.org (ref {hosted})
 log event=recipient verdict=reject check=auth_match reason=auth-match-mail-from ref={hosted}
 > RSET
 < 250 2.0.0 *
 > MAIL FROM:<dora@sub.example.net>
 < 250 2.1.0 *
 > RCPT TO:<friend@outside.test>
-< 550 5.7.1 dora@example.net may not send as dora@sub.example.net (ref {below})
+< 550 5.7.1 *dora@example.net may not send as dora@sub.example.net (ref {below})
 log event=recipient verdict=reject check=auth_match reason=auth-match-mail-from ref={below}
 > RSET
 < 250 2.0.0 *
@@ -36,5 +36,5 @@ message
     Subject: look-alike
 
     Hello.
-< 550 5.7.1 dora@example.net may not send as dora@example.net.elsewhere.test (ref {header})
+< 550 5.7.1 *dora@example.net may not send as dora@example.net.elsewhere.test (ref {header})
 log event=message verdict=reject check=auth_match reason=auth-match-header-from ref={header}

@@ -5,7 +5,7 @@ client ADDR=192.0.2.66 NAME=dialup.forger.example
 > MAIL FROM:<ceo@example.org>
 < 250 2.1.0 *
 > RCPT TO:<info@example.org>
-< 530 5.7.0 Authentication required to send as example.org (ref {envelope})
+< 530 5.7.0 *Authentication required to send as example.org (ref {envelope})
 log event=recipient verdict=reject check=require_auth reason=auth-required-mail-from client=192.0.2.66 origin=foreign mail_from=ceo@example.org rcpt_to=info@example.org ref={envelope}
 > RSET
 < 250 2.0.0 *
@@ -17,7 +17,7 @@ message
     Subject: urgent
 
     Pay.
-< 530 5.7.0 Authentication required to send as example.org (ref {header})
+< 530 5.7.0 *Authentication required to send as example.org (ref {header})
 log event=message verdict=reject check=require_auth reason=auth-required-header-from header_from=*ceo@example.org* ref={header}
 
 # Nor does List-Id help where nothing vouches for the list.
@@ -28,7 +28,7 @@ message
     Subject: urgent
 
     Pay.
-< 530 5.7.0 Authentication required to send as example.org (ref {list})
+< 530 5.7.0 *Authentication required to send as example.org (ref {list})
 log event=message verdict=reject check=require_auth reason=auth-required-header-from ref={list}
 
 # Whether SPF passes cannot be told: neither a refusal nor a pass.

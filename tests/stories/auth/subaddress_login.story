@@ -15,7 +15,7 @@ delivered ceo+assistant@example.org -> friend@outside.test
 > MAIL FROM:<ceo@example.org>
 < 250 2.1.0 *
 > RCPT TO:<friend@outside.test>
-< 550 5.7.1 ceo+assistant@example.org may not send as ceo@example.org (ref {envelope})
+< 550 5.7.1 *ceo+assistant@example.org may not send as ceo@example.org (ref {envelope})
 log event=recipient verdict=reject check=auth_match reason=auth-match-mail-from ref={envelope}
 > RSET
 < 250 2.0.0 *
@@ -25,5 +25,5 @@ message
     Subject: the chief's address
 
     Hello.
-< 550 5.7.1 ceo+assistant@example.org may not send as ceo@example.org (ref {header})
+< 550 5.7.1 *ceo+assistant@example.org may not send as ceo@example.org (ref {header})
 log event=message verdict=reject check=auth_match reason=auth-match-header-from ref={header}

@@ -21,7 +21,7 @@ delivered alice@example.org -> friend@outside.test
 > MAIL FROM:<bob@example.org>
 < 250 2.1.0 *
 > RCPT TO:<info@example.org>
-< 550 5.7.1 alice@example.org may not send as bob@example.org (ref {alice})
+< 550 5.7.1 *alice@example.org may not send as bob@example.org (ref {alice})
 log event=recipient verdict=reject check=auth_match login=alice@example.org ref={alice}
 > RSET
 < 250 2.0.0 *
@@ -33,7 +33,7 @@ starttls
 > MAIL FROM:<alice@example.org>
 < 250 2.1.0 *
 > RCPT TO:<info@example.org>
-< 530 5.7.0 Authentication required to send as example.org (ref {nobody})
+< 530 5.7.0 *Authentication required to send as example.org (ref {nobody})
 log event=recipient verdict=reject check=require_auth origin=foreign login= ref={nobody}
 > RSET
 < 250 2.0.0 *
@@ -43,7 +43,7 @@ login bob@example.org
 > MAIL FROM:<alice@example.org>
 < 250 2.1.0 *
 > RCPT TO:<friend@outside.test>
-< 550 5.7.1 bob@example.org may not send as alice@example.org (ref {bob})
+< 550 5.7.1 *bob@example.org may not send as alice@example.org (ref {bob})
 log event=recipient verdict=reject check=auth_match login=bob@example.org ref={bob}
 > RSET
 < 250 2.0.0 *
@@ -53,7 +53,7 @@ message
     Subject: alice?
 
     Hello.
-< 550 5.7.1 bob@example.org may not send as alice@example.org (ref {header})
+< 550 5.7.1 *bob@example.org may not send as alice@example.org (ref {header})
 log event=message verdict=reject check=auth_match login=bob@example.org ref={header}
 mail bob@example.org -> friend@outside.test
 message
