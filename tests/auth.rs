@@ -1,5 +1,6 @@
 //! End to end: who may send as whom. Sessions with logins, strangers and trusted hosts through a real, private Postfix
-//! and a real, private Sendmail; what each session must lead to, on both, is in `tests/stories/auth`.
+//! and a real, private Sendmail. What each session must lead to is in `tests/stories/auth`, or in the folder of an MTA
+//! there where the two differ.
 #![allow(clippy::unwrap_used, reason = "a test ends where it goes wrong")]
 
 #[path = "support/daemon.rs"]
@@ -29,7 +30,7 @@ mod tls;
 
 use std::fs;
 use std::panic::{self, AssertUnwindSafe};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use daemon::Daemon;
 use dns::{Dns, Fault, Zone};
@@ -105,17 +106,14 @@ identities: {{ sources: [{{ file: {} }}] }}
         )
     }
 
-    /// Plays every story, each with a daemon of its own, after `adapt` has changed its text.
+    /// Plays every story in these folders, each with a daemon of its own, after `adapt` has changed its text.
     ///
     /// # Panics
     ///
     /// After the last one, if any has failed.
-    fn play_all(&self, mta: &dyn Mta, adapt: impl Fn(&str) -> String) {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stories/auth");
-        let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-        files.sort();
+    fn play_all(&self, folders: [&str; 2], mta: &dyn Mta, adapt: impl Fn(&str) -> String) {
         let mut failed = Vec::new();
-        for file in files {
+        for file in folders.into_iter().flat_map(stories_in) {
             let name = file.file_stem().unwrap().to_string_lossy().into_owned();
             let story = adapt(&fs::read_to_string(&file).unwrap());
             eprintln!("--- story {name}");
@@ -127,6 +125,15 @@ identities: {{ sources: [{{ file: {} }}] }}
         }
         assert_eq!(failed, [""; 0], "stories that did not come true");
     }
+}
+
+fn stories_in(folder: &str) -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stories").join(folder);
+    let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut stories: Vec<_> =
+        files.filter(|file| file.extension().is_some_and(|name| name == "story")).collect();
+    stories.sort();
+    stories
 }
 
 #[test]
@@ -145,7 +152,7 @@ fn stories_on_postfix() {
         .milter(&format!("inet:127.0.0.1:{}", stage.exchange))
         .submission_milter(&format!("inet:127.0.0.1:{}", stage.submission))
         .start();
-    stage.play_all(&postfix, str::to_owned);
+    stage.play_all(["auth", "auth/postfix"], &postfix, str::to_owned);
 }
 
 #[test]
@@ -162,8 +169,8 @@ fn stories_on_sendmail() {
             .virtual_user("sales@example.org", "bob@inner.test")
             .alias("info", "carol@inner.test")
             .start();
-        stage.play_all(&sendmail, str::to_owned);
+        stage.play_all(["auth", "auth/sendmail"], &sendmail, str::to_owned);
         // The same hosts, in the address family that Sendmail tags when it tells a milter.
-        stage.play_all(&sendmail, |story| story.replace("192.0.2.", "2001:db8::"));
+        stage.play_all(["auth", "auth/sendmail"], &sendmail, |story| story.replace("192.0.2.", "2001:db8::"));
     });
 }

@@ -80,6 +80,7 @@ ssl = no
 auth_mechanisms = plain login
 disable_plaintext_auth = no
 auth_username_chars =
+auth_failure_delay = 0
 auth_verbose = yes
 passdb {{
   driver = passwd-file

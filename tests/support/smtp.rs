@@ -59,6 +59,10 @@ impl Client {
     /// Connects from this address, which must be one of the host, and takes the greeting.
     pub(crate) fn connect_from(source: IpAddr, server: SocketAddr) -> Self {
         let socket = Socket::new(Domain::for_address(server), Type::STREAM, None).unwrap();
+        if source.is_ipv6() {
+            // A route makes a whole network local, which is enough to bind to an address of it in IPv4 only.
+            socket.set_freebind_v6(true).unwrap();
+        }
         socket.bind(&SocketAddr::new(source, 0).into()).unwrap();
         socket.connect(&server.into()).unwrap();
         Self::greeted(TcpStream::from(socket))

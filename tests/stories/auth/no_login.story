@@ -25,6 +25,18 @@ log event=recipient verdict=reject check=require_auth reason=auth-required-mail-
 < 530 5.7.0 *Authentication required to send as example.org (ref {both})
 log event=recipient verdict=reject check=require_auth reason=auth-required-mail-from origin=foreign login= ref={both}
 
+# A login that fails.
+client ADDR=192.0.2.66 NAME=dialup.forger.example
+> EHLO dialup.forger.example
+< 250 *
+> AUTH PLAIN AGFsaWNlQGV4YW1wbGUub3JnAHdyb25n
+< 535 5.7.* *
+> MAIL FROM:<ceo@example.org>
+< 250 2.1.0 *
+> RCPT TO:<info@example.org>
+< 530 5.7.0 *Authentication required to send as example.org (ref {failed})
+log event=recipient verdict=reject check=require_auth reason=auth-required-mail-from origin=foreign login= ref={failed}
+
 # AUTH in MAIL adds nothing to the login of somebody else, in whose name the message is judged.
 submission ADDR=192.0.2.77 NAME=laptop.example
 > EHLO laptop.example
