@@ -85,11 +85,14 @@ fn check_controls(body: &str) -> Result<(), Ambiguity> {
     // The line's end that closes the field is not part of it.
     let folded = folded.trim_end_matches('\n');
     let mut characters = folded.chars().peekable();
+    let mut last = ' ';
     while let Some(c) = characters.next() {
-        let folds = c == '\n' && matches!(characters.peek(), Some(' ' | '\t'));
+        // A quoted pair cannot hold the end of a line (RFC 5322, 3.2.1).
+        let folds = c == '\n' && last != '\\' && matches!(characters.peek(), Some(' ' | '\t'));
         if c.is_control() && c != '\t' && !folds {
             return Err(Ambiguity::Control);
         }
+        last = c;
     }
     Ok(())
 }
@@ -367,6 +370,7 @@ mod tests {
         check("=?utf-8?q?ceo?=@x.example", "ambiguous: an encoded-word inside an address");
         check("ceo＠bank.example@y.example", "ambiguous: a character that an address cannot have");
         check("a@x.example (", "ambiguous: something that does not end");
+        check("\"a\\\r\n b\"@x.example", "ambiguous: a control character");
     }
 
     proptest! {
