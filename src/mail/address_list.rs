@@ -7,6 +7,7 @@
 use unicode_normalization::UnicodeNormalization as _;
 
 use super::lexer::{Lexer, Malformed, is_dot_atom};
+use super::text::is_unseen;
 use super::{Domain, Mailbox};
 
 /// Mailboxes of one field, at most. MTAs pass on fields of 60 000 octets, which could hold ten thousand.
@@ -53,7 +54,8 @@ pub enum Ambiguity {
     /// An encoded-word inside an address, which RFC 2047, 5 forbids and some readers decode.
     #[error("an encoded-word inside an address")]
     EncodedWord,
-    /// A character in an address that is none of its own right: not UTF-8, or a look-alike of syntax.
+    /// A character in an address that is none of its own right: not UTF-8, a look-alike of syntax, or one that no
+    /// reader sees.
     #[error("a character that an address cannot have")]
     Character,
     /// A special character out of place, or a group within a group.
@@ -321,8 +323,8 @@ fn check_characters(text: &str) -> Result<(), Ambiguity> {
         return Err(Ambiguity::EncodedWord);
     }
     let syntax = |c: char| c.is_ascii() && !is_atom(c) && c != '.';
-    let disguised = |c: char| !c.is_ascii() && (c == '\u{fffd}' || std::iter::once(c).nfkc().any(syntax));
-    if text.contains(disguised) { Err(Ambiguity::Character) } else { Ok(()) }
+    let disguised = |c: char| c == '\u{fffd}' || is_unseen(c) || std::iter::once(c).nfkc().any(syntax);
+    if text.contains(|c: char| !c.is_ascii() && disguised(c)) { Err(Ambiguity::Character) } else { Ok(()) }
 }
 
 #[cfg(test)]
@@ -369,6 +371,8 @@ mod tests {
         check("ceo@x.example <b@y.example>", "ambiguous: an address as display name");
         check("=?utf-8?q?ceo?=@x.example", "ambiguous: an encoded-word inside an address");
         check("ceo＠bank.example@y.example", "ambiguous: a character that an address cannot have");
+        check("\u{202e}oec@x.example", "ambiguous: a character that an address cannot have");
+        check("ceo@x\u{ad}y.example", "ambiguous: a character that an address cannot have");
         check("a@x.example (", "ambiguous: something that does not end");
         check("\"a\\\r\n b\"@x.example", "ambiguous: a control character");
     }
