@@ -240,9 +240,13 @@ impl<'t> Parser<'t> {
         while !self.take(':') {
             if self.take('@') {
                 self.domain()?;
-            } else if !self.take(',') {
-                return Err(Ambiguity::Syntax);
+                if matches!(self.peek(), Some(Token::Special(',' | ':'))) {
+                    continue;
+                }
+            } else if self.take(',') {
+                continue;
             }
+            return Err(Ambiguity::Syntax);
         }
         Ok(())
     }
@@ -363,6 +367,7 @@ mod tests {
             "a@example.org, b@example.net, c@example.com",
         );
         check("undisclosed-recipients:;", "none");
+        check("<,@a.example, ,@b.example,:c@x.example>", "c@x.example");
     }
 
     #[test]
@@ -373,6 +378,7 @@ mod tests {
         check("ceo＠bank.example@y.example", "ambiguous: a character that an address cannot have");
         check("\u{202e}oec@x.example", "ambiguous: a character that an address cannot have");
         check("ceo@x\u{ad}y.example", "ambiguous: a character that an address cannot have");
+        check("<@a.example@b.example:c@x.example>", "ambiguous: syntax that no standard knows");
         check("a@x.example (", "ambiguous: something that does not end");
         check("\"a\\\r\n b\"@x.example", "ambiguous: a control character");
     }
