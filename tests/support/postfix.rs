@@ -225,14 +225,18 @@ impl Builder {
              relay_transport = smtp:[127.0.0.1]:{sink}\n\
              default_transport = smtp:[127.0.0.1]:{sink}\n\
              alias_maps =\n\
-             virtual_alias_maps = inline:{{ {aliases} }}\n\
+             virtual_alias_maps = {aliases}\n\
              local_recipient_maps =\n\
              smtpd_relay_restrictions = permit_sasl_authenticated, reject_unauth_destination\n\
              smtpd_authorized_xclient_hosts = 127.0.0.0/8\n\
              smtpd_milters = {milters}\n\
              milter_protocol = 6\n",
             domains = self.relay_domains.join(", "),
-            aliases = self.virtual_aliases.join(" "),
+            // Postfix takes no empty table.
+            aliases = match self.virtual_aliases.as_slice() {
+                [] => String::new(),
+                aliases => format!("inline:{{ {} }}", aliases.join(" ")),
+            },
             milters = self.milters.join(", "),
         );
         // Headers as a foreign client's message has them: XCLIENT comes too late for Postfix to see that it is one.
