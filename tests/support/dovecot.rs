@@ -31,7 +31,9 @@ impl Dovecot {
     pub(crate) fn start(logins: &[&str]) -> Self {
         let dir = tempfile::Builder::new().prefix("lockdown-dovecot.").tempdir().unwrap();
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        let passwords: String = logins.iter().map(|login| format!("{login}:{{PLAIN}}{PASSWORD}\n")).collect();
+        let passwords: Vec<String> =
+            logins.iter().map(|login| format!("{login}:{{PLAIN}}{PASSWORD}\n")).collect();
+        let passwords = passwords.concat();
         fs::write(dir.path().join("passwd"), passwords).unwrap();
         fs::write(dir.path().join("dovecot.conf"), configuration(dir.path())).unwrap();
         let server = Self { dir };

@@ -21,7 +21,7 @@ pub(crate) fn is_possible() -> Result<(), String> {
 
 /// Runs `test` where it, its threads and its programs have a network and a host name of their own.
 ///
-/// 192.0.2.0/24 (RFC 5737) and 2001:db8::/64 (RFC 3849) are local there, 127.0.0.1 and `::1` are private, and nothing
+/// 192.0.2.0/24 (RFC 5737) and `2001:db8::/64` (RFC 3849) are local there, 127.0.0.1 and `::1` are private, and nothing
 /// else can be reached.
 ///
 /// # Panics

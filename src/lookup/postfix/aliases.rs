@@ -10,6 +10,9 @@ use super::targets::targets;
 use super::words::words;
 use crate::lookup::watched::Reading;
 
+/// How many addresses may be on the way, targets of local aliases included, which Postfix does not limit.
+const MOST_STOPS: usize = 100_000;
+
 /// The aliases of a Postfix instance.
 #[derive(Debug)]
 pub struct Aliases {
@@ -29,7 +32,7 @@ pub struct Aliases {
 pub enum Stop<'a> {
     /// An address, the first one included.
     Address(&'a Address),
-    /// A user of this host, in lower case.
+    /// The name of a user or alias of this host, in lower case.
     User(&'a str),
 }
 
@@ -102,15 +105,16 @@ impl Aliases {
         is_goal: impl Fn(Stop<'_>) -> bool,
     ) -> Result<Option<String>, TableError> {
         let mut seen = HashSet::new();
+        // Of targets of virtual aliases, counted as Postfix counts them.
+        let mut count = 1;
         let mut steps =
             VecDeque::from([Step { address: start, stage: Stage::Virtual, depth: 0, by: String::new() }]);
         while let Some(step) = steps.pop_front() {
             if !seen.insert((step.stage, fold(&step.address.external()))) {
                 continue;
             }
-            // Every address is seen at both stages, at most.
-            if seen.len() > 2 * self.most_targets {
-                return Err(TableError(format!("there are more than {} targets", self.most_targets)));
+            if seen.len() > MOST_STOPS {
+                return Err(TableError(format!("there are more than {MOST_STOPS} addresses on the way")));
             }
             if step.depth > self.deepest {
                 return Err(TableError(format!("aliases are nested more than {} deep", self.deepest)));
@@ -119,12 +123,29 @@ impl Aliases {
                 return Ok(Some(step.by));
             }
             let next = match step.stage {
-                Stage::Virtual => self.after_virtual_aliases(&step).await?,
-                Stage::Delivery => match self.local_alias(&step.address).await? {
-                    Some(Local::User(name)) if is_goal(Stop::User(&name)) => return Ok(Some(step.by)),
-                    None | Some(Local::User(_)) => Vec::new(),
-                    Some(Local::Alias(found)) => self.after_local_alias(&step, &found).await?,
-                },
+                Stage::Virtual => {
+                    let next = self.after_virtual_aliases(&step).await?;
+                    count += next.len().saturating_sub(1);
+                    if count > self.most_targets {
+                        let most = self.most_targets;
+                        return Err(TableError(format!(
+                            "virtual aliases lead to more than {most} addresses"
+                        )));
+                    }
+                    next
+                }
+                Stage::Delivery => {
+                    let address = &step.address;
+                    if !self.addressing.is_local(&address.domain).await? {
+                        continue;
+                    }
+                    let name = self.addressing.without_extension(&address.local_part);
+                    let name = name.map_or(address.local_part.as_str(), |(name, _)| name);
+                    if is_goal(Stop::User(&fold(name))) {
+                        return Ok(Some(step.by));
+                    }
+                    self.after_local_alias(&step, name).await?
+                }
             };
             steps.extend(next);
         }
@@ -171,30 +192,14 @@ impl Aliases {
             .collect()
     }
 
-    /// What becomes of an address of this host; none for another's.
-    async fn local_alias(&self, address: &Address) -> Result<Option<Local>, TableError> {
-        if !self.addressing.is_local(&address.domain).await? {
-            return Ok(None);
-        }
-        let name = address.local_part.as_str();
-        let bare = self.addressing.without_extension(name).map(|(bare, _)| bare);
-        for name in [Some(name), bare].into_iter().flatten() {
-            let key = quote_local_part(name);
-            let mut value = self.for_users.find(&key, Key::Whole).await?;
-            if value.is_none() && key != name {
-                value = self.for_users.find(name, Key::Whole).await?;
-            }
-            if let Some(value) = value {
-                return Ok(Some(Local::Alias(Found { key, value, extension: None })));
-            }
-        }
-        Ok(Some(Local::User(fold(bare.unwrap_or(name)))))
-    }
-
-    async fn after_local_alias(&self, step: &Step, found: &Found) -> Result<Vec<Step>, TableError> {
-        let by = through(&step.by, &found.key);
+    /// Where the alias of a local user leads, if there is one: of the whole local-part, or of the name in it.
+    async fn after_local_alias(&self, step: &Step, name: &str) -> Result<Vec<Step>, TableError> {
+        let Some((key, value)) = self.local_alias(&step.address.local_part, name).await? else {
+            return Ok(Vec::new());
+        };
+        let by = through(&step.by, &key);
         let mut next = Vec::new();
-        for address in self.targets(&found.value, "") {
+        for address in self.targets(&value, "") {
             // Mail for others goes through virtual aliases again; mail for users here does not.
             let is_local = self.addressing.is_local(&address.domain).await?;
             let stage = if is_local { Stage::Delivery } else { Stage::Virtual };
@@ -202,12 +207,24 @@ impl Aliases {
         }
         Ok(next)
     }
-}
 
-/// What a local address is.
-enum Local {
-    Alias(Found),
-    User(String),
+    async fn local_alias(
+        &self,
+        local_part: &str,
+        name: &str,
+    ) -> Result<Option<(String, String)>, TableError> {
+        for name in [local_part, name] {
+            let key = quote_local_part(name);
+            let mut value = self.for_users.find(&key, Key::Whole).await?;
+            if value.is_none() && key != name {
+                value = self.for_users.find(name, Key::Whole).await?;
+            }
+            if let Some(value) = value {
+                return Ok(Some((key, value)));
+            }
+        }
+        Ok(None)
+    }
 }
 
 /// The aliases so far, and one more.

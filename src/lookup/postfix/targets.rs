@@ -12,10 +12,9 @@ pub(super) fn targets(value: &str) -> Vec<String> {
         if plain.starts_with(['|', '/', '~']) || plain.starts_with(":include:") {
             continue;
         }
-        match in_brackets(&item) {
-            Some(addresses) => all.extend(addresses),
-            None => all.extend(split(&item, |c| c.is_ascii_whitespace()).map(str::to_owned)),
-        }
+        let (bracketed, rest) = in_brackets(&item);
+        all.extend(bracketed);
+        all.extend(split(rest, |c| c.is_ascii_whitespace()).map(str::to_owned));
     }
     all
 }
@@ -28,20 +27,26 @@ fn split(text: &str, is_separator: impl Fn(char) -> bool) -> impl Iterator<Item 
         .filter(|part| !part.is_empty())
 }
 
-/// What is in the pairs of angle brackets outside of quotes; none where there is no such pair.
-fn in_brackets(item: &str) -> Option<Vec<String>> {
+/// What is in the pairs of angle brackets outside of quotes, and what follows the last of them. What is before one is
+/// a name.
+fn in_brackets(item: &str) -> (Vec<String>, &str) {
     let mut state = State::default();
-    let (mut all, mut open) = (Vec::new(), None);
+    let (mut all, mut open, mut rest) = (Vec::new(), None, item);
     for (at, c) in item.char_indices() {
         let quoted = state.quoted || state.escaped;
         state.is_outside(c);
         match c {
             '<' if !quoted => open = Some(at + 1),
-            '>' if !quoted => all.extend(open.take().map(|from| item[from..at].trim().to_owned())),
+            '>' if !quoted => {
+                if let Some(from) = open.take() {
+                    all.push(item[from..at].trim().to_owned());
+                    rest = &item[at + 1..];
+                }
+            }
             _ => {}
         }
     }
-    (!all.is_empty()).then_some(all)
+    (all, rest)
 }
 
 /// The text without what is in parentheses outside of quotes.
@@ -101,6 +106,7 @@ mod tests {
         check("\"a, b\"@example.org , c", &["\"a, b\"@example.org", "c"]);
         check("Alice <a@example.org>, <b@example.org>", &["a@example.org", "b@example.org"]);
         check("\"Smith, A\" <a@example.org>", &["a@example.org"]);
+        check("A <a@x> B <b@x> c@x d@x, <e", &["a@x", "b@x", "c@x", "d@x", "<e"]);
         check("a (the, boss) , b", &["a", "b"]);
         check("|/bin/x alice, \"|/bin/y alice, bob\", /var/x, ~/y, :include:/etc/list, z", &["z"]);
         check("\\\"a, b", &["\\\"a", "b"]);

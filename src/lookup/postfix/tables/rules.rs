@@ -142,14 +142,18 @@ fn answer<E: Engine>(
         return Ok(None);
     }
     let groups = if needs_groups { first.engine.captures(subject)?.unwrap_or_default() } else { Vec::new() };
-    let text = result.iter().map(|piece| match piece {
-        Piece::Text(text) => text.as_str(),
-        Piece::Group(number) => {
-            let range = groups.get(number - 1).cloned().flatten();
-            range.and_then(|range| subject.get(range)).unwrap_or_default()
-        }
-    });
-    Ok(Some(text.collect()))
+    let mut text = Vec::new();
+    for piece in result {
+        text.extend_from_slice(match piece {
+            Piece::Text(text) => text.as_bytes(),
+            Piece::Group(number) => {
+                let range = groups.get(number - 1).cloned().flatten();
+                range.and_then(|range| subject.as_bytes().get(range)).unwrap_or_default()
+            }
+        });
+    }
+    // Patterns are of octets, so a group may begin inside of a character.
+    String::from_utf8(text).map(Some).map_err(|_| "the result is not UTF-8".to_owned())
 }
 
 struct Reader<E> {

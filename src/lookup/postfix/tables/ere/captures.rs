@@ -1,226 +1,245 @@
-//! Which text each group of an expression matched, by the rules of POSIX (XBD 9.1): the leftmost match, of these the
-//! longest, and within it each part from left to right as long as the whole allows.
+//! Which text each group of an expression matched: an automaton that is walked as the C library of GNU walks its own.
 //!
-//! For every part and every place the set of places where it can end is found once, so that the time is bounded by
-//! the size of the expression and of the subject, however both are chosen.
+//! The match is the leftmost, and of these the longest, as POSIX has it (XBD 9.1). Within it the C library does not
+//! follow POSIX: it takes the first way that leads to the end. Tables were written for what it does.
+//!
+//! Which states lead to the end is found out once for every place of the subject, so that the time is bounded by the
+//! size of the expression and of the subject, however both are chosen.
 
-use std::collections::HashMap;
 use std::ops::Range;
-use std::rc::Rc;
 
-use super::parse::{Node, Place, is_word};
+use super::parse::{Node, Octets, Place, is_word};
 
-/// How many steps may be taken for one subject.
-const MOST_STEPS: usize = 1_000_000;
+/// The most states of an automaton.
+const MOST_STATES: usize = 10_000;
+/// The most pairs of a state and a place in the subject.
+const MOST_PAIRS: usize = 4_000_000;
 
-/// The groups of the match, or none.
-pub(super) fn find(
-    node: &Node,
+/// What the groups matched, from the first on.
+pub(super) type Groups = Vec<Option<Range<usize>>>;
+
+/// The automaton.
+#[derive(Debug)]
+pub(super) struct Automaton {
+    states: Vec<State>,
     groups: usize,
-    subject: &[u8],
-) -> Result<Option<Vec<Option<Range<usize>>>>, String> {
-    let mut solver = Solver { subject, ends: HashMap::new(), steps: 0, groups: vec![None; groups] };
-    match solver.solve(node) {
-        Ok(true) => Ok(Some(solver.groups)),
-        Ok(false) => Ok(None),
-        Err(TooLong) => Err("finding what the groups matched takes too long".to_owned()),
-    }
 }
 
-struct TooLong;
-
-/// The places where a part can end, in order.
-type Ends = Rc<[usize]>;
-
-struct Solver<'a> {
-    subject: &'a [u8],
-    /// By part and where it begins.
-    ends: HashMap<(Part, usize), Ends>,
-    steps: usize,
-    groups: Vec<Option<Range<usize>>>,
+#[derive(Clone, Debug)]
+enum State {
+    /// Takes an octet.
+    Octet(Box<Octets>, usize),
+    /// Needs a place.
+    At(Place, usize),
+    /// Goes one way or the other, rather the first.
+    Split(usize, usize),
+    /// Begins a group.
+    Open(usize, usize),
+    /// Ends a group, which may be one of several repetitions that need not be.
+    Close { group: usize, is_optional: bool, next: usize },
+    /// The end.
+    End,
 }
 
-/// A part by its place in memory: a node, or the rest of a sequence.
-type Part = (usize, usize);
-
-fn part(node: &Node) -> Part {
-    (std::ptr::from_ref(node) as usize, 0)
-}
-
-fn sequence(nodes: &[Node]) -> Part {
-    (nodes.as_ptr() as usize, nodes.len())
-}
-
-impl Solver<'_> {
-    fn solve(&mut self, node: &Node) -> Result<bool, TooLong> {
-        for start in 0..=self.subject.len() {
-            if let Some(end) = self.ends(node, start)?.last() {
-                self.assign(node, start, *end)?;
-                return Ok(true);
-            }
-        }
-        Ok(false)
+impl Automaton {
+    /// The automaton of an expression; none where it would be too large.
+    pub(super) fn new(node: &Node, groups: usize) -> Option<Self> {
+        let mut automaton = Self { states: vec![State::End], groups };
+        // States are made from the end on, so that each knows where it leads; the last is the first.
+        let start = automaton.add(node, 0, None)?;
+        automaton.push(State::Split(start, start))?;
+        Some(automaton)
     }
 
-    fn step(&mut self, count: usize) -> Result<(), TooLong> {
-        self.steps += count;
-        if self.steps > MOST_STEPS { Err(TooLong) } else { Ok(()) }
+    fn push(&mut self, state: State) -> Option<usize> {
+        self.states.push(state);
+        (self.states.len() <= MOST_STATES).then_some(self.states.len() - 1)
     }
 
-    /// Where a part can end that begins at `start`.
-    fn ends(&mut self, node: &Node, start: usize) -> Result<Ends, TooLong> {
-        self.step(1)?;
-        let only = |is_so: bool, end: usize| Ok(if is_so { Rc::from([end]) } else { Rc::from([]) });
+    /// Adds the states of a part that leads to `next`. `optional`: the group of which this is a repetition that need
+    /// not be.
+    fn add(&mut self, node: &Node, next: usize, optional: Option<usize>) -> Option<usize> {
         match node {
-            Node::Empty => only(true, start),
-            Node::Octet(octets) => {
-                only(self.subject.get(start).is_some_and(|octet| octets.contains(*octet)), start + 1)
+            Node::Empty => Some(next),
+            Node::Octet(octets) => self.push(State::Octet(octets.clone(), next)),
+            Node::Place(place) => self.push(State::At(*place, next)),
+            Node::Group(group, inner) => {
+                let is_optional = optional == Some(*group);
+                let close = self.push(State::Close { group: *group, is_optional, next })?;
+                let inside = self.add(inner, close, None)?;
+                self.push(State::Open(*group, inside))
             }
-            Node::Place(place) => only(self.is_at(*place, start), start),
-            Node::Group(_, inner) => self.ends(inner, start),
-            Node::Concat(parts) => self.ends_of_all(parts, start),
-            Node::Either(branches) => self.once((part(node), start), |solver| {
-                let mut all = Vec::new();
-                for branch in branches {
-                    all.extend_from_slice(&solver.ends(branch, start)?);
-                }
-                Ok(all)
-            }),
-            Node::Repeat { node, min, max } => self.ends_of_repeats(node, *min, *max, start),
+            Node::Concat(parts) => {
+                parts.iter().rev().try_fold(next, |next, part| self.add(part, next, optional))
+            }
+            Node::Either(branches) => {
+                let (last, before) = branches.split_last()?;
+                let last = self.add(last, next, optional)?;
+                before.iter().rev().try_fold(last, |others, branch| {
+                    let branch = self.add(branch, next, optional)?;
+                    self.push(State::Split(branch, others))
+                })
+            }
+            Node::Repeat { node, min, max } => self.repeat(node, *min, *max, next),
         }
     }
 
-    /// Where the sequence can end.
-    fn ends_of_all(&mut self, parts: &[Node], start: usize) -> Result<Ends, TooLong> {
-        let Some((first, rest)) = parts.split_first() else { return Ok(Rc::from([start])) };
-        self.once((sequence(parts), start), |solver| {
-            let mut all = Vec::new();
-            for between in solver.ends(first, start)?.iter() {
-                all.extend_from_slice(&solver.ends_of_all(rest, *between)?);
+    /// Repetitions as the C library spells them out: the necessary ones, then a loop, or for `{0,n}` the necessary one
+    /// of `((x?x)?x)?`.
+    fn repeat(&mut self, node: &Node, min: u32, max: Option<u32>, next: usize) -> Option<usize> {
+        let group = if let Node::Group(group, _) = node { Some(*group) } else { None };
+        let mut first = match max {
+            None => {
+                let split = self.push(State::Split(next, next))?;
+                let body = self.add(node, split, group)?;
+                self.states[split] = State::Split(body, next);
+                split
             }
-            Ok(all)
-        })
+            Some(max) => self.optional(node, max - min, group, next)?,
+        };
+        for _ in 0..min {
+            first = self.add(node, first, None)?;
+        }
+        Some(first)
     }
 
-    /// Where `min` to `max` repetitions can end.
-    fn ends_of_repeats(
-        &mut self,
-        node: &Node,
-        min: u32,
-        max: Option<u32>,
-        start: usize,
-    ) -> Result<Ends, TooLong> {
-        let mut frontier = vec![start];
-        for _ in 0..min {
-            frontier = self.after_one_more(node, &frontier)?;
-            if frontier.is_empty() {
+    /// Up to `most` repetitions.
+    fn optional(&mut self, node: &Node, most: u32, group: Option<usize>, next: usize) -> Option<usize> {
+        if most == 0 {
+            return Some(next);
+        }
+        let mut leads_to = next;
+        let mut exits = Vec::new();
+        // From the outermost on: each ends with one repetition, in front of which the inner ones may be.
+        for _ in 0..most {
+            exits.push(leads_to);
+            leads_to = self.add(node, leads_to, group)?;
+        }
+        exits.into_iter().rev().try_fold(leads_to, |inner, exit| self.push(State::Split(inner, exit)))
+    }
+
+    /// The groups of the match, or none.
+    ///
+    /// # Errors
+    ///
+    /// Where that would take too long to find out.
+    pub(super) fn find(&self, subject: &[u8]) -> Result<Option<Groups>, String> {
+        let pairs = self.states.len().saturating_mul(subject.len() + 1);
+        if pairs > MOST_PAIRS {
+            return Err("finding what the groups matched takes too long".to_owned());
+        }
+        let walk = Walk { states: &self.states, subject };
+        let found = (0..=subject.len()).find_map(|start| Some((start, walk.longest(start)?)));
+        Ok(found.map(|(start, end)| walk.groups(start, end, self.groups)))
+    }
+}
+
+/// A walk through the automaton along a subject.
+struct Walk<'a> {
+    states: &'a [State],
+    subject: &'a [u8],
+}
+
+impl Walk<'_> {
+    fn start(&self) -> usize {
+        self.states.len() - 1
+    }
+
+    /// Where a state leads at a place: to which states, and whether an octet is taken.
+    fn ways(&self, state: usize, at: usize) -> ([Option<usize>; 2], usize) {
+        match &self.states[state] {
+            State::Octet(octets, next) => {
+                let fits = self.subject.get(at).is_some_and(|octet| octets.contains(*octet));
+                ([fits.then_some(*next), None], 1)
+            }
+            State::At(place, next) => ([self.is_at(*place, at).then_some(*next), None], 0),
+            State::Split(first, second) => ([Some(*first), Some(*second)], 0),
+            State::Open(_, next) | State::Close { next, .. } => ([Some(*next), None], 0),
+            State::End => ([None, None], 0),
+        }
+    }
+
+    /// The last place where a match that begins at `start` can end.
+    fn longest(&self, start: usize) -> Option<usize> {
+        let mut now = vec![false; self.states.len()];
+        let (mut stack, mut longest) = (vec![self.start()], None);
+        for at in start..=self.subject.len() {
+            let mut next = Vec::new();
+            while let Some(state) = stack.pop() {
+                if std::mem::replace(&mut now[state], true) {
+                    continue;
+                }
+                if matches!(self.states[state], State::End) {
+                    longest = Some(at);
+                }
+                let (ways, taken) = self.ways(state, at);
+                let further = if taken == 0 { &mut stack } else { &mut next };
+                further.extend(ways.into_iter().flatten());
+            }
+            if next.is_empty() {
                 break;
             }
+            now.fill(false);
+            stack = next;
         }
-        let mut all = frontier.clone();
-        let mut left = max.map(|max| max - min);
-        while !frontier.is_empty() && left != Some(0) {
-            left = left.map(|left| left - 1);
-            let next = self.after_one_more(node, &frontier)?;
-            frontier = next.into_iter().filter(|end| !all.contains(end)).collect();
-            self.step(all.len())?;
-            all.extend_from_slice(&frontier);
-        }
-        all.sort_unstable();
-        Ok(all.into())
+        longest
     }
 
-    fn after_one_more(&mut self, node: &Node, starts: &[usize]) -> Result<Vec<usize>, TooLong> {
-        let mut all = Vec::new();
-        for start in starts {
-            all.extend_from_slice(&self.ends(node, *start)?);
-            self.step(all.len())?;
-        }
-        all.sort_unstable();
-        all.dedup();
-        Ok(all)
-    }
-
-    /// Finds out once and remembers.
-    fn once(
-        &mut self,
-        key: (Part, usize),
-        find: impl FnOnce(&mut Self) -> Result<Vec<usize>, TooLong>,
-    ) -> Result<Ends, TooLong> {
-        if let Some(known) = self.ends.get(&key) {
-            return Ok(Rc::clone(known));
-        }
-        let mut all = find(self)?;
-        self.step(all.len())?;
-        all.sort_unstable();
-        all.dedup();
-        let all: Ends = all.into();
-        self.ends.insert(key, Rc::clone(&all));
-        Ok(all)
-    }
-
-    /// Sets the groups of a part that matches from `start` to `end`.
-    fn assign(&mut self, node: &Node, start: usize, end: usize) -> Result<(), TooLong> {
-        match node {
-            Node::Empty | Node::Octet(_) | Node::Place(_) => Ok(()),
-            Node::Group(number, inner) => {
-                self.groups[*number] = Some(start..end);
-                self.assign(inner, start, end)
-            }
-            Node::Concat(parts) => self.assign_all(parts, start, end),
-            Node::Either(branches) => {
-                for branch in branches {
-                    if self.ends(branch, start)?.contains(&end) {
-                        return self.assign(branch, start, end);
+    /// For every place up to `end` which states lead to the end of the expression there.
+    fn leading_to(&self, start: usize, end: usize) -> Vec<Vec<bool>> {
+        let mut lead = vec![vec![false; self.states.len()]; end - start + 1];
+        for at in (start..=end).rev() {
+            // Ways without an octet may form loops, so this goes on until nothing changes.
+            loop {
+                let mut has_changed = false;
+                for state in 0..self.states.len() {
+                    if lead[at - start][state] {
+                        continue;
+                    }
+                    let (ways, taken) = self.ways(state, at);
+                    let is_end = at == end && matches!(self.states[state], State::End);
+                    let leads = |next: usize| lead.get(at - start + taken).is_some_and(|lead| lead[next]);
+                    if is_end || ways.into_iter().flatten().any(leads) {
+                        lead[at - start][state] = true;
+                        has_changed = true;
                     }
                 }
-                Ok(())
-            }
-            Node::Repeat { node, min, max } => self.assign_repeats(node, *min, *max, start, end),
-        }
-    }
-
-    fn assign_all(&mut self, mut parts: &[Node], mut start: usize, end: usize) -> Result<(), TooLong> {
-        while let Some((first, rest)) = parts.split_first() {
-            for between in self.ends(first, start)?.iter().rev() {
-                if self.ends_of_all(rest, *between)?.contains(&end) {
-                    self.assign(first, start, *between)?;
-                    (parts, start) = (rest, *between);
+                if !has_changed {
                     break;
                 }
             }
-            if parts.len() != rest.len() {
-                return Ok(());
-            }
         }
-        Ok(())
+        lead
     }
 
-    fn assign_repeats(
-        &mut self,
-        node: &Node,
-        mut min: u32,
-        mut max: Option<u32>,
-        mut start: usize,
-        end: usize,
-    ) -> Result<(), TooLong> {
-        let mut is_first = true;
-        // An empty repetition counts where the minimum asks for it, or where there would be none otherwise.
-        while max != Some(0) && (start < end || min > 0 || is_first) {
-            (min, max) = (min.saturating_sub(1), max.map(|max| max - 1));
-            let ends = self.ends(node, start)?;
-            let mut chosen = None;
-            for between in ends.iter().rev().filter(|between| **between > start || start == end || min > 0) {
-                if self.ends_of_repeats(node, min, max, *between)?.contains(&end) {
-                    chosen = Some(*between);
-                    break;
-                }
+    /// What the groups matched on the way from `start` to `end`.
+    fn groups(&self, start: usize, end: usize, count: usize) -> Groups {
+        let lead = self.leading_to(start, end);
+        let leads = |state: usize, at: usize| lead.get(at - start).is_some_and(|lead| lead[state]);
+        let mut registers = Registers::new(count);
+        let (mut state, mut at) = (self.start(), start);
+        let mut passed = vec![false; self.states.len()];
+        // A loop is passed twice without an octet, at most.
+        for _ in 0..(end - start + 1) * 3 * self.states.len() {
+            match &self.states[state] {
+                State::Open(group, _) => registers.open(*group, at),
+                State::Close { group, is_optional, .. } => registers.close(*group, at, *is_optional),
+                _ => {}
             }
-            let Some(between) = chosen else { return Ok(()) };
-            self.assign(node, start, between)?;
-            (start, is_first) = (between, false);
+            passed[state] = true;
+            let (ways, taken) = self.ways(state, at);
+            let mut good = ways.into_iter().flatten().filter(|next| leads(*next, at + taken));
+            let Some(mut next) = good.next() else { break };
+            // A loop that takes nothing is left.
+            if let Some(other) = good.next().filter(|_| passed[next]) {
+                next = other;
+            }
+            if taken > 0 {
+                passed.fill(false);
+            }
+            (state, at) = (next, at + taken);
         }
-        Ok(())
+        registers.groups()
     }
 
     fn is_at(&self, place: Place, at: usize) -> bool {
@@ -237,5 +256,38 @@ impl Solver<'_> {
             Place::WordEdge => word_before != word_after,
             Place::NoWordEdge => word_before == word_after,
         }
+    }
+}
+
+/// What the groups matched so far: where each begins, and where it ends if it has ended.
+struct Registers {
+    now: Vec<(Option<usize>, Option<usize>)>,
+    /// The same after the last group that was not empty.
+    before: Vec<(Option<usize>, Option<usize>)>,
+}
+
+impl Registers {
+    fn new(count: usize) -> Self {
+        Self { now: vec![(None, None); count], before: vec![(None, None); count] }
+    }
+
+    fn open(&mut self, group: usize, at: usize) {
+        self.now[group] = (Some(at), None);
+    }
+
+    fn close(&mut self, group: usize, at: usize, is_optional: bool) {
+        if self.now[group].0.is_some_and(|begin| begin < at) {
+            self.now[group].1 = Some(at);
+            self.before.clone_from(&self.now);
+        } else if is_optional && self.before[group].0.is_some() {
+            // One more repetition that is empty did not happen, nor did what is inside of it.
+            self.now.clone_from(&self.before);
+        } else {
+            self.now[group].1 = Some(at);
+        }
+    }
+
+    fn groups(self) -> Groups {
+        self.now.into_iter().map(|(begin, end)| Some(begin?..end?)).collect()
     }
 }

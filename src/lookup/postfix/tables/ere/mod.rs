@@ -1,19 +1,17 @@
 //! POSIX extended regular expressions as the C library of GNU reads them, for `regexp:` tables.
 //!
 //! The `regex` crate's syntax and rules differ (leftmost-first instead of leftmost-longest, no GNU operators), so the
-//! expression is parsed here. Matching is regex-automata's and takes linear time; which text each group has is found
-//! by the rules of POSIX in `captures`, and only where a table asks for it.
+//! expression is parsed here. Matching is regex-automata's and takes linear time; which text each group has is found in
+//! `captures`, and only where a table asks for it.
 
 mod captures;
 mod parse;
 mod program;
 
-use std::ops::Range;
-
 use regex_automata::meta::Regex;
 
 use super::rules::Refusal;
-use parse::Node;
+use captures::{Automaton, Groups};
 
 /// The largest automaton, in octets.
 const LARGEST: usize = 4 << 20;
@@ -31,7 +29,8 @@ pub(super) struct Options {
 #[derive(Debug)]
 pub(super) struct Ere {
     regex: Regex,
-    node: Node,
+    /// None where it would be too large.
+    automaton: Option<Automaton>,
     groups: usize,
 }
 
@@ -44,7 +43,7 @@ impl Ere {
             .configure(config)
             .build_from_hir(&program::hir(&node))
             .map_err(|error| Refusal::NotHere(format!("this expression is too large: {error}")))?;
-        Ok(Self { regex, node, groups })
+        Ok(Self { regex, automaton: Automaton::new(&node, groups), groups })
     }
 
     /// How many groups it has.
@@ -62,10 +61,12 @@ impl Ere {
     /// # Errors
     ///
     /// Where that would take too long to find out.
-    pub(super) fn captures(&self, subject: &str) -> Result<Option<Vec<Option<Range<usize>>>>, String> {
+    pub(super) fn captures(&self, subject: &str) -> Result<Option<Groups>, String> {
         if !self.is_match(subject) {
             return Ok(None);
         }
-        captures::find(&self.node, self.groups, subject.as_bytes())
+        let automaton =
+            self.automaton.as_ref().ok_or("this expression is too large to say what its groups match")?;
+        automaton.find(subject.as_bytes())
     }
 }
