@@ -83,8 +83,10 @@ fn quoted(text: &str) -> Result<(String, &str), PathError> {
                 return Ok((local_part, domain));
             }
             '\\' => local_part.push(characters.next().ok_or_else(mismatch)?.1),
-            c if c.is_control() => return Err(PathError::Syntax(text.to_owned())),
             c => local_part.push(c),
+        }
+        if local_part.ends_with(char::is_control) {
+            return Err(PathError::Syntax(text.to_owned()));
         }
     }
     Err(mismatch())
@@ -229,33 +231,50 @@ impl fmt::Display for ForwardPath {
 
 /// The address inside a MAIL or RCPT argument: without angle brackets, source route and parameters.
 fn inner_address(argument: &str) -> &str {
-    let argument = argument.trim();
+    // White space beyond ASCII is part of an address, as far as MTAs are concerned.
+    let argument = argument.trim_ascii();
     let address = match argument.strip_prefix('<') {
-        // Sendmail before 8.17.2 glues ESMTP parameters to the path, so the closing bracket counts and not the end.
-        Some(rest) => closing_bracket(rest).map_or(rest, |at| &rest[..at]),
-        None => argument,
+        Some(rest) => match outside_quotes(rest, |c| c == '>').map(|at| rest.split_at(at)) {
+            Some((address, tail)) if is_parameters(&tail[1..]) => address,
+            Some(_) => argument,
+            None => rest,
+        },
+        None => outside_quotes(argument, |c| c == ' ').map_or(argument, |at| &argument[..at]),
     };
-    let address = address.trim();
-    // Source routes must be ignored (RFC 5321, 4.1.1.3 and appendix C).
-    match address.strip_prefix('@').and_then(|route| route.split_once(':')) {
-        Some((_, mailbox)) => mailbox,
-        None => address,
-    }
+    without_route(address.trim_ascii())
 }
 
-/// Where the first `>` outside a quoted-string stands.
-fn closing_bracket(text: &str) -> Option<usize> {
+/// Whether the rest behind a path can be ESMTP parameters, which Sendmail before 8.17.2 glues to it, or is nothing.
+/// Another address there might be the one that the MTA means.
+fn is_parameters(tail: &str) -> bool {
+    tail.starts_with([' ', '\t']) || !tail.contains(['<', '>', '@', '"', '('])
+}
+
+/// The address without its source route, which must be ignored (RFC 5321, 4.1.1.3 and appendix C).
+fn without_route(address: &str) -> &str {
+    let Some(route) = address.strip_prefix('@') else { return address };
+    // A colon in an address literal, `@[IPv6:2001:db8::1]:user@example.org`, does not end the route.
+    let mut in_literal = false;
+    let end = route.find(|c| {
+        in_literal = c == '[' || (in_literal && c != ']');
+        c == ':' && !in_literal
+    });
+    end.map_or(address, |at| &route[at + 1..])
+}
+
+/// Where the first such character outside a quoted-string stands.
+fn outside_quotes(text: &str, wanted: impl Fn(char) -> bool) -> Option<usize> {
     let (mut quoted, mut escaped) = (false, false);
-    for (at, c) in text.char_indices() {
+    text.char_indices().find_map(|(at, c)| {
         match c {
             _ if escaped => escaped = false,
             '\\' => escaped = true,
             '"' => quoted = !quoted,
-            '>' if !quoted => return Some(at),
+            c if !quoted && wanted(c) => return Some(at),
             _ => {}
         }
-    }
-    None
+        None
+    })
 }
 
 #[cfg(test)]
@@ -282,6 +301,14 @@ mod tests {
         check_reverse("<User@Example.ORG>", "User@example.org");
         check_reverse("user@example.org", "user@example.org");
         check_reverse("<user@example.org> SIZE=100", "user@example.org");
+        check_reverse("<user@example.org> SIZE=100 AUTH=<>", "user@example.org");
+        check_reverse("<user@example.org>SIZE=100", "user@example.org");
+        check_reverse("user@example.org SIZE=100", "user@example.org");
+        check_reverse("<user@example.org><ceo@example.org>", "malformed <user@example.org><ceo@example.org>");
+        check_reverse("<user@example.org>ceo@example.org", "malformed <user@example.org>ceo@example.org");
+        check_reverse("<\u{a0}user@example.org>", "\u{a0}user@example.org");
+        check_reverse("<@[IPv6:2001:db8::1]:user@example.org>", "user@example.org");
+        check_reverse("<\"a\\\u{7}b\"@example.org>", "malformed \"a\\\u{7}b\"@example.org");
         check_reverse("<@a.example,@b.example:user@example.org>", "user@example.org");
         check_reverse("<\"a.b\"@example.org>", "a.b@example.org");
         check_reverse("<\"a b\"@example.org>", "\"a b\"@example.org");
