@@ -31,7 +31,7 @@ use daemon::Daemon;
 use dns::{Dns, Fault, Zone};
 use hickory_proto::op::ResponseCode;
 use postfix::Postfix;
-use proxy::{Direction, Frame, Proxy};
+use proxy::Proxy;
 use sink::Sink;
 use smtp::Client;
 
@@ -182,11 +182,10 @@ fn one_message_costs_two_awaited_replies() {
     drop(daemon);
 
     let trace = proxy.trace('E');
-    let after_helo = trace.since('H');
-    let replies = from_daemon(after_helo).filter(|frame| is_reply(frame)).count();
-    assert!(replies <= 2, "{replies} awaited replies: {after_helo:#?}");
+    let replies = trace.replies_since('H');
+    assert!(replies.len() <= 2, "{replies:#?}");
 
-    let at_end: Vec<&Frame> = from_daemon(trace.since('E')).collect();
+    let at_end = trace.answers_since('E');
     let commands: String = at_end.iter().map(|frame| frame.command).collect();
     let changes = commands.strip_suffix('c').expect("the verdict comes last");
     assert_eq!([changes.matches('m').count(), changes.matches('i').count()], [2, 1], "changes: {changes}");
@@ -194,13 +193,4 @@ fn one_message_costs_two_awaited_replies() {
 
     let asked = trace.since('E')[0].at;
     assert!(at_end[0].at - asked < Duration::from_millis(40), "{at_end:#?}");
-}
-
-fn from_daemon(frames: &[Frame]) -> impl Iterator<Item = &Frame> {
-    frames.iter().filter(|frame| frame.direction == Direction::ToMta)
-}
-
-/// Whether the MTA waits for this frame: all are final replies but changes to the message and "still working".
-fn is_reply(frame: &Frame) -> bool {
-    !"+-2behimpq".contains(frame.command)
 }

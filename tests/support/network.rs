@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "each test file uses its own part of the support")]
 
 use std::panic;
+use std::path::Path;
 use std::thread;
 
 use nix::sched::{CloneFlags, unshare};
@@ -14,6 +15,9 @@ use crate::host;
 pub(crate) fn is_possible() -> Result<(), String> {
     host::require_root()?;
     host::program("ip")?;
+    if !Path::new("/proc/net/if_inet6").exists() {
+        return Err("this machine has no IPv6".to_owned());
+    }
     // The thread dies with what it tried.
     let tried = thread::spawn(|| unshare(NAMESPACES)).join().expect("unshare does not panic");
     tried.map_err(|error| format!("no namespaces can be made here: {error}"))

@@ -118,7 +118,8 @@ impl Drop for Sendmail {
             }
         }
         if thread::panicking() {
-            eprintln!("--- Sendmail sessions\n{}", self.transcript());
+            let errors = fs::read_to_string(self.path("errors")).unwrap_or_default();
+            eprintln!("--- Sendmail's standard error\n{errors}--- Sendmail sessions\n{}", self.transcript());
         }
     }
 }
@@ -169,6 +170,8 @@ impl Builder {
             .arg("-X")
             .arg(server.path("transcript"))
             .stdin(Stdio::null())
+            // It warns that others may write to the folder of all temporary files.
+            .stderr(fs::File::create(server.path("errors")).unwrap())
             .spawn()
             .unwrap();
         server.child = Some(child);
