@@ -13,6 +13,7 @@ pub mod reply;
 pub mod spf;
 pub mod tagged;
 pub mod text;
+pub mod visible;
 pub mod xtext;
 
 pub use domain::Domain;
