@@ -79,15 +79,14 @@ fn from_q(text: &str) -> Vec<u8> {
     let mut rest = text.as_bytes();
     while let Some((&first, behind)) = rest.split_first() {
         let escaped = behind.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
-        match escaped.and_then(|digits| u8::from_str_radix(digits, 16).ok()).filter(|_| first == b'=') {
-            Some(octet) => {
-                octets.push(octet);
-                rest = &behind[2..];
-            }
-            None => {
-                octets.push(if first == b'_' { b' ' } else { first });
-                rest = behind;
-            }
+        let decoded =
+            escaped.and_then(|digits| u8::from_str_radix(digits, 16).ok()).filter(|_| first == b'=');
+        if let Some(octet) = decoded {
+            octets.push(octet);
+            rest = &behind[2..];
+        } else {
+            octets.push(if first == b'_' { b' ' } else { first });
+            rest = behind;
         }
     }
     octets
