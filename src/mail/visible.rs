@@ -49,26 +49,26 @@ fn first_run(text: &str) -> Option<Domain> {
     name[..end].trim_matches('.').parse().ok()
 }
 
-/// The text with every encoded-word decoded, wherever it stands (RFC 2047). Charsets that hold ASCII as it is are read as
-/// UTF-8, which is all that the name of a domain needs.
+/// The text with every encoded-word decoded, wherever it stands (RFC 2047). Whatever the charset is, it is read as
+/// UTF-8: most charsets hold ASCII as it is, and the name of a domain needs no more.
 fn decoded(text: &str) -> String {
     let mut decoded = String::new();
     let mut rest = text;
     while let Some((before, word)) = rest.split_once("=?") {
         decoded.push_str(before);
-        let mut parts = word.splitn(3, '?');
-        let (_charset, encoding, encoded) = (parts.next(), parts.next(), parts.next());
-        let content = encoded.and_then(|encoded| encoded.split_once("?="));
-        let octets = match (encoding, content) {
-            (Some("q" | "Q"), Some((content, _))) => from_q(content),
-            (Some("b" | "B"), Some((content, _))) => from_base64(content),
-            _ => b"=?".to_vec(),
+        rest = word;
+        let mut parts = word.splitn(3, '?').skip(1);
+        let decode: fn(&str) -> Vec<u8> = match parts.next() {
+            Some("q" | "Q") => from_q,
+            Some("b" | "B") => from_base64,
+            _ => continue,
         };
-        rest = match content {
-            Some((_, behind)) if octets != b"=?" => behind,
-            _ => word,
+        // If this word does not end, then no later one does.
+        let Some((content, behind)) = parts.next().and_then(|encoded| encoded.split_once("?=")) else {
+            break;
         };
-        decoded.push_str(&String::from_utf8_lossy(&octets));
+        decoded.push_str(&String::from_utf8_lossy(&decode(content)));
+        rest = behind;
     }
     decoded + rest
 }
@@ -78,42 +78,49 @@ fn from_q(text: &str) -> Vec<u8> {
     let mut octets = Vec::new();
     let mut rest = text.as_bytes();
     while let Some((&first, behind)) = rest.split_first() {
-        let escaped = behind.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
-        let decoded =
-            escaped.and_then(|digits| u8::from_str_radix(digits, 16).ok()).filter(|_| first == b'=');
-        if let Some(octet) = decoded {
-            octets.push(octet);
-            rest = &behind[2..];
-        } else {
-            octets.push(if first == b'_' { b' ' } else { first });
-            rest = behind;
-        }
+        rest = behind;
+        octets.push(match (first, behind) {
+            (b'_', _) => b' ',
+            (b'=', [high, low, behind @ ..]) if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
+                rest = behind;
+                16 * hexadecimal(*high) + hexadecimal(*low)
+            }
+            _ => first,
+        });
     }
     octets
 }
 
+/// The value of a hexadecimal digit.
+fn hexadecimal(digit: u8) -> u8 {
+    match digit {
+        b'0'..=b'9' => digit - b'0',
+        _ => (digit | 0x20) - b'a' + 10,
+    }
+}
+
 /// Decodes base64 (RFC 2047, 4.1); what is not of its alphabet is skipped, as readers do.
 fn from_base64(text: &str) -> Vec<u8> {
+    let digits: Vec<u8> = text.bytes().filter_map(base64_digit).collect();
     let mut octets = Vec::new();
-    let (mut buffer, mut bits) = (0_u32, 0);
-    for octet in text.bytes() {
-        let value = match octet {
-            b'A'..=b'Z' => octet - b'A',
-            b'a'..=b'z' => octet - b'a' + 26,
-            b'0'..=b'9' => octet - b'0' + 52,
-            b'+' => 62,
-            b'/' => 63,
-            _ => continue,
-        };
-        buffer = buffer << 6 | u32::from(value);
-        bits += 6;
-        if bits >= 8 {
-            bits -= 8;
-            octets.push((buffer >> bits & 0xff) as u8);
-            buffer &= (1 << bits) - 1;
-        }
+    for group in digits.chunks(4) {
+        let [a, b, c, d] = std::array::from_fn(|at| group.get(at).copied().unwrap_or(0));
+        let whole = [a << 2 | b >> 4, b << 4 | c >> 2, c << 6 | d];
+        octets.extend(&whole[..group.len() - 1]);
     }
     octets
+}
+
+/// The value of a base64 digit.
+fn base64_digit(octet: u8) -> Option<u8> {
+    Some(match octet {
+        b'A'..=b'Z' => octet - b'A',
+        b'a'..=b'z' => octet - b'a' + 26,
+        b'0'..=b'9' => octet - b'0' + 52,
+        b'+' => 62,
+        b'/' => 63,
+        _ => return None,
+    })
 }
 
 #[cfg(test)]
@@ -149,6 +156,7 @@ mod tests {
         check("=?UTF-8?B?PGNlb0BleGFtcGxlLm9yZz4=?= x", "example.org");
         check("=?utf-8?q?ceo@example?=.org", "example example.org");
         check("=?utf-8?x?a?= =?q =? @example.org", "example.org");
+        check("=?utf-8?b?Y2VvQGV4YW1wbGUub3Jn?= =?utf-8?q?=4", "example.org");
     }
 
     proptest! {
