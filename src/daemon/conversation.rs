@@ -1,6 +1,7 @@
 //! From milter events to requests, and from decisions to answers.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -107,6 +108,8 @@ struct Message {
     origin: Origin,
     facts: Facts,
     header: Header,
+    /// The time that decisions have taken so far.
+    spent: Duration,
 }
 
 impl Message {
@@ -119,7 +122,8 @@ impl Message {
             queue_id: mail.queue_id,
         };
         let origin = snapshot.policy.origin(session, &envelope);
-        Self { snapshot, envelope, origin, facts: Facts::default(), header: Header::default() }
+        let (facts, header, spent) = (Facts::default(), Header::default(), Duration::ZERO);
+        Self { snapshot, envelope, origin, facts, header, spent }
     }
 
     /// The decision about a recipient, or else about the message, and its record.
@@ -131,7 +135,10 @@ impl Message {
         let Snapshot { policy, sources, decision_time } = &*self.snapshot;
         let decision = resolve(policy, &request, &mut self.facts, sources, *decision_time).await;
         let mut record = Record::of(&request, &decision);
-        record.ms = begun.elapsed().as_millis().try_into().unwrap_or(u64::MAX);
+        let took = begun.elapsed();
+        self.spent = self.spent.saturating_add(took);
+        let shown = if recipient.is_some() { took } else { self.spent };
+        record.ms = shown.as_millis().try_into().unwrap_or(u64::MAX);
         (decision, record)
     }
 }

@@ -77,7 +77,7 @@ pub struct Record {
     pub queue_id: Option<String>,
     /// The reference that the client was given.
     pub reference: Option<String>,
-    /// How long the decision took, in milliseconds.
+    /// How long the decision took, in milliseconds; of a message, together with those about its recipients.
     pub ms: u64,
 }
 
