@@ -67,3 +67,19 @@ fn every_form_of_a_path() {
         vec![reverse, forward]
     });
 }
+
+#[test]
+fn every_form_that_postfix_rewrites() {
+    check::<4>("settled.yaml", 25, |[both, ..]| {
+        let (argument, canonical) = both.split_once(" -> ").expect("both forms");
+        let reverse = match ReversePath::settle(argument, canonical) {
+            ReversePath::Malformed(raw) => format!("malformed {raw}"),
+            path => path.to_string(),
+        };
+        let forward = match ForwardPath::settle(argument, canonical) {
+            ForwardPath::Malformed(raw) => format!("malformed {raw}"),
+            path => path.to_string(),
+        };
+        vec![reverse, forward]
+    });
+}
