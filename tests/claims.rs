@@ -18,7 +18,7 @@ use serde::Deserialize;
 /// One line of a table.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Form {
+struct Case {
     /// A path or a header.
     form: String,
     /// Postfix's macro for the path.
@@ -34,20 +34,20 @@ struct Form {
 
 /// Holds every form of a table against its outcome, and shows all that differ.
 #[track_caller]
-fn check(table: &str, least: usize, read: impl Fn(&Form) -> String) {
+fn check(table: &str, least: usize, read: impl Fn(&Case) -> String) {
     let path = format!("tests/addresses/{table}.yaml");
     let text = fs::read_to_string(&path).expect("a readable file");
-    let forms: Vec<Form> = serde_yaml::from_str(&text).unwrap_or_else(|error| panic!("{path}: {error}"));
-    let mut wrong = String::new();
+    let forms: Vec<Case> = serde_yaml::from_str(&text).unwrap_or_else(|error| panic!("{path}: {error}"));
+    let mut wrong = Vec::new();
     for form in &forms {
         assert!(!form.see.is_empty(), "{:?} stands for nothing", form.form);
         let found = read(form);
         if found != form.means {
-            let Form { form, see, means, .. } = form;
-            wrong += &format!("{form:?} ({see})\n  means {means:?}\n  found {found:?}\n");
+            let Case { form, see, means, .. } = form;
+            wrong.push(format!("{form:?} ({see})\n  means {means:?}\n  found {found:?}\n"));
         }
     }
-    assert!(wrong.is_empty(), "{path}:\n{wrong}");
+    assert!(wrong.is_empty(), "{path}:\n{}", wrong.concat());
     assert!(forms.len() >= least, "{path} has {} forms", forms.len());
 }
 
@@ -70,7 +70,7 @@ fn header_of_alice() {
     });
 }
 
-fn reverse_path(form: &Form) -> ReversePath {
+fn reverse_path(form: &Case) -> ReversePath {
     match &form.canonical {
         Some(canonical) => ReversePath::settle(&form.form, canonical),
         None => ReversePath::parse(&form.form),
@@ -78,7 +78,7 @@ fn reverse_path(form: &Form) -> ReversePath {
 }
 
 /// What auth match says.
-fn judgment(form: &Form, reverse_path: ReversePath, point: Point<'_>) -> String {
+fn judgment(form: &Case, reverse_path: ReversePath, point: Point<'_>) -> String {
     let client = Client { address: "192.0.2.1".parse().ok(), name: "unknown".to_owned(), port: 1 };
     let session = Session { role: Role::Submission, client, helo: "client".to_owned(), mta_name: None };
     let login = Login(form.login.clone().unwrap_or_else(|| "alice@example.org".to_owned()));
