@@ -3,13 +3,15 @@
 //! One login a line; a line that begins with white space continues the one before it, and a login may have several
 //! lines. `#` at the beginning of a line or after white space begins a comment. A login ends at the first `:`.
 
-use std::borrow::Cow;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
-use unicode_normalization::{UnicodeNormalization as _, is_nfc};
+use unicode_normalization::UnicodeNormalization as _;
 
 use crate::facts::GrantQuestion;
 use crate::lookup::pairs::{Builder, Pairs};
 use crate::lookup::problem::{Problem, quoted};
+use crate::mail::domain::DomainError;
 use crate::mail::{Domain, Mailbox};
 
 /// How many problems of one file are reported.
@@ -39,7 +41,12 @@ impl Grants {
     /// The first 20 problems, with line and column.
     pub fn parse(bytes: &[u8]) -> Result<Self, Vec<Problem>> {
         let text = str::from_utf8(bytes).map_err(|error| vec![not_utf8(bytes, error.valid_up_to())])?;
-        let mut reader = Reader { pairs: Pairs::builder(), problems: Vec::new(), last: None };
+        let mut reader = Reader {
+            pairs: Pairs::builder(),
+            problems: Vec::new(),
+            domains: HashMap::new(),
+            canonical: String::new(),
+        };
         let mut login = None;
         for (number, line) in text.strip_prefix('\u{feff}').unwrap_or(text).lines().enumerate() {
             reader.line(&mut login, number + 1, line);
@@ -107,8 +114,10 @@ impl<'a> Wanted<'a> {
 struct Reader<'a> {
     pairs: Builder,
     problems: Vec<Problem>,
-    /// The last domain read; most lines have the domain of the line before.
-    last: Option<(&'a str, Domain)>,
+    /// The domains as written; few files have many.
+    domains: HashMap<&'a str, Domain>,
+    /// The grants of a line; kept to be used again.
+    canonical: String,
 }
 
 impl<'a> Reader<'a> {
@@ -141,7 +150,8 @@ impl<'a> Reader<'a> {
             let problem = Problem::new(format!("{} is no login", quoted(login)));
             return self.problem(problem.at(number, Some(1)));
         }
-        let mut canonical = String::new();
+        let mut canonical = std::mem::take(&mut self.canonical);
+        canonical.clear();
         for word in words(grants) {
             if let Err(problem) = self.grant(word, &mut canonical) {
                 let column = line[..offset(line, word)].chars().count() + 1;
@@ -151,18 +161,19 @@ impl<'a> Reader<'a> {
         if let Err(problem) = self.pairs.push(login, &canonical, number) {
             self.problem(problem);
         }
+        self.canonical = canonical;
     }
 
     /// Adds one grant in canonical form; a mailbox also in lower case, which is how most claims come.
     fn grant(&mut self, word: &'a str, canonical: &mut String) -> Result<(), Problem> {
-        let mut add = |grant: &str| {
+        let mut add = |parts: &[&str]| {
             if !canonical.is_empty() {
                 canonical.push(BETWEEN);
             }
-            canonical.push_str(grant);
+            parts.iter().for_each(|part| canonical.push_str(part));
         };
         if word == "*" {
-            add(word);
+            add(&[word]);
             return Ok(());
         }
         let (local_part, domain) = word.rsplit_once('@').ok_or_else(|| {
@@ -170,48 +181,45 @@ impl<'a> Reader<'a> {
         })?;
         let domain = self.domain(domain)?;
         if local_part.is_empty() {
-            add(&format!("@{domain}"));
+            add(&["@", domain.as_str()]);
             return Ok(());
         }
         if local_part == "*" {
             return Err(Problem::new(format!("{} is no grant", quoted(word)))
                 .hint(format!("write @{domain} for the whole domain")));
         }
-        let mailbox: Mailbox =
-            if local_part.bytes().all(|octet| octet.is_ascii_alphanumeric() || octet == b'.') {
-                Mailbox::new(local_part, domain.clone())
-            } else {
-                let problem = |error| Problem::new(format!("{} is no address: {error}", quoted(word)));
-                let mailbox: Mailbox = word.parse().map_err(problem)?;
-                let composed: Cow<'_, str> = nfc(mailbox.local_part());
-                Mailbox::new(composed, domain.clone())
-            };
-        add(&mailbox.to_string());
-        let lower: String = mailbox.local_part().to_lowercase().nfc().collect();
-        if lower != mailbox.local_part() {
-            add(&Mailbox::new(lower, domain).to_string());
+        // Most are lower-case dot-atoms, which are canonical as they stand.
+        if local_part
+            .bytes()
+            .all(|octet| octet.is_ascii_lowercase() || octet.is_ascii_digit() || octet == b'.')
+        {
+            add(&[local_part, "@", domain.as_str()]);
+            return Ok(());
         }
+        let problem = |error| Problem::new(format!("{} is no address: {error}", quoted(word)));
+        let mailbox: Mailbox = word.parse().map_err(problem)?;
+        let composed: String = mailbox.local_part().nfc().collect();
+        let lower: String = composed.to_lowercase().nfc().collect();
+        if lower != composed {
+            add(&[&Mailbox::new(composed, domain.clone()).to_string()]);
+        }
+        add(&[&Mailbox::new(lower, domain.clone()).to_string()]);
         Ok(())
     }
 
-    fn domain(&mut self, text: &'a str) -> Result<Domain, Problem> {
-        if let Some((last, domain)) = &self.last
-            && *last == text
-        {
-            return Ok(domain.clone());
+    fn domain(&mut self, text: &'a str) -> Result<&Domain, Problem> {
+        match self.domains.entry(text) {
+            Entry::Occupied(known) => Ok(known.into_mut()),
+            Entry::Vacant(new) => {
+                let domain = text.parse().map_err(|error: DomainError| Problem::new(error.to_string()))?;
+                Ok(new.insert(domain))
+            }
         }
-        let domain: Domain = text.parse().map_err(|error| Problem::new(format!("{error}")))?;
-        self.last = Some((text, domain.clone()));
-        Ok(domain)
     }
 
     fn problem(&mut self, problem: Problem) {
         self.problems.push(problem);
     }
-}
-
-fn nfc(text: &str) -> Cow<'_, str> {
-    if is_nfc(text) { Cow::Borrowed(text) } else { Cow::Owned(text.nfc().collect()) }
 }
 
 /// Where in a line a part of it begins, in octets.

@@ -6,6 +6,8 @@
 mod aliases;
 mod composed;
 mod ere;
+#[cfg(test)]
+mod hostile;
 mod lines;
 mod pcre;
 mod regexp;
