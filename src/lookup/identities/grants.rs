@@ -170,7 +170,9 @@ impl<'a> Reader<'a> {
             if !canonical.is_empty() {
                 canonical.push(BETWEEN);
             }
-            parts.iter().for_each(|part| canonical.push_str(part));
+            for part in parts {
+                canonical.push_str(part);
+            }
         };
         if word == "*" {
             add(&[word]);
