@@ -1,4 +1,4 @@
-//! Finding out what decisions depend on: DNS, and in later versions tables and the ledger.
+//! Finding out what decisions depend on: DNS, and the grants of logins, from files and from Postfix's own tables.
 
 pub mod dns;
 pub mod identities;
