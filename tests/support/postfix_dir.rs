@@ -18,7 +18,10 @@ impl PostfixDir {
     /// What stands in the way of tests that ask Postfix's own programs.
     pub(crate) fn obstacle() -> Result<(), String> {
         let postconf = host::program("postconf")?;
-        let types = host::command(&postconf).arg("-m").output().map_err(|error| error.to_string())?;
+        // Where Postfix was installed and never configured there is no main.cf, and nothing says a word without one.
+        let dir = Self::new("", &[]);
+        let types = host::command(&postconf).arg("-c").arg(dir.path()).arg("-m").output();
+        let types = types.map_err(|error| error.to_string())?;
         let types = String::from_utf8_lossy(&types.stdout);
         if types.lines().any(|one| one == "pcre") {
             Ok(())
