@@ -219,7 +219,7 @@ fn groups_of_regular_expressions() {
         "\\b(.)(.*)(.)\\b",
     ] {
         let groups = pattern.matches('(').count() - pattern.matches("\\(").count();
-        let result: String = (1..=groups).map(|number| format!("<${number}>")).collect();
+        let result = (1..=groups).map(|number| format!("<${number}>")).collect::<Vec<_>>().concat();
         check_keys("regexp:DIR/map", &[("map", &format!("/{pattern}/ found {result}\n"))], &keys);
     }
 }

@@ -1,6 +1,6 @@
 //! Identities: which login may send as which mailbox, by what the administrator granted.
 //!
-//! A source is a file here and a line in [`open`].
+//! A source is a file here and a line in `open`.
 
 mod file;
 pub mod grants;

@@ -1,6 +1,6 @@
 //! Postfix's look-up tables, read as Postfix reads them.
 //!
-//! A type of table is a function that opens it and a line in [`TYPES`]. What cannot be honoured exactly is an error
+//! A type of table is a function that opens it and a line in `TYPES`. What cannot be honoured exactly is an error
 //! when the table is opened, never a guess when it is asked.
 
 mod aliases;
@@ -11,6 +11,7 @@ mod hostile;
 mod lines;
 mod pcre;
 mod regexp;
+mod result;
 mod rules;
 mod simple;
 mod text;
