@@ -76,11 +76,12 @@ impl Decision {
             let same = |finding: &&Finding| finding.judgment.reply() == verdict.reply();
             self.findings.iter().filter(refusing).find(same)
         };
+        let first =
+            |wanted: fn(&Judgment) -> bool| self.findings.iter().find(|finding| wanted(&finding.judgment));
         behind(&self.verdict)
             .or_else(|| behind(&self.would))
-            .or_else(|| {
-                self.findings.iter().find(|finding| matches!(finding.judgment, Judgment::Excepted(_)))
-            })
+            .or_else(|| first(|judgment| matches!(judgment, Judgment::Excepted(_))))
+            .or_else(|| first(|judgment| matches!(judgment, Judgment::Pass(_))))
             .or_else(|| self.findings.first())
     }
 }

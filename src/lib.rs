@@ -21,7 +21,7 @@
 //! | [`check`] | the locks, one file or folder each, and their registry |
 //! | [`policy`] | the policy in force: the locks of every hosted domain |
 //! | [`decide`] | the decision |
-//! | [`journal`] | decisions as records, and records as lines |
+//! | [`journal`] | decisions as records, records as lines, and what lines add up to |
 //! | [`spf`] | SPF evaluation: viaspf behind a face of ours |
 //! | [`lookup`] | finding answers: the loop around the decision; DNS |
 //! | [`config`] | from the file to the policy, with all problems and their places |

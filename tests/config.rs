@@ -6,8 +6,11 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
+use lockdown_milter::check::auth_match::Axis;
 use lockdown_milter::check::spf::Action;
+use lockdown_milter::check::{CheckId, Locks};
 use lockdown_milter::config::{self, Config, Format, Host, Report, Severity, Style};
+use lockdown_milter::lookup::identities::SourceSettings;
 use proptest::prelude::*;
 
 /// A host on which nothing changes.
@@ -44,40 +47,86 @@ fn golden_cases() {
     assert!(cases > 25, "only {cases} cases were found");
 }
 
-/// The mode of the SPF lock in example.org: the top-level `mode`, then the settings below it in flow style.
+/// What every configuration of a test begins with that is about something else.
+const PREAMBLE: &str = "listen: [\"inet:127.0.0.1:8891\"]\nidentities: { login_domain: example.org, sources: [postfix_aliases] }\n";
+
+/// The locks of example.org in a configuration about which there is nothing to say.
+#[track_caller]
+fn locks(text: &str) -> Arc<Locks> {
+    let (config, report) = config::parse("x", &format!("{PREAMBLE}{text}"), &host(), Path::new("")).unwrap();
+    assert!(report.is_empty(), "{report:?}");
+    Arc::clone(&config.policy.hosted[&"example.org".parse().unwrap()])
+}
+
+/// Each lock with a setting of its own.
+const LOCKS: [(CheckId, &str); 3] = [
+    (CheckId::Spf, "explanation: false"),
+    (CheckId::RequireAuth, "lists: reject"),
+    (CheckId::AuthMatch, "sender: domain"),
+];
+
+/// The mode of each lock in example.org: the top-level `mode`, then the settings below it in flow style. `LOCK` stands
+/// for the lock and `SETTING` for a setting of it.
 #[track_caller]
 fn check_mode(top: &str, defaults: &str, domain: &str, expected: &str) {
-    let text = format!(
-        "mode: {top}\nlisten: [\"inet:127.0.0.1:8891\"]\ndefaults: {{ {defaults} }}\ndomains: {{ example.org: {{ {domain} }} }}\n"
-    );
-    let (config, report) = config::parse("x", &text, &host(), Path::new("")).unwrap();
-    assert!(report.is_empty(), "{report:?}");
-    let locks = config.policy.locks(&"example.org".parse().unwrap()).unwrap();
-    assert_eq!(locks.spf.mode.as_str(), expected, "{text}");
+    for (lock, setting) in LOCKS {
+        let text =
+            format!("mode: {top}\ndefaults: {{ {defaults} }}\ndomains: {{ example.org: {{ {domain} }} }}\n");
+        let text = text.replace("LOCK", lock.as_str()).replace("SETTING", setting);
+        assert_eq!(locks(&text).mode(lock).as_str(), expected, "{text}");
+    }
 }
 
 #[test]
 fn the_most_specific_mode_wins_and_the_top_level_caps_it() {
     check_mode("enforce", "", "", "enforce");
     check_mode("enforce", "mode: monitor", "", "monitor");
-    check_mode("enforce", "mode: monitor, spf: { mode: enforce }", "", "enforce");
-    check_mode("enforce", "spf: { mode: enforce }", "mode: off", "off");
-    check_mode("enforce", "spf: { mode: off }", "mode: enforce", "enforce");
-    check_mode("enforce", "mode: off", "mode: monitor, spf: { mode: enforce }", "enforce");
-    check_mode("enforce", "mode: off, spf: { mode: monitor }", "spf: { explanation: false }", "monitor");
-    check_mode("monitor", "mode: enforce", "spf: { mode: enforce }", "monitor");
+    check_mode("enforce", "mode: monitor, LOCK: { mode: enforce }", "", "enforce");
+    check_mode("enforce", "LOCK: { mode: enforce }", "mode: off", "off");
+    check_mode("enforce", "LOCK: { mode: off }", "mode: enforce", "enforce");
+    check_mode("enforce", "mode: off", "mode: monitor, LOCK: { mode: enforce }", "enforce");
+    check_mode("enforce", "mode: off, LOCK: { mode: monitor }", "LOCK: { SETTING }", "monitor");
+    check_mode("monitor", "mode: enforce", "LOCK: { mode: enforce }", "monitor");
     check_mode("monitor", "", "mode: off", "off");
-    check_mode("off", "", "spf: { mode: enforce }", "off");
+    check_mode("off", "", "LOCK: { mode: enforce }", "off");
+}
+
+#[test]
+fn the_mode_of_one_lock_is_not_that_of_another() {
+    let locks = locks(
+        "defaults: { mode: monitor, require_auth: { mode: off } }\ndomains: { example.org: { auth_match: { mode: enforce } } }\n",
+    );
+    let modes = LOCKS.map(|(lock, _)| format!("{lock} {}", locks.mode(lock).as_str()));
+    assert_eq!(modes.join(", "), "spf monitor, require_auth off, auth_match enforce");
+}
+
+/// The mode of `relay` in example.org, which is that of every domain.
+#[track_caller]
+fn check_relay(text: &str, expected: &str) {
+    let text = format!("{text}\ndomains: {{ example.org: {{ mode: off }} }}\n");
+    assert_eq!(locks(&text).relay.as_str(), expected, "{text}");
+}
+
+#[test]
+fn relay_has_the_mode_of_the_defaults() {
+    check_relay("", "off");
+    check_relay("relay: off", "off");
+    check_relay("relay: deny", "enforce");
+    check_relay("profile: lockdown", "enforce");
+    check_relay("profile: lockdown\nrelay: off", "off");
+    check_relay("relay: deny\nmode: monitor", "monitor");
+    check_relay("relay: deny\ndefaults: { mode: monitor }", "monitor");
+    check_relay("relay: deny\nmode: off\ndefaults: { mode: enforce }", "off");
+    check_relay("relay: deny\ndefaults: { mode: off }", "off");
 }
 
 /// The actions of `mail_from` and `helo` for a profile and settings of example.org.
 #[track_caller]
 fn check_actions(profile: &str, defaults: &str, domain: &str, expected: &str) {
     let text = format!(
-        "profile: {profile}\nlisten: [\"inet:127.0.0.1:8891\"]\ndefaults: {{ spf: {{ {defaults} }} }}\ndomains: {{ example.org: {{ spf: {{ {domain} }} }} }}\n"
+        "profile: {profile}\ndefaults: {{ spf: {{ {defaults} }} }}\ndomains: {{ example.org: {{ spf: {{ {domain} }} }} }}\n"
     );
-    let (config, _) = config::parse("x", &text, &host(), Path::new("")).unwrap();
-    let spf = &config.policy.locks(&"example.org".parse().unwrap()).unwrap().spf.settings;
+    let spf = &locks(&text).spf.settings;
     let word = |action| Action::NAMES.iter().find(|(_, known)| *known == action).unwrap().0;
     let found =
         [spf.mail_from.fail, spf.mail_from.permerror, spf.mail_from.temperror, spf.helo.fail].map(word);
@@ -110,6 +159,91 @@ fn settings_are_inherited_one_by_one() {
     );
 }
 
+/// The settings of the authentication locks for a profile and settings of example.org.
+#[track_caller]
+fn check_auth(profile: &str, defaults: &str, domain: &str, expected: &str) {
+    let text = format!(
+        "profile: {profile}\ndefaults: {{ {defaults} }}\ndomains: {{ example.org: {{ {domain} }} }}\n"
+    );
+    let locks = locks(&text);
+    let (auth, own) = (&locks.require_auth.settings, &locks.auth_match.settings);
+    let auth = [auth.mail_from, auth.header_from, auth.unless_spf_pass, auth.accept_lists];
+    let word = |axis| Axis::NAMES.iter().find(|(_, known)| *known == axis).unwrap().0;
+    let axes = [own.mail_from, own.header_from, own.sender].map(word).join(" ");
+    let switches = [own.subdomains, own.reject_malformed_from, own.check_resent];
+    let shown =
+        |switches: &[bool]| -> String { switches.iter().map(|on| if *on { '1' } else { '0' }).collect() };
+    let addresses = &locks.addresses;
+    let found = format!(
+        "{} | {axes} {} | {:?} {}",
+        shown(&auth),
+        shown(&switches),
+        addresses.subaddress_delimiters,
+        addresses.case_sensitive
+    );
+    assert_eq!(found, expected, "{text}");
+}
+
+#[test]
+fn the_authentication_locks_are_inherited_like_spf() {
+    check_auth("relaxed", "", "", "0011 | domain none none 010 | \"+\" false");
+    check_auth("standard", "", "", "1011 | domain domain none 010 | \"+\" false");
+    check_auth("lockdown", "", "", "1111 | address address address 010 | \"+\" false");
+    check_auth(
+        "standard",
+        "require_auth: { header_from: reject, unless_spf_pass: false }, auth_match: { sender: address, resent: check }",
+        "require_auth: { mail_from: off, lists: reject }, auth_match: { header_from: none, malformed_from: accept }",
+        "0100 | domain none address 001 | \"+\" false",
+    );
+    check_auth(
+        "standard",
+        "addresses: { subaddress_delimiters: +-, case_sensitive: true }, auth_match: { subdomains: true }",
+        "addresses: { subaddress_delimiters: \"\" }, auth_match: { subdomains: false }",
+        "1011 | domain domain none 010 | \"\" true",
+    );
+    check_auth(
+        "lockdown",
+        "auth_match: { malformed_from: accept, resent: check }",
+        "addresses: { case_sensitive: true }, auth_match: { malformed_from: reject, resent: ignore }",
+        "1111 | address address address 010 | \"+\" true",
+    );
+}
+
+/// The sources in a configuration file in `/etc/lockdown-milter`.
+#[track_caller]
+fn check_sources(written: &str, expected: &[SourceSettings]) {
+    let text = format!(
+        "listen: [\"inet:127.0.0.1:8891\"]\ndomains: {{ example.org: }}\nidentities: {{ sources: {written} }}\n"
+    );
+    let (config, _) = config::parse("x", &text, &host(), Path::new("/etc/lockdown-milter")).unwrap();
+    assert_eq!(config.identities, expected, "{text}");
+}
+
+#[test]
+fn identity_sources_in_all_their_forms() {
+    use SourceSettings::{File, PostfixAliases, PostfixSenderLoginMaps};
+    check_sources("[]", &[]);
+    check_sources("~", &[]);
+    check_sources("[{ file: identities }]", &[File("/etc/lockdown-milter/identities".into())]);
+    check_sources(
+        "[postfix_aliases, { file: /srv/a }, { file: /srv/b }, postfix_sender_login_maps]",
+        &[
+            PostfixAliases { config_dir: None },
+            File("/srv/a".into()),
+            File("/srv/b".into()),
+            PostfixSenderLoginMaps { config_dir: None },
+        ],
+    );
+    check_sources(
+        "[{ postfix_aliases: }, { postfix_aliases: { config_dir: /etc/postfix-out } }, { postfix_sender_login_maps: { config_dir: ../postfix } }]",
+        &[
+            PostfixAliases { config_dir: None },
+            PostfixAliases { config_dir: Some("/etc/postfix-out".into()) },
+            PostfixSenderLoginMaps { config_dir: Some("/etc/lockdown-milter/../postfix".into()) },
+        ],
+    );
+}
+
 #[test]
 fn an_alias_shares_the_locks_of_the_domain_it_follows() {
     let (config, _) = config::load(Path::new("tests/config/good.yaml"), &host()).unwrap();
@@ -118,6 +252,9 @@ fn an_alias_shares_the_locks_of_the_domain_it_follows() {
     // Listed in a file, and an alias by the configuration.
     assert!(Arc::ptr_eq(locks("example.net"), locks("inherits.example")));
     assert_eq!(config.files, [Path::new("tests/config/lists/good")]);
+    let follows: Vec<String> =
+        config.policy.site.aliases.iter().map(|(alias, domain)| format!("{alias} {domain}")).collect();
+    assert_eq!(follows, ["alias.example stricter.example", "example.net inherits.example"]);
 }
 
 /// What a file of these octets leads to.
@@ -177,7 +314,7 @@ fn files_that_are_no_configuration() {
 
 #[test]
 fn a_byte_order_mark_is_no_obstacle() {
-    let text = "\u{feff}listen: [\"inet:127.0.0.1:8891\"]\r\ndomains: { example.org: }\r\n";
+    let text = format!("\u{feff}{PREAMBLE}domains: {{ example.org: }}\r\n").replace("]\n", "]\r\n");
     assert!(loaded(text.as_bytes()).unwrap().1.is_empty());
     check_refused("\u{feff}mode: enforced\r\n".as_bytes(), "config.yaml:1:7");
 }
@@ -244,6 +381,9 @@ fn fragment() -> impl Strategy<Value = String> {
         "listen",
         "defaults",
         "spf",
+        "auth_match",
+        "identities",
+        "sources",
         "domains",
         "exceptions",
         "enforce",

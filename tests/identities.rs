@@ -224,8 +224,10 @@ fn too_many_targets_are_no_answer() {
         return;
     }
     let crowd: Vec<String> = (0..30).map(|number| format!("t{number}@example.org")).collect();
-    let links = (0..30).map(|number| format!("c{number}@x.example c{}@x.example\n", number + 1));
-    let chain = links.collect::<Vec<_>>().concat();
+    let chain: String = (0..30)
+        .map(|number| format!("c{number}@x.example c{}@x.example\n", number + 1))
+        .collect::<Vec<_>>()
+        .concat();
     let dir = PostfixDir::new(
         "virtual_alias_maps = texthash:DIR/virtual\n\
          virtual_alias_expansion_limit = 20\nvirtual_alias_recursion_limit = 10\n",
@@ -288,11 +290,9 @@ fn check_problems(main_cf: &str, files: &[(&str, &str)], expected: &[&str]) {
     assert_eq!(shown, expected);
 }
 
-/// How problems of the source begin.
-const SOURCE: &str = "postfix_sender_login_maps: ";
-
 #[test]
 fn what_cannot_be_honoured_is_said_at_once() {
+    const SOURCE: &str = "postfix_sender_login_maps: ";
     if !host::is_possible(PostfixDir::obstacle()) {
         return;
     }

@@ -28,13 +28,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use daemon::Daemon;
-use dns::{Fault, Server, Zone};
+use dns::{Dns, Fault, Zone};
 use hickory_proto::op::ResponseCode;
 use postfix::Postfix;
-use proxy::{Direction, Frame, Proxy};
+use proxy::Proxy;
 use sink::Sink;
 use smtp::Client;
-use tokio::runtime::{self, Runtime};
 
 /// Domains with a policy each: the profile's, a monitored one, and one that refuses more. `unhosted.test` has none.
 const POLICY: &str = "
@@ -60,22 +59,9 @@ fn zone() -> Zone {
         .fault("mail.broken.example", Fault::Code(ResponseCode::ServFail))
 }
 
-/// The scripted DNS server, served beside a test that blocks.
-struct Dns {
-    server: Server,
-    _runtime: Runtime,
-}
-
-impl Dns {
-    fn start() -> Self {
-        let runtime = runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        Self { server: runtime.block_on(Server::start(zone())), _runtime: runtime }
-    }
-}
-
 /// The policy on this listener, with the records of this server.
 fn config(listen: &str, dns: &Dns) -> String {
-    format!("{POLICY}listen: [{listen}]\ndns: {{ servers: [\"{}\"] }}\n", dns.server.address())
+    format!("{POLICY}listen: [{listen}]\ndns: {{ servers: [\"{}\"] }}\n", dns.address())
 }
 
 const UNIX: &str = r#"{ unix: "{dir}/milter.sock", permissions: "0666" }"#;
@@ -87,7 +73,7 @@ fn check_story(name: &str) {
     }
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stories").join(name).with_extension("story");
     let story = std::fs::read_to_string(file).unwrap();
-    let dns = Dns::start();
+    let dns = Dns::start(zone());
     let sink = Sink::start();
     let daemon = Daemon::start(&config(UNIX, &dns));
     let postfix = ["monitored.test", "strict.test", "unhosted.test"]
@@ -144,7 +130,7 @@ fn explain_agrees_with_the_refusal() {
     if !Postfix::is_available() {
         return;
     }
-    let dns = Dns::start();
+    let dns = Dns::start(zone());
     let sink = Sink::start();
     let daemon = Daemon::start(&config(UNIX, &dns));
     let postfix = Postfix::builder(sink.port())
@@ -176,7 +162,7 @@ fn one_message_costs_two_awaited_replies() {
     if !Postfix::is_available() {
         return;
     }
-    let dns = Dns::start();
+    let dns = Dns::start(zone());
     let sink = Sink::start();
     let port = host::free_port();
     let daemon = Daemon::start(&config(&format!("{{ inet: 127.0.0.1:{port} }}"), &dns));
@@ -196,11 +182,10 @@ fn one_message_costs_two_awaited_replies() {
     drop(daemon);
 
     let trace = proxy.trace('E');
-    let after_helo = trace.since('H');
-    let replies = from_daemon(after_helo).filter(|frame| is_reply(frame)).count();
-    assert!(replies <= 2, "{replies} awaited replies: {after_helo:#?}");
+    let replies = trace.replies_since('H');
+    assert!(replies.len() <= 2, "{replies:#?}");
 
-    let at_end: Vec<&Frame> = from_daemon(trace.since('E')).collect();
+    let at_end = trace.answers_since('E');
     let commands: String = at_end.iter().map(|frame| frame.command).collect();
     let changes = commands.strip_suffix('c').expect("the verdict comes last");
     assert_eq!([changes.matches('m').count(), changes.matches('i').count()], [2, 1], "changes: {changes}");
@@ -208,13 +193,4 @@ fn one_message_costs_two_awaited_replies() {
 
     let asked = trace.since('E')[0].at;
     assert!(at_end[0].at - asked < Duration::from_millis(40), "{at_end:#?}");
-}
-
-fn from_daemon(frames: &[Frame]) -> impl Iterator<Item = &Frame> {
-    frames.iter().filter(|frame| frame.direction == Direction::ToMta)
-}
-
-/// Whether the MTA waits for this frame: all are final replies but changes to the message and "still working".
-fn is_reply(frame: &Frame) -> bool {
-    !"+-2behimpq".contains(frame.command)
 }

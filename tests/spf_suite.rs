@@ -129,7 +129,8 @@ async fn run_scenario(scenario: Scenario) -> (usize, String) {
 
 /// Evaluates as the daemon does: the null reverse-path stands for the HELO identity (RFC 7208, 2.4).
 async fn check(case: &Case, resolver: &Resolver) -> Result<(), SpfAnswer> {
-    let reverse_path = ReversePath::parse(&case.mailfrom);
+    // In angle brackets, as clients must write it and MTAs hand it over.
+    let reverse_path = ReversePath::parse(&format!("<{}>", case.mailfrom));
     let question = SpfQuestion::mail_from(case.host, &case.helo, &reverse_path)
         .unwrap_or_else(|| SpfQuestion::helo(case.host, &case.helo));
     let options = Options {

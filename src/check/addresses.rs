@@ -18,7 +18,7 @@ impl Addresses {
     #[must_use]
     pub fn canonical(&self, mailbox: &Mailbox) -> Mailbox {
         let composed: String = mailbox.local_part().nfc().collect();
-        let local_part = if self.case_sensitive { composed } else { composed.to_lowercase().nfc().collect() };
+        let local_part = if self.case_sensitive { composed } else { lower_case(&composed) };
         Mailbox::new(local_part, mailbox.domain().clone())
     }
 
@@ -29,6 +29,12 @@ impl Addresses {
         let (at, _) = characters.find(|(_, c)| self.subaddress_delimiters.contains(*c))?;
         Some(Mailbox::new(&local_part[..at], mailbox.domain().clone()))
     }
+}
+
+/// The text in lower case. This is no case folding (Unicode, 3.13): that would make `ß` and `ss` one, which are two names.
+fn lower_case(text: &str) -> String {
+    // The form of sigma at the end of a word depends on what stands behind it, such as a subaddress.
+    text.to_lowercase().replace('ς', "σ").nfc().collect()
 }
 
 #[cfg(test)]
@@ -63,6 +69,9 @@ mod tests {
         assert_eq!(canonical(false, "Alice@Example.org"), "alice@example.org");
         assert_eq!(canonical(true, "Alice@Example.org"), "Alice@example.org");
         assert_eq!(canonical(false, "A\u{308}@example.org"), "\u{e4}@example.org");
+        assert_eq!(canonical(false, "ΝΙΚΟΣ@example.org"), canonical(false, "νικος@example.org"));
+        assert_eq!(canonical(false, "ΣΣ.A@example.org"), canonical(false, "σς.a@example.org"));
+        assert_ne!(canonical(false, "STRASSE@example.org"), canonical(false, "straße@example.org"));
         assert_eq!(canonical(false, "\"alice\"@example.org"), "alice@example.org");
     }
 }

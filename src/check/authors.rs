@@ -1,7 +1,7 @@
 //! Who a header says that it is from.
 
 use crate::mail::address_list::{AddressList, Author};
-use crate::mail::{Domain, Header};
+use crate::mail::{Domain, Header, visible};
 
 /// The mailboxes of an originator field.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,29 +31,19 @@ impl Authors {
 }
 
 /// The domains that any reader could see in the fields of that name, sorted: those of the mailboxes, and where they
-/// cannot be told for sure, all that stands behind an `@`.
+/// cannot be told for sure, all that might be one.
 pub(super) fn visible_domains(header: &Header, name: &'static str) -> Vec<Domain> {
+    let of_author = |author: Author| match author {
+        Author::Mailbox(mailbox) => vec![mailbox.domain().clone()],
+        // It is no domain, but it may look like one: `ceo@[example.org]`.
+        Author::Elsewhere(text) => visible::domains(&text),
+    };
     let mut domains: Vec<Domain> = match Authors::of(header, name) {
         Authors::Absent => Vec::new(),
-        Authors::Exact(authors) => authors.iter().filter_map(domain_of).cloned().collect(),
-        Authors::Malformed(_) => header.all(name).flat_map(|field| behind_at_signs(&field.value)).collect(),
+        Authors::Exact(authors) => authors.into_iter().flat_map(of_author).collect(),
+        Authors::Malformed(_) => header.all(name).flat_map(|field| visible::domains(&field.value)).collect(),
     };
     domains.sort();
     domains.dedup();
     domains
-}
-
-fn domain_of(author: &Author) -> Option<&Domain> {
-    match author {
-        Author::Mailbox(mailbox) => Some(mailbox.domain()),
-        Author::Elsewhere(_) => None,
-    }
-}
-
-/// Whatever could be a domain behind an `@`.
-fn behind_at_signs(text: &str) -> impl Iterator<Item = Domain> {
-    text.split('@').skip(1).filter_map(|rest| {
-        let end = rest.find(|c: char| !(c.is_alphanumeric() || "-._".contains(c))).unwrap_or(rest.len());
-        rest[..end].trim_end_matches('.').parse().ok()
-    })
 }

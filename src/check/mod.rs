@@ -283,12 +283,20 @@ pub struct Remark {
     pub reason: &'static str,
     /// A sentence for people. May quote attacker text; the journal escapes it.
     pub detail: String,
+    /// Whom a login claims to be, where that is what the remark is about: the mailbox as it was compared.
+    pub claimed: Option<String>,
 }
 
 impl Remark {
     /// A remark from its parts.
     pub fn new(reason: &'static str, detail: impl Into<String>) -> Self {
-        Self { reason, detail: detail.into() }
+        Self { reason, detail: detail.into(), claimed: None }
+    }
+
+    /// The same remark, about this claim.
+    #[must_use]
+    pub fn about(self, claimed: impl Into<String>) -> Self {
+        Self { claimed: Some(claimed.into()), ..self }
     }
 }
 

@@ -6,7 +6,7 @@ use super::{Case, Check, CheckId, Judgment, Opinion, Remark, Site, Subject, forw
 use crate::facts::{Open, View};
 use crate::mail::authres::{self, AuthenticationResults, is_same_id};
 use crate::mail::spf::{SpfAnswer, SpfQuestion, SpfResult};
-use crate::mail::{Domain, Header, Reply, ReversePath};
+use crate::mail::{Domain, Header, Reply, ReversePath, visible};
 use crate::session::{Origin, Point, Request};
 
 /// The settings of the lock in one domain.
@@ -36,7 +36,11 @@ impl Check for RequireAuth {
             return Vec::new();
         }
         let domains = match request.point {
-            Point::Recipient(_) => request.envelope.reverse_path.domain().cloned().into_iter().collect(),
+            Point::Recipient(_) => match &request.envelope.reverse_path {
+                // What we cannot read, the MTA and the readers of Return-Path may read all the same.
+                ReversePath::Malformed(raw) => visible::domains(raw),
+                path => path.domain().cloned().into_iter().collect(),
+            },
             Point::Message(header) => visible_domains(header, "From"),
         };
         domains.into_iter().map(Subject::Hosted).collect()
@@ -60,7 +64,9 @@ fn judge_mail_from(case: &Case<'_>, settings: &Settings, facts: &View<'_>) -> Re
     if let Some(remark) = forwarding::by_network(case.site, case.request) {
         return Ok(Judgment::NotExamined(remark));
     }
+    let speaks = sender_domain(case.request).is_some_and(|sender| sender == *domain);
     if settings.unless_spf_pass
+        && speaks
         && let Some(answer) = sender_spf(case.request, facts)?
     {
         match answer.result {
@@ -130,7 +136,8 @@ fn sender_spf<'a>(request: &Request<'_>, facts: &View<'a>) -> Result<Option<&'a 
 fn sender_domain(request: &Request<'_>) -> Option<Domain> {
     match &request.envelope.reverse_path {
         ReversePath::Null => request.session.helo.parse().ok(),
-        path => path.domain().cloned(),
+        ReversePath::Malformed(raw) => raw.rsplit_once('@')?.1.parse().ok(),
+        ReversePath::Mailbox(mailbox) => Some(mailbox.domain().clone()),
     }
 }
 

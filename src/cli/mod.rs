@@ -2,6 +2,7 @@
 
 mod check;
 mod explain;
+mod report;
 mod run;
 
 use std::io::IsTerminal;
@@ -13,7 +14,7 @@ use jiff::tz::TimeZone;
 use nix::unistd::{Group, gethostname};
 
 use crate::config::{self, Config, Host, Report, Style};
-use crate::daemon;
+use crate::daemon::{self, RunError};
 
 /// Findings, or refused.
 const FINDINGS: u8 = 1;
@@ -41,6 +42,8 @@ Examples:
       Serves the MTA in the foreground. SIGHUP reloads, SIGTERM ends after the open messages.
   lockdown-milter explain --client 192.0.2.1 --mail-from a@example.com --rcpt-to info@example.org
       Says what would happen to such a message, and why.
+  lockdown-milter report --since 7d /var/log/lockdown-milter.log
+      Says what was refused or would be, and which logins sent as somebody else.
 
 Exit status: 0 good, 1 findings or refused, 64 wrong usage, 78 wrong configuration.";
 
@@ -52,6 +55,8 @@ enum Command {
     Check(check::Arguments),
     /// Say what would happen to a message, and why
     Explain(Box<explain::Arguments>),
+    /// Sum up a log: what was refused or would be, and which logins sent as somebody else
+    Report(report::Arguments),
 }
 
 /// Which configuration.
@@ -93,6 +98,7 @@ pub fn main() -> ExitCode {
         Command::Run(arguments) => run::run(&arguments),
         Command::Check(arguments) => check::check(&arguments),
         Command::Explain(arguments) => explain::explain(&arguments),
+        Command::Report(arguments) => report::report(&arguments),
     }
 }
 
@@ -102,9 +108,18 @@ fn host_name() -> String {
     name.filter(|name| !name.is_empty()).unwrap_or_else(|| "localhost".to_owned())
 }
 
-/// A report as standard error shows it.
-fn shown(report: &Report) -> String {
-    report.render(style(std::io::stderr().is_terminal()))
+/// Says why a command failed, and gives its exit status.
+fn failed(error: &RunError) -> ExitCode {
+    match error {
+        RunError::Configuration(report) => {
+            eprint!("{}", report.render(style(std::io::stderr().is_terminal())));
+            ExitCode::from(CONFIGURATION)
+        }
+        other => {
+            eprintln!("lockdown-milter: {other}");
+            ExitCode::from(FINDINGS)
+        }
+    }
 }
 
 /// Colours are for terminals, and for those who want them (`NO_COLOR`).
@@ -114,6 +129,6 @@ fn style(terminal: bool) -> Style {
 }
 
 /// Runs a future to its end on a runtime of its own.
-fn block_on<T, E: From<std::io::Error>>(future: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+fn block_on<T>(future: impl Future<Output = Result<T, RunError>>) -> Result<T, RunError> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(future)
 }

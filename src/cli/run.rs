@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use super::{CONFIGURATION, FINDINGS, Source};
-use crate::daemon::{self, RunError};
+use super::Source;
+use crate::daemon;
 
 /// Arguments of `run`.
 #[derive(Debug, clap::Args)]
@@ -14,16 +14,8 @@ pub(super) struct Arguments {
 
 /// Runs the command, until a signal ends it.
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
-    let load = || arguments.source.load();
-    match super::block_on(daemon::run(load)) {
+    match super::block_on(daemon::run(|| arguments.source.load())) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(RunError::Configuration(report)) => {
-            eprint!("{}", super::shown(&report));
-            ExitCode::from(CONFIGURATION)
-        }
-        Err(error) => {
-            eprintln!("lockdown-milter: {error}");
-            ExitCode::from(FINDINGS)
-        }
+        Err(error) => super::failed(&error),
     }
 }

@@ -7,6 +7,8 @@ use annotate_snippets::{
 };
 use serde::Serialize;
 
+use crate::lookup;
+
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -129,6 +131,30 @@ impl fmt::Display for Diagnostic {
 }
 
 impl Diagnostic {
+    /// What is wrong with a source that the configuration names.
+    pub fn of_source(severity: Severity, problem: &lookup::Problem) -> Self {
+        let (file, spot) = match &problem.place {
+            None => (problem.source.to_owned(), None),
+            Some(place) => {
+                let spot = place.line.map(|line| Spot {
+                    line,
+                    column: place.column.unwrap_or(1),
+                    length: 0,
+                    source: None,
+                });
+                (place.file.display().to_string(), spot)
+            }
+        };
+        let place = Place { file, spot };
+        Self { severity, place, message: problem.message.clone(), hint: problem.hint.clone(), related: None }
+    }
+
+    /// What is wrong with the host rather than with a file; `what` names the part of it.
+    pub fn of_host(severity: Severity, what: &str, message: String, hint: Option<&str>) -> Self {
+        let place = Place { file: what.to_owned(), spot: None };
+        Self { severity, place, message, hint: hint.map(str::to_owned), related: None }
+    }
+
     fn render(&self, renderer: &Renderer) -> String {
         let level = match self.severity {
             Severity::Error => Level::ERROR,

@@ -31,14 +31,17 @@ pub(super) struct Locked<'w>(Vec<(Id, Vec<&'w str>)>);
 
 impl<'w> Locked<'w> {
     pub(super) fn build(problems: &mut Problems<'_>, written: &'w [At<String>]) -> Self {
-        let names: Vec<(&str, ())> = settings().map(|name| (name, ())).collect();
         let mut locked = Vec::new();
         for word in written {
             if later::is_later_lock(&word.value) {
                 problems
                     .error(word.node, format!("there is no setting {} yet", quoted(&word.value)))
                     .hint(later::HINT);
-            } else if words::meaning(problems, word, "a setting of domains", &names).is_some() {
+            } else if !settings().any(|name| name == word.value) {
+                problems
+                    .error(word.node, format!("{} is not a setting of domains", quoted(&word.value)))
+                    .hint(suggest(&word.value));
+            } else {
                 let path: Vec<&str> = word.value.split('.').collect();
                 if !locked.iter().any(|(_, known)| *known == path) {
                     locked.push((word.node, path));
@@ -68,6 +71,20 @@ impl<'w> Locked<'w> {
                     .related(*node, "locked here");
             }
         }
+    }
+}
+
+/// The setting that was probably meant by one that is not there, or what there is in its place.
+fn suggest(word: &str) -> String {
+    let (above, last) = match word.rsplit_once('.') {
+        Some((above, last)) if settings().any(|name| name == above) => (format!("{above}."), last),
+        _ => (String::new(), word),
+    };
+    let known: Vec<&str> =
+        settings().filter_map(|name| name.strip_prefix(&above)).filter(|rest| !rest.contains('.')).collect();
+    match words::nearest(last, &known) {
+        Some(name) => format!("did you mean `{above}{name}`?"),
+        None => format!("one of: {above}{}", known.join(&format!(", {above}"))),
     }
 }
 

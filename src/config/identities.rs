@@ -12,25 +12,9 @@ use super::yaml::Id;
 use super::{domains, later, value, words};
 use crate::check::Mode;
 use crate::check::auth_match::Axis;
+use crate::lookup::identities::SourceSettings;
 use crate::mail::Domain;
 use crate::policy::Policy;
-
-/// Where grants are found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum IdentitySource {
-    /// A file of ours.
-    File(PathBuf),
-    /// The tables that Postfix's `smtpd_sender_login_maps` names.
-    PostfixSenderLoginMaps {
-        /// Where its `main.cf` is; none for the place that Postfix was built with.
-        config_dir: Option<PathBuf>,
-    },
-    /// Postfix's aliases: one that delivers to the login is a grant.
-    PostfixAliases {
-        /// Where its `main.cf` is; none for the place that Postfix was built with.
-        config_dir: Option<PathBuf>,
-    },
-}
 
 /// `identities` as written.
 #[derive(Default, Deserialize)]
@@ -79,8 +63,8 @@ impl Written {
     }
 
     /// The sources of grants. Relative paths begin at `base`.
-    pub(super) fn sources(&self, problems: &mut Problems<'_>, base: &Path) -> Vec<IdentitySource> {
-        let mut sources: Vec<(Id, IdentitySource)> = Vec::new();
+    pub(super) fn sources(&self, problems: &mut Problems<'_>, base: &Path) -> Vec<SourceSettings> {
+        let mut sources: Vec<(Id, SourceSettings)> = Vec::new();
         for item in &self.sources {
             let source = match &item.value {
                 TextOr::Text(word) => short_form(problems, item.node, word),
@@ -159,7 +143,7 @@ fn warn_of_bare_logins(problems: &mut Problems<'_>, policy: &Policy) {
 }
 
 impl WrittenSource {
-    fn build(&self, problems: &mut Problems<'_>, base: &Path, node: Id) -> Option<IdentitySource> {
+    fn build(&self, problems: &mut Problems<'_>, base: &Path, node: Id) -> Option<SourceSettings> {
         let tree = problems.tree();
         let keys: Vec<(&str, Id)> =
             KINDS.into_iter().filter_map(|kind| Some((kind, tree.find(node, &[kind])?.0))).collect();
@@ -172,18 +156,18 @@ impl WrittenSource {
             }
             [("postfix_sender_login_maps", _)] => {
                 let config_dir = self.postfix_sender_login_maps.config_dir(problems, base)?;
-                Some(IdentitySource::PostfixSenderLoginMaps { config_dir })
+                Some(SourceSettings::PostfixSenderLoginMaps { config_dir })
             }
             [("postfix_aliases", _)] => {
                 let config_dir = self.postfix_aliases.config_dir(problems, base)?;
-                Some(IdentitySource::PostfixAliases { config_dir })
+                Some(SourceSettings::PostfixAliases { config_dir })
             }
             [(_, key)] => {
                 let Some(path) = &self.file else {
                     problems.error(*key, "this source names no file").hint(HINT);
                     return None;
                 };
-                value::path(problems, base, path).map(IdentitySource::File)
+                value::path(problems, base, path).map(SourceSettings::File)
             }
             [(_, first), (_, second), ..] => {
                 problems
@@ -211,12 +195,12 @@ impl WrittenPostfix {
 const HINT: &str = "write `file: PATH`, `postfix_sender_login_maps` or `postfix_aliases`";
 
 /// A source that is one word.
-fn short_form(problems: &mut Problems<'_>, node: Id, word: &str) -> Option<IdentitySource> {
+fn short_form(problems: &mut Problems<'_>, node: Id, word: &str) -> Option<SourceSettings> {
     match word {
         "postfix_sender_login_maps" => {
-            return Some(IdentitySource::PostfixSenderLoginMaps { config_dir: None });
+            return Some(SourceSettings::PostfixSenderLoginMaps { config_dir: None });
         }
-        "postfix_aliases" => return Some(IdentitySource::PostfixAliases { config_dir: None }),
+        "postfix_aliases" => return Some(SourceSettings::PostfixAliases { config_dir: None }),
         "file" => {
             problems.error(node, "this source names no file").hint(HINT);
         }

@@ -37,12 +37,12 @@ mod yaml;
 
 pub use check::{Checked, Format, check};
 pub use diagnostic::{Diagnostic, Place, Related, Report, Severity, Spot, Style};
-pub use identities::IdentitySource;
 pub use listen::{Address, Listener};
 pub use profile::Profile;
 pub use summary::summary;
 
 use crate::lookup::dns;
+use crate::lookup::identities::SourceSettings;
 use crate::policy::Policy;
 use source::{Source, Unreadable};
 
@@ -65,7 +65,7 @@ pub struct Config {
     /// The log.
     pub log: Log,
     /// Where grants are found, in the order of asking.
-    pub identities: Vec<IdentitySource>,
+    pub identities: Vec<SourceSettings>,
     /// Files besides the configuration whose contents went into it.
     pub files: Vec<PathBuf>,
 }

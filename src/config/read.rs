@@ -96,6 +96,9 @@ fn report_structure(problems: &mut Problems<'_>, node: Id, problem: Problem) {
     }
 }
 
+/// Settings that look as if domains had them.
+const OF_THE_HOST: [&str; 2] = ["identities", "relay"];
+
 fn unknown_key(problems: &mut Problems<'_>, node: Id, known: &[&str]) {
     let path = problems.tree().path(node);
     let name = path.last().copied().unwrap_or_default();
@@ -107,6 +110,8 @@ fn unknown_key(problems: &mut Problems<'_>, node: Id, known: &[&str]) {
         "merge keys are not read; domains inherit from `defaults`".to_owned()
     } else if path.len() == 1 && domains::settings().any(|setting| setting == name) {
         format!("`{name}` belongs in `defaults` or a domain")
+    } else if path.len() > 1 && OF_THE_HOST.contains(&name) {
+        format!("`{name}` belongs at the top of the file")
     } else {
         words::suggest(name, "known here:", known)
     };

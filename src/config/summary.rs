@@ -2,15 +2,19 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::{Display, Write as _};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use ipnet::IpNet;
 
 use super::diagnostic::visible;
 use super::{Address, Config, Listener, Profile};
+use crate::check::addresses::Addresses;
+use crate::check::auth_match::{self, Axis};
 use crate::check::exception::{Exception, Pattern};
-use crate::check::spf::{Action, Actions, Record, Settings};
-use crate::check::{Forwarder, Locks, Mode};
+use crate::check::spf::{self, Action, Actions, Record};
+use crate::check::{Forwarder, Locks, Mode, require_auth};
+use crate::lookup::identities::SourceSettings;
 use crate::mail::Domain;
 use crate::mail::spf::SpfResult;
 use crate::session::Role;
@@ -31,6 +35,13 @@ pub fn summary(config: &Config) -> String {
     rows.push(("trusted", networks(&policy.trusted_networks)));
     if !policy.site.trusted_forwarders.is_empty() {
         rows.push(("forwarders", list(policy.site.trusted_forwarders.iter().map(forwarder))));
+    }
+    rows.extend(logins(config));
+    if policy.defaults.relay != Mode::Off {
+        rows.push((
+            "relay",
+            format!("{}, deny mail for domains that are not hosted", policy.defaults.relay.as_str()),
+        ));
     }
     let policies = distinct(&policy.hosted);
     let differing = if policies.len() > 1 { format!(", {} policies", policies.len()) } else { String::new() };
@@ -75,10 +86,17 @@ fn distinct(hosted: &BTreeMap<Domain, Arc<Locks>>) -> Vec<(&Locks, Vec<&Domain>)
 }
 
 fn describe(locks: &Locks) -> Vec<(&'static str, String)> {
-    let mode = locks.spf.mode;
-    let mut rows: Vec<(&str, String)> = Vec::new();
-    for (at, line) in spf(mode, &locks.spf.settings).into_iter().enumerate() {
-        rows.push(("spf", format!("{:8} {line}", if at == 0 { mode.as_str() } else { "" })));
+    let mut rows: Vec<(&str, String)> =
+        addresses(&locks.addresses).into_iter().map(|line| ("addresses", line)).collect();
+    for (name, mode, lines) in [
+        ("require_auth", locks.require_auth.mode, require_auth(&locks.require_auth.settings)),
+        ("auth_match", locks.auth_match.mode, auth_match(&locks.auth_match.settings)),
+        ("spf", locks.spf.mode, spf(&locks.spf.settings)),
+    ] {
+        let lines = if mode == Mode::Off { vec!["not examined".to_owned()] } else { lines };
+        for (at, line) in lines.into_iter().enumerate() {
+            rows.push((name, format!("{:8} {line}", if at == 0 { mode.as_str() } else { "" })));
+        }
     }
     rows.extend(
         locks.exceptions.iter().take(MOST_ITEMS).map(|exception| ("except", describe_exception(exception))),
@@ -89,10 +107,85 @@ fn describe(locks: &Locks) -> Vec<(&'static str, String)> {
     rows
 }
 
-fn spf(mode: Mode, settings: &Settings) -> Vec<String> {
-    if mode == Mode::Off {
-        return vec!["not examined".to_owned()];
+/// Who logins are, where something is said about that.
+fn logins(config: &Config) -> Vec<(&'static str, String)> {
+    let site = &config.policy.site;
+    let bare = site.login_domain.as_ref().map(|domain| format!("at {domain} if they name no domain"));
+    let exempt = (!site.exempt_logins.is_empty()).then(|| {
+        let names = site.exempt_logins.iter().map(|login| visible(login, LONGEST_TEXT));
+        format!("may send as anything: {}", list(names))
+    });
+    let mut rows: Vec<(&str, String)> =
+        [bare, exempt].into_iter().flatten().map(|line| ("logins", line)).collect();
+    rows.extend(config.identities.iter().map(|source| ("identities", identity_source(source))));
+    rows
+}
+
+fn identity_source(source: &SourceSettings) -> String {
+    let of = |name: &str, config_dir: &Option<PathBuf>| match config_dir {
+        Some(path) => format!("{name} of {}", path.display()),
+        None => name.to_owned(),
+    };
+    match source {
+        SourceSettings::File(path) => format!("file {}", path.display()),
+        SourceSettings::PostfixSenderLoginMaps { config_dir } => of("postfix_sender_login_maps", config_dir),
+        SourceSettings::PostfixAliases { config_dir } => of("postfix_aliases", config_dir),
     }
+}
+
+/// How addresses are compared, where it is not as usual.
+fn addresses(addresses: &Addresses) -> Vec<String> {
+    let Addresses { subaddress_delimiters, case_sensitive } = addresses;
+    let subaddresses = match subaddress_delimiters.as_str() {
+        "+" => None,
+        "" => Some("no subaddresses".to_owned()),
+        delimiters => Some(format!("subaddresses after {delimiters}")),
+    };
+    let case = case_sensitive.then(|| "upper and lower case differ".to_owned());
+    subaddresses.into_iter().chain(case).collect()
+}
+
+fn require_auth(settings: &require_auth::Settings) -> Vec<String> {
+    let places: Vec<&str> = [("MAIL FROM", settings.mail_from), ("From", settings.header_from)]
+        .into_iter()
+        .filter_map(|(name, is_on)| is_on.then_some(name))
+        .collect();
+    if places.is_empty() {
+        return vec!["accept all".to_owned()];
+    }
+    let unless = if settings.unless_spf_pass { ", unless SPF passes" } else { "" };
+    let mut lines = vec![format!("reject strangers in {}{unless}", places.join(" and "))];
+    if settings.header_from && settings.accept_lists {
+        lines.push("accept mailing lists".to_owned());
+    }
+    lines
+}
+
+fn auth_match(settings: &auth_match::Settings) -> Vec<String> {
+    let axes =
+        [("MAIL FROM", settings.mail_from), ("From", settings.header_from), ("Sender", settings.sender)];
+    let places: Vec<String> = axes
+        .into_iter()
+        .filter(|(_, axis)| *axis != Axis::None)
+        .map(|(name, axis)| format!("{name}: {}", word(&Axis::NAMES, axis)))
+        .collect();
+    if places.is_empty() {
+        return vec!["accept all".to_owned()];
+    }
+    let mut lines = vec![places.join(", ")];
+    if settings.subdomains {
+        lines.push("a domain covers its subdomains".to_owned());
+    }
+    if !settings.reject_malformed_from {
+        lines.push("accept malformed From".to_owned());
+    }
+    if settings.check_resent {
+        lines.push("Resent-From and Resent-Sender likewise".to_owned());
+    }
+    lines
+}
+
+fn spf(settings: &spf::Settings) -> Vec<String> {
     let mut lines = vec![
         format!("MAIL FROM: {}", actions(settings.mail_from)),
         format!("HELO: {}", actions(settings.helo)),

@@ -50,9 +50,15 @@ pub(super) fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
     let word = word.to_lowercase().replace('-', "_");
     let distance = |name: &str| strsim::damerau_levenshtein(&word, &name.replace('-', "_"));
     let (errors, name) = known.iter().map(|name| (distance(name), *name)).min()?;
-    // One slip in every three letters.
+    // One slip in every three letters; but a name that was only begun is nearer than one with several slips.
+    let slip = (errors <= name.len() / 3).then_some(name);
+    let begun = || {
+        let mut longer =
+            known.iter().filter(|name| word.len() >= 3 && name.replace('-', "_").starts_with(&word));
+        longer.next().filter(|_| longer.next().is_none()).copied()
+    };
     let begins = || known.iter().copied().find(|name| name.len() >= 3 && word.starts_with(name));
-    if errors <= name.len() / 3 { Some(name) } else { begins() }
+    slip.filter(|_| errors <= 1).or_else(begun).or(slip).or_else(begins)
 }
 
 #[cfg(test)]
@@ -68,6 +74,9 @@ mod tests {
             ("acecpt", Some("accept")),
             ("authentication_results", Some("authentication-results")),
             ("rejected", Some("reject")),
+            ("authentication", Some("authentication-results")),
+            ("rejt", Some("reject")),
+            ("rej", Some("reject")),
             ("drop", None),
             ("", None),
         ] {

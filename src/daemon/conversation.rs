@@ -1,6 +1,7 @@
 //! From milter events to requests, and from decisions to answers.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -9,7 +10,7 @@ use crate::decide::Decision;
 use crate::facts::Facts;
 use crate::journal::{Record, is_eventful};
 use crate::lookup::resolve;
-use crate::mail::{Edit, Field, ForwardPath, Header, ReversePath};
+use crate::mail::{Edit, Field, ForwardPath, Header, ReversePath, xtext};
 use crate::milter::{Answer, Connect, Conversation, Mail, Rcpt};
 use crate::session::{Client, Envelope, Login, Origin, Point, Request, Role, Session};
 
@@ -32,6 +33,11 @@ impl Talk {
         let is_postfix = connect.software.is_some_and(|software| software.starts_with("Postfix"));
         let session = Session { role, client, helo: String::new(), mta_name: connect.host };
         Self { daemon, session, is_postfix, message: None }
+    }
+
+    /// The client.
+    pub(super) fn client(&self) -> &Client {
+        &self.session.client
     }
 
     /// Logs a decision and turns it into the answer.
@@ -102,6 +108,8 @@ struct Message {
     origin: Origin,
     facts: Facts,
     header: Header,
+    /// The time that decisions have taken so far.
+    spent: Duration,
 }
 
 impl Message {
@@ -109,12 +117,13 @@ impl Message {
         let envelope = Envelope {
             reverse_path: reverse_path(&mail, is_postfix),
             bracketed: mail.argument.trim_start().starts_with('<'),
-            login: mail.login.map(Login),
+            login: login(&mail, is_postfix),
             forward_paths: Vec::new(),
             queue_id: mail.queue_id,
         };
         let origin = snapshot.policy.origin(session, &envelope);
-        Self { snapshot, envelope, origin, facts: Facts::default(), header: Header::default() }
+        let (facts, header, spent) = (Facts::default(), Header::default(), Duration::ZERO);
+        Self { snapshot, envelope, origin, facts, header, spent }
     }
 
     /// The decision about a recipient, or else about the message, and its record.
@@ -126,29 +135,35 @@ impl Message {
         let Snapshot { policy, sources, decision_time } = &*self.snapshot;
         let decision = resolve(policy, &request, &mut self.facts, sources, *decision_time).await;
         let mut record = Record::of(&request, &decision);
-        record.ms = begun.elapsed().as_millis().try_into().unwrap_or(u64::MAX);
+        let took = begun.elapsed();
+        self.spent = self.spent.saturating_add(took);
+        let shown = if recipient.is_some() { took } else { self.spent };
+        record.ms = shown.as_millis().try_into().unwrap_or(u64::MAX);
         (decision, record)
     }
+}
+
+/// The login. Sendmail, and no other, encodes it as it does the parameter of `MAIL … AUTH=` (RFC 4954, 5).
+fn login(mail: &Mail, is_postfix: bool) -> Option<Login> {
+    let login = mail.login.as_deref()?;
+    Some(Login(if is_postfix { login.to_owned() } else { xtext::decode(login) }))
 }
 
 /// The reverse-path. Postfix's macro holds it in canonical form, as the queue will have it; that of Sendmail may hold
 /// the place a local sender's mail is delivered to, so there the client's own words count.
 fn reverse_path(mail: &Mail, is_postfix: bool) -> ReversePath {
-    let said = ReversePath::parse(&mail.argument);
-    match mail.address.as_deref().filter(|_| is_postfix).map(ReversePath::parse) {
-        None => said,
-        // Who says one thing to us and another to the queue is neither.
-        Some(meant) if (meant == ReversePath::Null) != (said == ReversePath::Null) => {
-            ReversePath::Malformed(mail.argument.clone())
-        }
-        Some(meant) => meant,
+    match mail.address.as_deref().filter(|_| is_postfix) {
+        Some(canonical) => ReversePath::settle(&mail.argument, canonical),
+        None => ReversePath::parse(&mail.argument),
     }
 }
 
-/// The forward-path, read by the same rule as the reverse-path.
+/// The forward-path, by the same rule as the reverse-path.
 fn forward_path(rcpt: &Rcpt, is_postfix: bool) -> ForwardPath {
-    let canonical = rcpt.address.as_deref().filter(|address| is_postfix && !address.is_empty());
-    ForwardPath::parse(canonical.unwrap_or(&rcpt.argument))
+    match rcpt.address.as_deref().filter(|address| is_postfix && !address.is_empty()) {
+        Some(canonical) => ForwardPath::settle(&rcpt.argument, canonical),
+        None => ForwardPath::parse(&rcpt.argument),
+    }
 }
 
 fn draw_reference() -> String {
@@ -230,13 +245,14 @@ domains: { hosted: , other: { spf: { mode: monitor } } }
     }
 
     impl Stage {
-        fn new() -> Self {
+        async fn new() -> Self {
             let host =
                 Host { name: "mx".to_owned(), today: "2026-11-24".parse().unwrap(), has_group: |_| true };
-            let (config, _) = config::parse("test", CONFIGURATION, &host, Path::new("")).unwrap();
+            let (config, report) = config::parse("test", CONFIGURATION, &host, Path::new("")).unwrap();
+            let (snapshot, _) = Snapshot::new(&config, report).await.unwrap();
             let lines = Lines::default();
             let log = Log::start(LogFormat::Logfmt, lines.clone()).unwrap();
-            let snapshot = ArcSwap::from_pointee(Snapshot::new(&config).unwrap());
+            let snapshot = ArcSwap::from_pointee(snapshot);
             let connect = Connect {
                 client_name: "unknown".to_owned(),
                 address: "192.0.2.1".parse().ok(),
@@ -314,7 +330,7 @@ domains: { hosted: , other: { spf: { mode: monitor } } }
         ) {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
-                let (mut used, mut fresh) = (Stage::new(), Stage::new());
+                let (mut used, mut fresh) = (Stage::new().await, Stage::new().await);
                 for event in &before {
                     used.play(event).await;
                 }

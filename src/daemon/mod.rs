@@ -1,5 +1,6 @@
 //! The daemon: the milter shell in front of the decision, with a clock, a log and signals.
 
+mod clients;
 mod clock;
 mod conversation;
 mod log;
@@ -12,7 +13,7 @@ use arc_swap::ArcSwap;
 
 pub use clock::now;
 pub use run::{RunError, run};
-pub use snapshot::sources;
+pub use snapshot::open;
 
 use log::Log;
 use snapshot::Snapshot;

@@ -12,11 +12,11 @@ use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
 use super::Daemon;
+use super::clients::Clients;
 use super::conversation::Talk;
 use super::log::Log;
 use super::snapshot::Snapshot;
 use crate::config::{self, Config, LogLevel, Report};
-use crate::lookup::dns;
 use crate::milter::{self, BindError, Bound};
 
 /// Why the daemon does not run.
@@ -28,17 +28,21 @@ pub enum RunError {
     /// A listener cannot be had.
     #[error(transparent)]
     Bind(#[from] BindError),
-    /// DNS cannot be asked.
-    #[error(transparent)]
-    Dns(#[from] dns::SetupError),
     /// The system refuses something that every daemon needs.
     #[error(transparent)]
     System(#[from] io::Error),
 }
 
+impl From<Report> for RunError {
+    fn from(report: Report) -> Self {
+        Self::Configuration(report)
+    }
+}
+
 /// Runs the daemon until SIGTERM or SIGINT. `load` reads the configuration, at the start and for every SIGHUP.
 pub async fn run(load: impl Fn() -> Result<(Config, Report), Report>) -> Result<(), RunError> {
-    let (config, warnings) = load().map_err(RunError::Configuration)?;
+    let (config, report) = load()?;
+    let (snapshot, warnings) = Snapshot::new(&config, report).await?;
     let log = Log::start(config.log.format, io::stderr())?;
     let chosen = Targets::new()
         .with_target("lockdown_milter", level(config.log.level))
@@ -46,16 +50,27 @@ pub async fn run(load: impl Fn() -> Result<(Config, Report), Report>) -> Result<
         .with_target("hickory", LevelFilter::ERROR)
         .with_default(LevelFilter::WARN);
     tracing_subscriber::registry().with(log.clone().with_filter(chosen)).init();
-    report(&warnings);
+    log_report(&warnings);
 
     let mut signals = Signals::new()?;
-    let daemon = Arc::new(Daemon { snapshot: ArcSwap::from_pointee(Snapshot::new(&config)?), log });
+    let daemon = Arc::new(Daemon { snapshot: ArcSwap::from_pointee(snapshot), log });
     let mut listeners = Vec::new();
     for listener in &config.listeners {
         let bound = Bound::bind(address(&listener.address), listener.allowed_peers.clone()).await?;
         info!(address = %bound.address(), role = listener.role.as_str(), "listening");
         let (daemon, role) = (Arc::clone(&daemon), listener.role);
-        listeners.push((bound, move |connect| Talk::new(Arc::clone(&daemon), role, connect)));
+        let (name, clients) = (bound.address(), Clients::default());
+        let begin = move |connect| {
+            let talk = Talk::new(Arc::clone(&daemon), role, connect);
+            if clients.note(role, talk.client()) {
+                warn!(
+                    listener = %name,
+                    "all clients have private addresses, so SPF judges none: is there NAT or a proxy before the MTA?"
+                );
+            }
+            talk
+        };
+        listeners.push((bound, begin));
     }
     notify(&[NotifyState::Ready]);
     info!(version = env!("CARGO_PKG_VERSION"), hosted = config.policy.hosted.len(), "ready");
@@ -95,7 +110,7 @@ async fn serve_signals(
         tokio::select! {
             _ = signals.hangup.recv() => {
                 notify_reloading();
-                reload(daemon, started_with, load());
+                reload(daemon, started_with, load()).await;
                 notify(&[NotifyState::Ready]);
             }
             _ = signals.terminate.recv() => break,
@@ -117,23 +132,21 @@ async fn serve_signals(
 }
 
 /// Puts a new configuration into force, if it is good. Transactions that have begun keep the old one.
-fn reload(daemon: &Daemon, started_with: &Config, loaded: Result<(Config, Report), Report>) {
-    let (config, warnings) = match loaded {
-        Ok(loaded) => loaded,
+async fn reload(daemon: &Daemon, started_with: &Config, loaded: Result<(Config, Report), Report>) {
+    let opened = match loaded {
+        Ok((config, report)) => Snapshot::new(&config, report).await.map(|opened| (config, opened)),
+        Err(problems) => Err(problems),
+    };
+    let (config, (snapshot, warnings)) = match opened {
+        Ok(opened) => opened,
         Err(problems) => {
-            report(&problems);
+            log_report(&problems);
             error!("the new configuration has errors; the old one stays in force");
             return;
         }
     };
-    report(&warnings);
-    match Snapshot::new(&config) {
-        Ok(snapshot) => daemon.snapshot.store(Arc::new(snapshot)),
-        Err(problem) => {
-            error!(%problem, "the new configuration cannot be used; the old one stays in force");
-            return;
-        }
-    }
+    log_report(&warnings);
+    daemon.snapshot.store(Arc::new(snapshot));
     let fixed = config.listeners != started_with.listeners
         || limits(&config.limits) != limits(&started_with.limits)
         || config.log != started_with.log;
@@ -144,7 +157,7 @@ fn reload(daemon: &Daemon, started_with: &Config, loaded: Result<(Config, Report
 }
 
 /// One line of the log for each problem.
-fn report(report: &Report) {
+fn log_report(report: &Report) {
     for problem in &report.problems {
         match problem.severity {
             config::Severity::Error => error!("{}", problem),

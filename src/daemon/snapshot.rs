@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::Config;
+use crate::config::{Config, Diagnostic, Report, Severity};
 use crate::lookup::Sources;
-use crate::lookup::dns::{Resolver, SetupError};
+use crate::lookup::dns::Resolver;
 use crate::lookup::identities::Identities;
 use crate::policy::Policy;
 use crate::spf;
@@ -17,8 +17,11 @@ pub(super) struct Snapshot {
     pub(super) decision_time: Duration,
 }
 
-/// The sources that a configuration describes.
-pub fn sources(config: &Config) -> Result<Arc<Sources>, SetupError> {
+/// Opens the sources that a configuration describes; what is doubtful about them is added to `report`.
+///
+/// # Errors
+/// The report with everything for which a source cannot be used.
+pub async fn open(config: &Config, mut report: Report) -> Result<(Arc<Sources>, Report), Report> {
     let spf = spf::Options {
         lookups: config.limits.spf_lookups,
         void_lookups: config.limits.spf_void_lookups,
@@ -26,12 +29,39 @@ pub fn sources(config: &Config) -> Result<Arc<Sources>, SetupError> {
         explanation: config.policy.quotes_explanations(),
         receiver: config.policy.site.host_name.clone(),
     };
-    Ok(Arc::new(Sources::new(Resolver::new(&config.dns)?, Identities::default(), spf)))
+    let dns = Resolver::new(&config.dns);
+    let login_domain = config.policy.site.login_domain.as_ref();
+    let identities = Identities::open(&config.identities, login_domain).await;
+    match (dns, identities) {
+        (Ok(dns), Ok(identities)) => {
+            let doubts =
+                identities.warnings().iter().map(|problem| Diagnostic::of_source(Severity::Warning, problem));
+            report.problems.extend(doubts);
+            Ok((Arc::new(Sources::new(dns, identities, spf)), report))
+        }
+        (dns, identities) => {
+            if let Err(error) = dns {
+                let hint = "name servers in `dns.servers`";
+                report.problems.push(Diagnostic::of_host(
+                    Severity::Error,
+                    "dns",
+                    error.to_string(),
+                    Some(hint),
+                ));
+            }
+            let problems = identities.err().unwrap_or_default();
+            let errors = problems.iter().map(|problem| Diagnostic::of_source(Severity::Error, problem));
+            report.problems.extend(errors);
+            Err(report)
+        }
+    }
 }
 
 impl Snapshot {
-    pub(super) fn new(config: &Config) -> Result<Self, SetupError> {
+    /// The configuration with its sources opened; see [`open`].
+    pub(super) async fn new(config: &Config, report: Report) -> Result<(Self, Report), Report> {
+        let (sources, report) = open(config, report).await?;
         let decision_time = config.limits.decision_time;
-        Ok(Self { policy: config.policy.clone(), sources: sources(config)?, decision_time })
+        Ok((Self { policy: config.policy.clone(), sources, decision_time }, report))
     }
 }

@@ -3,7 +3,9 @@
 //! The journal answers ‘why was my mail refused?’. It holds attacker text, so [`render`] sees to it that one event is
 //! one line and that nothing in it can imitate another field.
 
+pub mod parse;
 pub mod render;
+pub mod summary;
 
 use jiff::Timestamp;
 
@@ -65,6 +67,8 @@ pub struct Record {
     pub login: Option<String>,
     /// The From field of the header, raw.
     pub header_from: Option<String>,
+    /// The mailbox that the login may not be, as it was compared.
+    pub claimed: Option<String>,
     /// Where the message comes from.
     pub origin: &'static str,
     /// The SPF results: `mailfrom:fail,helo:none`.
@@ -73,7 +77,7 @@ pub struct Record {
     pub queue_id: Option<String>,
     /// The reference that the client was given.
     pub reference: Option<String>,
-    /// How long the decision took, in milliseconds.
+    /// How long the decision took, in milliseconds; of a message, together with those about its recipients.
     pub ms: u64,
 }
 
@@ -88,6 +92,7 @@ impl Record {
         record.check = decisive.map(|finding| finding.check.as_str());
         record.reason = remark.map(|remark| remark.reason);
         record.detail = remark.map(|remark| remark.detail.clone());
+        record.claimed = remark.and_then(|remark| remark.claimed.clone());
         record.reply = decision.verdict.reply().or(decision.would.reply()).map(Reply::to_string);
         record.spf = spf(&decision.observations);
         record
@@ -119,6 +124,7 @@ impl Record {
             rcpt_to,
             login: envelope.login.as_ref().map(|login| login.0.clone()),
             header_from,
+            claimed: None,
             origin: request.origin.as_str(),
             spf: None,
             queue_id: envelope.queue_id.clone(),

@@ -39,6 +39,7 @@ fn fields(record: &Record) -> Vec<(&'static str, Value)> {
         ("rcpt_to", Some(Value::Array(rcpt_to))),
         ("login", text(&record.login)),
         ("header_from", text(&record.header_from)),
+        ("claimed", text(&record.claimed)),
         ("origin", some(record.origin)),
         ("spf", text(&record.spf)),
         ("queue_id", text(&record.queue_id)),
@@ -71,12 +72,30 @@ pub fn logfmt(record: &Record) -> String {
 pub fn json(record: &Record) -> String {
     let object: Map<String, Value> =
         fields(record).into_iter().map(|(name, value)| (name.to_owned(), shortened(value))).collect();
-    // JSON leaves characters beyond ASCII as they are; some of them would still fool whoever reads the line.
-    let mut line = String::with_capacity(512);
-    for c in Value::Object(object).to_string().chars() {
-        if is_plain(c) { line.push(c) } else { push_escaped(&mut line, c) }
+    harmless_json(&Value::Object(object).to_string())
+}
+
+/// JSON text with the characters escaped that show otherwise than they are: JSON leaves those beyond ASCII alone. Lines
+/// stay lines.
+pub fn harmless_json(text: &str) -> String {
+    let mut harmless = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_plain(c) || c == '\n' { harmless.push(c) } else { push_escaped(&mut harmless, c) }
     }
-    line
+    harmless
+}
+
+/// Text for a terminal, on one line: what does not show as itself is escaped as in a quoted value.
+pub fn harmless(text: &str) -> String {
+    let mut harmless = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\\' => harmless.push_str("\\\\"),
+            c if is_plain(c) => harmless.push(c),
+            c => push_escaped(&mut harmless, c),
+        }
+    }
+    harmless
 }
 
 fn shortened(value: Value) -> Value {

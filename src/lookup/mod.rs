@@ -10,9 +10,11 @@ mod watched;
 
 use tokio::time::Instant;
 
+pub use problem::{Place, Problem};
 pub use resolve::resolve;
 
 use crate::facts::{Answer, Question};
+use crate::mail::Domain;
 use crate::spf;
 use dns::Resolver;
 use identities::Identities;
@@ -29,6 +31,11 @@ impl Sources {
     /// The sources; `spf` bounds each evaluation.
     pub fn new(dns: Resolver, identities: Identities, spf: spf::Options) -> Self {
         Self { dns, identities, spf }
+    }
+
+    /// Whether a domain publishes an SPF record; the error says why that is not known.
+    pub async fn has_spf(&self, domain: &Domain) -> Result<bool, String> {
+        spf::has_record(&self.dns, domain).await.map_err(|failed| failed.to_string())
     }
 
     /// The answer to a question, by `deadline`.

@@ -7,6 +7,7 @@
 use unicode_normalization::UnicodeNormalization as _;
 
 use super::lexer::{Lexer, Malformed, is_dot_atom};
+use super::text::is_unseen;
 use super::{Domain, Mailbox};
 
 /// Mailboxes of one field, at most. MTAs pass on fields of 60 000 octets, which could hold ten thousand.
@@ -53,7 +54,8 @@ pub enum Ambiguity {
     /// An encoded-word inside an address, which RFC 2047, 5 forbids and some readers decode.
     #[error("an encoded-word inside an address")]
     EncodedWord,
-    /// A character in an address that is none of its own right: not UTF-8, or a look-alike of syntax.
+    /// A character in an address that is none of its own right: not UTF-8, a look-alike of syntax, or one that no
+    /// reader sees.
     #[error("a character that an address cannot have")]
     Character,
     /// A special character out of place, or a group within a group.
@@ -85,11 +87,14 @@ fn check_controls(body: &str) -> Result<(), Ambiguity> {
     // The line's end that closes the field is not part of it.
     let folded = folded.trim_end_matches('\n');
     let mut characters = folded.chars().peekable();
+    let mut last = ' ';
     while let Some(c) = characters.next() {
-        let folds = c == '\n' && matches!(characters.peek(), Some(' ' | '\t'));
+        // A quoted pair cannot hold the end of a line (RFC 5322, 3.2.1).
+        let folds = c == '\n' && last != '\\' && matches!(characters.peek(), Some(' ' | '\t'));
         if c.is_control() && c != '\t' && !folds {
             return Err(Ambiguity::Control);
         }
+        last = c;
     }
     Ok(())
 }
@@ -235,9 +240,13 @@ impl<'t> Parser<'t> {
         while !self.take(':') {
             if self.take('@') {
                 self.domain()?;
-            } else if !self.take(',') {
-                return Err(Ambiguity::Syntax);
+                if matches!(self.peek(), Some(Token::Special(',' | ':'))) {
+                    continue;
+                }
+            } else if self.take(',') {
+                continue;
             }
+            return Err(Ambiguity::Syntax);
         }
         Ok(())
     }
@@ -249,6 +258,13 @@ impl<'t> Parser<'t> {
         }
         let local_part = join_local_part(local_part)?;
         let domain = self.domain()?;
+        // RFC 2047, 5 forbids encoded-words here, and some readers decode them; they may reach across dots and the at sign.
+        let begun = local_part.find("=?").map(|at| &local_part[at + 2..]);
+        let encoded = begun.is_some_and(|rest| rest.contains("?=") || domain.contains("?="))
+            || domain.split_once("=?").is_some_and(|(_, rest)| rest.contains("?="));
+        if encoded {
+            return Err(Ambiguity::EncodedWord);
+        }
         if self.authors.len() == MAX_MAILBOXES {
             return Err(Ambiguity::TooMany);
         }
@@ -314,12 +330,9 @@ fn join_local_part(tokens: &[Token]) -> Result<String, Ambiguity> {
 
 /// Refuses, inside an address, what some readers would turn into something else.
 fn check_characters(text: &str) -> Result<(), Ambiguity> {
-    if text.contains("=?") {
-        return Err(Ambiguity::EncodedWord);
-    }
     let syntax = |c: char| c.is_ascii() && !is_atom(c) && c != '.';
-    let disguised = |c: char| !c.is_ascii() && (c == '\u{fffd}' || std::iter::once(c).nfkc().any(syntax));
-    if text.contains(disguised) { Err(Ambiguity::Character) } else { Ok(()) }
+    let disguised = |c: char| c == '\u{fffd}' || is_unseen(c) || std::iter::once(c).nfkc().any(syntax);
+    if text.contains(|c: char| !c.is_ascii() && disguised(c)) { Err(Ambiguity::Character) } else { Ok(()) }
 }
 
 #[cfg(test)]
@@ -358,6 +371,7 @@ mod tests {
             "a@example.org, b@example.net, c@example.com",
         );
         check("undisclosed-recipients:;", "none");
+        check("<,@a.example, ,@b.example,:c@x.example>", "c@x.example");
     }
 
     #[test]
@@ -366,7 +380,11 @@ mod tests {
         check("ceo@x.example <b@y.example>", "ambiguous: an address as display name");
         check("=?utf-8?q?ceo?=@x.example", "ambiguous: an encoded-word inside an address");
         check("ceo＠bank.example@y.example", "ambiguous: a character that an address cannot have");
+        check("\u{202e}oec@x.example", "ambiguous: a character that an address cannot have");
+        check("ceo@x\u{ad}y.example", "ambiguous: a character that an address cannot have");
+        check("<@a.example@b.example:c@x.example>", "ambiguous: syntax that no standard knows");
         check("a@x.example (", "ambiguous: something that does not end");
+        check("\"a\\\r\n b\"@x.example", "ambiguous: a control character");
     }
 
     proptest! {

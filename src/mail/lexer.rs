@@ -89,6 +89,7 @@ impl<'a> Lexer<'a> {
         let mut escaped = false;
         for (at, c) in self.rest.char_indices().skip(1) {
             match c {
+                '\r' | '\n' => {}
                 c if escaped => {
                     content.push(c);
                     escaped = false;
@@ -98,7 +99,6 @@ impl<'a> Lexer<'a> {
                     self.rest = &self.rest[at + 1..];
                     return Ok(content);
                 }
-                '\r' | '\n' => {}
                 c => content.push(c),
             }
         }
@@ -156,6 +156,7 @@ mod tests {
         assert_eq!(value("\"a\\\"b c\"x"), Ok("a\"b c".to_owned()));
         assert_eq!(value(";"), Err(Malformed));
         assert_eq!(value("\"a"), Err(Malformed));
+        assert_eq!(value("\"a\r\n b\\\r\n c\""), Ok("a b c".to_owned()));
     }
 
     #[test]

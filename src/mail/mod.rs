@@ -13,6 +13,8 @@ pub mod reply;
 pub mod spf;
 pub mod tagged;
 pub mod text;
+pub mod visible;
+pub mod xtext;
 
 pub use domain::Domain;
 pub use header::{Edit, Field, Header};

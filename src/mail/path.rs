@@ -51,6 +51,13 @@ impl Mailbox {
     pub fn domain(&self) -> &Domain {
         &self.domain
     }
+
+    /// Whether the MTA cannot have made `canonical` of this: another domain, though this one is spelled out. The percent
+    /// hack and bang paths spell out a domain that MTAs rewrite, and a host name alone is completed.
+    fn contradicts(&self, canonical: &Self) -> bool {
+        let spelled_out = self.domain.as_str().contains('.') && !self.local_part.contains(['%', '!']);
+        spelled_out && self.domain != canonical.domain
+    }
 }
 
 impl FromStr for Mailbox {
@@ -76,8 +83,10 @@ fn quoted(text: &str) -> Result<(String, &str), PathError> {
                 return Ok((local_part, domain));
             }
             '\\' => local_part.push(characters.next().ok_or_else(mismatch)?.1),
-            c if c.is_control() => return Err(PathError::Syntax(text.to_owned())),
             c => local_part.push(c),
+        }
+        if local_part.ends_with(char::is_control) {
+            return Err(PathError::Syntax(text.to_owned()));
         }
     }
     Err(mismatch())
@@ -131,6 +140,17 @@ impl ReversePath {
         address.parse().map_or_else(|_| Self::Malformed(address.to_owned()), Self::Mailbox)
     }
 
+    /// The reverse-path of which the client's own words and the MTA's canonical form are both known.
+    ///
+    /// The MTA rewrites what clients write (routes, comments, bare names), and its form is what the queue has. But who
+    /// tells us one domain and the queue another, or a sender to one and none to the other, is malformed.
+    pub fn settle(argument: &str, canonical: &str) -> Self {
+        let (said, meant) = (Self::parse(argument), Self::parse(canonical));
+        let contradicts = (said == Self::Null) != (meant == Self::Null)
+            || matches!((&said, &meant), (Self::Mailbox(said), Self::Mailbox(meant)) if said.contradicts(meant));
+        if contradicts { Self::Malformed(inner_address(argument).to_owned()) } else { meant }
+    }
+
     /// The domain, where there is one.
     pub fn domain(&self) -> Option<&Domain> {
         match self {
@@ -177,6 +197,19 @@ impl ForwardPath {
         }
     }
 
+    /// The forward-path of which both forms are known; see [`ReversePath::settle`].
+    pub fn settle(argument: &str, canonical: &str) -> Self {
+        let (said, meant) = (Self::parse(argument), Self::parse(canonical));
+        match (&said, &meant) {
+            // The MTA completes the bare postmaster with its own name; it stays what it is.
+            (Self::Postmaster, _) => said,
+            (Self::Mailbox(one), Self::Mailbox(other)) if one.contradicts(other) => {
+                Self::Malformed(inner_address(argument).to_owned())
+            }
+            _ => meant,
+        }
+    }
+
     /// The domain, where there is one.
     pub fn domain(&self) -> Option<&Domain> {
         match self {
@@ -198,33 +231,50 @@ impl fmt::Display for ForwardPath {
 
 /// The address inside a MAIL or RCPT argument: without angle brackets, source route and parameters.
 fn inner_address(argument: &str) -> &str {
-    let argument = argument.trim();
+    // White space beyond ASCII is part of an address, as far as MTAs are concerned.
+    let argument = argument.trim_ascii();
     let address = match argument.strip_prefix('<') {
-        // Sendmail before 8.17.2 glues ESMTP parameters to the path, so the closing bracket counts and not the end.
-        Some(rest) => closing_bracket(rest).map_or(rest, |at| &rest[..at]),
-        None => argument,
+        Some(rest) => match outside_quotes(rest, |c| c == '>').map(|at| rest.split_at(at)) {
+            Some((address, tail)) if is_parameters(&tail[1..]) => address,
+            Some(_) => argument,
+            None => rest,
+        },
+        None => outside_quotes(argument, |c| c == ' ').map_or(argument, |at| &argument[..at]),
     };
-    let address = address.trim();
-    // Source routes must be ignored (RFC 5321, 4.1.1.3 and appendix C).
-    match address.strip_prefix('@').and_then(|route| route.split_once(':')) {
-        Some((_, mailbox)) => mailbox,
-        None => address,
-    }
+    without_route(address.trim_ascii())
 }
 
-/// Where the first `>` outside a quoted-string stands.
-fn closing_bracket(text: &str) -> Option<usize> {
+/// Whether the rest behind a path can be ESMTP parameters, which Sendmail before 8.17.2 glues to it, or is nothing.
+/// Another address there might be the one that the MTA means.
+fn is_parameters(tail: &str) -> bool {
+    tail.starts_with([' ', '\t']) || !tail.contains(['<', '>', '@', '"', '('])
+}
+
+/// The address without its source route, which must be ignored (RFC 5321, 4.1.1.3 and appendix C).
+fn without_route(address: &str) -> &str {
+    let Some(route) = address.strip_prefix('@') else { return address };
+    // A colon in an address literal, `@[IPv6:2001:db8::1]:user@example.org`, does not end the route.
+    let mut in_literal = false;
+    let end = route.find(|c| {
+        in_literal = c == '[' || (in_literal && c != ']');
+        c == ':' && !in_literal
+    });
+    end.map_or(address, |at| &route[at + 1..])
+}
+
+/// Where the first such character outside a quoted-string stands.
+fn outside_quotes(text: &str, wanted: impl Fn(char) -> bool) -> Option<usize> {
     let (mut quoted, mut escaped) = (false, false);
-    for (at, c) in text.char_indices() {
+    text.char_indices().find_map(|(at, c)| {
         match c {
             _ if escaped => escaped = false,
             '\\' => escaped = true,
             '"' => quoted = !quoted,
-            '>' if !quoted => return Some(at),
+            c if !quoted && wanted(c) => return Some(at),
             _ => {}
         }
-    }
-    None
+        None
+    })
 }
 
 #[cfg(test)]
@@ -251,6 +301,14 @@ mod tests {
         check_reverse("<User@Example.ORG>", "User@example.org");
         check_reverse("user@example.org", "user@example.org");
         check_reverse("<user@example.org> SIZE=100", "user@example.org");
+        check_reverse("<user@example.org> SIZE=100 AUTH=<>", "user@example.org");
+        check_reverse("<user@example.org>SIZE=100", "user@example.org");
+        check_reverse("user@example.org SIZE=100", "user@example.org");
+        check_reverse("<user@example.org><ceo@example.org>", "malformed <user@example.org><ceo@example.org>");
+        check_reverse("<user@example.org>ceo@example.org", "malformed <user@example.org>ceo@example.org");
+        check_reverse("<\u{a0}user@example.org>", "\u{a0}user@example.org");
+        check_reverse("<@[IPv6:2001:db8::1]:user@example.org>", "user@example.org");
+        check_reverse("<\"a\\\u{7}b\"@example.org>", "malformed \"a\\\u{7}b\"@example.org");
         check_reverse("<@a.example,@b.example:user@example.org>", "user@example.org");
         check_reverse("<\"a.b\"@example.org>", "a.b@example.org");
         check_reverse("<\"a b\"@example.org>", "\"a b\"@example.org");
@@ -269,6 +327,38 @@ mod tests {
         assert_eq!(ForwardPath::parse("<Postmaster>"), ForwardPath::Postmaster);
         assert_eq!(ForwardPath::parse("<a@[192.0.2.1]>"), ForwardPath::AtLiteral("a@[192.0.2.1]".to_owned()));
         assert_eq!(ForwardPath::parse("<copier>"), ForwardPath::Malformed("copier".to_owned()));
+    }
+
+    #[track_caller]
+    fn check_settled(argument: &str, canonical: &str, expected: &str) {
+        let shown = match ReversePath::settle(argument, canonical) {
+            ReversePath::Malformed(raw) => format!("malformed {raw}"),
+            path => path.to_string(),
+        };
+        assert_eq!(shown, expected, "{argument} {canonical}");
+    }
+
+    #[test]
+    fn the_canonical_form_counts_unless_it_contradicts() {
+        check_settled("<Alice@Example.org>", "alice@example.org", "alice@example.org");
+        check_settled("<@a.test:alice@example.org>", "alice@example.org", "alice@example.org");
+        check_settled("<a(comment)@x.test>", "a@x.test", "a@x.test");
+        check_settled("<<u@x.test>>", "u@x.test", "u@x.test");
+        check_settled("<alice@mail>", "alice@mail.example.org", "alice@mail.example.org");
+        check_settled("<copier>", "copier@mx.test", "copier@mx.test");
+        check_settled("<user%example.com@mx.test>", "user@example.com", "user@example.com");
+        check_settled("<example.com!user@mx.test>", "user@example.com", "user@example.com");
+        check_settled("<@foreign.test:>", "", "<>");
+        check_settled("<>", "", "<>");
+        check_settled("", "", "<>");
+        check_settled("<alice@example.org>", "", "malformed alice@example.org");
+        check_settled("<>", "alice@example.org", "malformed ");
+        check_settled("<alice@example.org>", "alice@example.net", "malformed alice@example.org");
+        assert_eq!(ForwardPath::settle("<postmaster>", "postmaster@mx.test"), ForwardPath::Postmaster);
+        let recipient = ForwardPath::settle("<Info@Example.org>", "info@example.org");
+        assert_eq!(recipient.to_string(), "info@example.org");
+        let twofold = ForwardPath::settle("<info@example.org>", "info@example.net");
+        assert_eq!(twofold, ForwardPath::Malformed("info@example.org".to_owned()));
     }
 
     proptest! {

@@ -19,6 +19,19 @@ pub fn printable(text: &str, limit: usize) -> String {
     clean
 }
 
+/// Whether readers see nothing of a character, or see it only by what it does to others: it is ignorable by default,
+/// turns the direction, or breaks the line (UAX #44, UAX #9).
+///
+/// The joiners U+200C and U+200D are not among them, as words of some languages are spelled with them; in domains,
+/// UTS 46 says where they may stand.
+pub fn is_unseen(c: char) -> bool {
+    matches!(c,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'
+        | '\u{200b}' | '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}'
+        | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}'
+        | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -28,6 +28,7 @@ use viaspf::{Config, ExplanationString, QueryResult};
 
 use self::adapter::{Adapter, Notes};
 use self::identity::Identity;
+use crate::mail::Domain;
 use crate::mail::spf::{SpfAnswer, SpfQuestion, SpfResult};
 use crate::mail::text::clip;
 
@@ -81,6 +82,15 @@ const EXPLANATION_TIME: Duration = Duration::from_secs(1);
 
 /// Octets of an explanation or a cause: both may quote what others publish, at any length.
 const TEXT_LIMIT: usize = 1000;
+
+/// Whether a domain publishes an SPF record at all.
+pub async fn has_record(dns: &impl Records, domain: &Domain) -> Result<bool, NotFound> {
+    match dns.txt(domain.as_str()).await {
+        Ok(texts) => Ok(texts.iter().any(|text| normalise::is_spf(text))),
+        Err(NotFound::NoRecords) => Ok(false),
+        Err(failed) => Err(failed),
+    }
+}
 
 /// Evaluates the SPF policy of the question's domain (RFC 7208, 4). Never fails: all trouble is a result, and the
 /// answer's `cause` tells the administrator what it was.

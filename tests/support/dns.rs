@@ -18,6 +18,7 @@ use hickory_proto::rr::rdata::{A, AAAA, CNAME, MX, NS, PTR, SOA, TXT};
 use hickory_proto::rr::{Name, RData, Record, RecordType};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
+use tokio::runtime::{self, Runtime};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -339,6 +340,25 @@ impl Script {
             (Transport::Tcp, _) => usize::MAX,
         };
         messages.into_iter().map(|message| fit(message, request, room)).collect()
+    }
+}
+
+/// A server beside a test that blocks.
+pub struct Dns {
+    server: Server,
+    _runtime: Runtime,
+}
+
+impl Dns {
+    /// Serves this zone.
+    pub fn start(zone: Zone) -> Self {
+        let runtime = runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        Self { server: runtime.block_on(Server::start(zone)), _runtime: runtime }
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.server.address()
     }
 }
 

@@ -49,6 +49,7 @@ pub(crate) struct Builder {
     relay_domains: Vec<String>,
     milters: Vec<String>,
     submission_milters: Vec<String>,
+    virtual_aliases: String,
     main_cf: String,
 }
 
@@ -65,6 +66,7 @@ impl Postfix {
             relay_domains: vec!["local.test".to_owned()],
             milters: Vec::new(),
             submission_milters: Vec::new(),
+            virtual_aliases: String::new(),
             main_cf: String::new(),
         }
     }
@@ -136,6 +138,12 @@ impl Builder {
         self
     }
 
+    /// Delivers what comes for `address` to `target`.
+    pub(crate) fn virtual_alias(mut self, address: &str, target: &str) -> Self {
+        writeln!(self.virtual_aliases, "{address} {target}").expect("writing to a string");
+        self
+    }
+
     /// Lets clients log in, by a Dovecot SASL server on this Unix socket.
     pub(crate) fn sasl(self, socket: &Path) -> Self {
         self.main_cf(&format!(
@@ -178,6 +186,7 @@ impl Builder {
         let owner =
             nix::unistd::User::from_name("postfix").unwrap().expect("Postfix has a user of this name");
         std::os::unix::fs::chown(dir.join("data"), Some(owner.uid.as_raw()), None).unwrap();
+        fs::write(etc.join("virtual"), &self.virtual_aliases).unwrap();
         let tls = authority.certify_server(&etc);
         let main = format!(
             "{}smtpd_tls_security_level = may\nsmtpd_tls_ask_ccert = yes\n\
@@ -217,6 +226,7 @@ impl Builder {
              relay_transport = smtp:[127.0.0.1]:{sink}\n\
              default_transport = smtp:[127.0.0.1]:{sink}\n\
              alias_maps =\n\
+             virtual_alias_maps = texthash:{dir}/etc/virtual\n\
              local_recipient_maps =\n\
              smtpd_relay_restrictions = permit_sasl_authenticated, reject_unauth_destination\n\
              smtpd_authorized_xclient_hosts = 127.0.0.0/8\n\

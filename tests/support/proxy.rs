@@ -47,6 +47,18 @@ impl Trace {
             .unwrap_or(self.frames.len());
         &self.frames[first..]
     }
+
+    /// What the daemon sent from the first `command` of the MTA on.
+    pub(crate) fn answers_since(&self, command: char) -> Vec<&Frame> {
+        self.since(command).iter().filter(|frame| frame.direction == Direction::ToMta).collect()
+    }
+
+    /// Those of them that the MTA waited for: all final replies, but no changes to the message and no "still working".
+    pub(crate) fn replies_since(&self, command: char) -> Vec<&Frame> {
+        let mut answers = self.answers_since(command);
+        answers.retain(|frame| !"+-2behimpq".contains(frame.command));
+        answers
+    }
 }
 
 /// The proxy, with everything that went through it.

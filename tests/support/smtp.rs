@@ -1,6 +1,7 @@
 //! An SMTP client for tests: one command at a time, every reply returned whole, and nothing corrected on the way.
 #![allow(dead_code, reason = "each test file uses its own part of the support")]
 
+use data_encoding::BASE64;
 use std::fmt;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
@@ -58,6 +59,10 @@ impl Client {
     /// Connects from this address, which must be one of the host, and takes the greeting.
     pub(crate) fn connect_from(source: IpAddr, server: SocketAddr) -> Self {
         let socket = Socket::new(Domain::for_address(server), Type::STREAM, None).unwrap();
+        if source.is_ipv6() {
+            // A route makes a whole network local, which is enough to bind to an address of it in IPv4 only.
+            socket.set_freebind_v6(true).unwrap();
+        }
         socket.bind(&SocketAddr::new(source, 0).into()).unwrap();
         socket.connect(&server.into()).unwrap();
         Self::greeted(TcpStream::from(socket))
@@ -104,15 +109,16 @@ impl Client {
     /// Logs in (RFC 4954) and returns the last reply.
     pub(crate) fn log_in(&mut self, mechanism: Mechanism, login: &str, password: &str) -> Reply {
         match mechanism {
-            Mechanism::Plain => {
-                self.command(&format!("AUTH PLAIN {}", base64(&format!("\0{login}\0{password}"))))
-            }
+            Mechanism::Plain => self.command(&format!(
+                "AUTH PLAIN {}",
+                BASE64.encode(format!("\0{login}\0{password}").as_bytes())
+            )),
             Mechanism::Login => {
                 self.send(b"AUTH LOGIN\r\n");
                 self.expect_reply("334", "AUTH LOGIN");
-                self.send(format!("{}\r\n", base64(login)).as_bytes());
+                self.send(format!("{}\r\n", BASE64.encode(login.as_bytes())).as_bytes());
                 self.expect_reply("334", "the login");
-                self.command(&base64(password))
+                self.command(&BASE64.encode(password.as_bytes()))
             }
         }
     }
@@ -171,19 +177,4 @@ impl Client {
         let reply = self.reply();
         assert!(reply.to_string().starts_with(code), "reply to {to}: {reply}");
     }
-}
-
-/// RFC 4648, 4.
-fn base64(text: &str) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let encode = |group: &[u8]| {
-        let octet = |at: usize| u32::from(group.get(at).copied().unwrap_or(0));
-        let bits = octet(0) << 16 | octet(1) << 8 | octet(2);
-        let digit = |at: usize| match at <= group.len() {
-            true => char::from(ALPHABET[(bits >> (18 - 6 * at) & 0x3f) as usize]),
-            false => '=',
-        };
-        String::from_iter((0..4).map(digit))
-    };
-    text.as_bytes().chunks(3).map(encode).collect()
 }

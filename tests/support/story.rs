@@ -9,6 +9,7 @@
 //! starttls                                             STARTTLS; EHLO follows
 //! starttls ceo@example.org                             the same with a client certificate for this address
 //! login alice@example.org                              logs in by AUTH PLAIN, or another mechanism: `… LOGIN`
+//! mail a@pass.example -> info@local.test               MAIL and RCPT, both accepted
 //! > RCPT TO:<info@local.test>                          what it sends
 //! < 550 5.7.23 * (ref {ref})                           the last line of the reply
 //! message                                              DATA with the indented lines; the reply follows
@@ -16,7 +17,8 @@
 //!
 //!     Body.
 //! log event=recipient verdict=reject ref={ref}         the next line of the decision log, some fields of it
-//! delivered a@pass.example -> info@local.test          the next message at the next hop: envelope, whole header, body
+//! delivered a@pass.example -> info@local.test          the next message at the next hop: envelope, whole header, body;
+//!                                                      without lines: the envelope
 //!     Authentication-Results: mx.local.test; *
 //!     From: a@pass.example
 //!
@@ -66,6 +68,13 @@ pub(crate) fn play(story: &str, mta: &dyn Mta, daemon: Daemon, sink: &Sink) {
                 let reply = connected(&mut client).log_in(mechanism, login, PASSWORD);
                 assert_eq!(reply.code(), 235, "{place}\n  but: {reply}");
             }
+            "mail" => {
+                let (from, to) = rest.split_once(" -> ").expect("mail FROM -> TO");
+                for command in [format!("MAIL FROM:<{from}>"), format!("RCPT TO:<{to}>")] {
+                    let reply = connected(&mut client).command(&command);
+                    assert_eq!(reply.code(), 250, "{place}\n  but: {reply}");
+                }
+            }
             ">" => reply = Some(connected(&mut client).command(rest)),
             "message" => reply = Some(connected(&mut client).data(&lines.block())),
             "<" => {
@@ -97,7 +106,11 @@ fn check_log(expected: &str, line: &LogLine, references: &mut HashMap<String, St
 
 fn check_delivered(envelope: &str, expected: &str, message: &Delivered, place: &str) {
     let route = format!("{} -> {}", message.mail_from, message.rcpt_to.join(", "));
-    assert_eq!(envelope.trim_start(), route.trim_start(), "{place}");
+    let agree = matches(envelope.trim_start(), route.trim_start(), &mut HashMap::new());
+    assert!(agree, "{place}\n  but the envelope is: {route}");
+    if expected.trim().is_empty() {
+        return;
+    }
     let (header, body) = expected.split_once("\n\n").expect("an empty line ends the header");
     let (patterns, fields) = (header.lines().collect::<Vec<_>>(), message.fields());
     let agree = patterns.len() == fields.len()

@@ -73,7 +73,7 @@ pub(super) fn judge(
         let detail = format!("whether {} may be {full} in {} is not known: {why}", login.0, place.name);
         let reply =
             Reply::new(451, "4.4.3", "The identities of this login cannot be looked up at the moment");
-        return Ok(Judgment::Defer(Remark::new(place.undetermined, detail), reply));
+        return Ok(Judgment::Defer(Remark::new(place.undetermined, detail).about(full.to_string()), reply));
     }
     let why = if asked.is_empty() {
         "no source grants anything".to_owned()
@@ -96,8 +96,8 @@ fn pass(place: &Place, login: &Login, claimed: &Mailbox, by: &str) -> Judgment {
 }
 
 fn refuse(login: &Login, place: &Place, claimed: &str, why: &str) -> Judgment {
-    let remark =
-        Remark::new(place.refused, format!("{} may not be {claimed} in {}: {why}", login.0, place.name));
+    let detail = format!("{} may not be {claimed} in {}: {why}", login.0, place.name);
+    let remark = Remark::new(place.refused, detail).about(claimed);
     let (login, claimed) = (text::printable(&login.0, 200), text::printable(claimed, 200));
     Judgment::Reject(remark, Reply::new(550, "5.7.1", &format!("{login} may not send as {claimed}")))
 }

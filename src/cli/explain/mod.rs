@@ -8,8 +8,8 @@ use std::process::ExitCode;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use super::{CONFIGURATION, FINDINGS, Source};
-use crate::daemon::{self, RunError};
+use super::{FINDINGS, Source};
+use crate::daemon;
 use crate::facts::Facts;
 use crate::lookup::{Sources, resolve};
 use crate::mail::spf::{SpfAnswer, SpfQuestion, SpfResult};
@@ -100,23 +100,14 @@ impl FromStr for Assumption {
 
 /// Runs the command.
 pub(super) fn explain(arguments: &Arguments) -> ExitCode {
-    let config = match arguments.source.load() {
-        Ok((config, _)) => config,
-        Err(report) => {
-            eprint!("{}", super::shown(&report));
-            return ExitCode::from(CONFIGURATION);
-        }
-    };
-    let foreseen = super::block_on(async {
-        let sources = daemon::sources(&config)?;
-        Ok::<_, RunError>(foresee(arguments, &config.policy, &sources, config.limits.decision_time).await)
+    let outcome = super::block_on(async {
+        let (config, report) = arguments.source.load()?;
+        let (sources, _) = daemon::open(&config, report).await?;
+        Ok(foresee(arguments, &config.policy, &sources, config.limits.decision_time).await)
     });
-    let outcome = match foreseen {
+    let outcome = match outcome {
         Ok(outcome) => outcome,
-        Err(error) => {
-            eprintln!("lockdown-milter: {error}");
-            return ExitCode::from(CONFIGURATION);
-        }
+        Err(error) => return super::failed(&error),
     };
     if arguments.json {
         println!("{:#}", outcome.json());

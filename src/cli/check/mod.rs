@@ -1,0 +1,60 @@
+//! `check`: every problem of the configuration and its sources, or what it will enforce.
+
+mod surroundings;
+
+use std::io::{IsTerminal, stdout};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use super::{CONFIGURATION, Source, failed, style};
+use crate::config::{Checked, Config, Format, Report};
+use crate::daemon;
+
+/// Arguments of `check`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    source: Source,
+    /// Where Postfix's main.cf is [default: Postfix's own place, if there is one]
+    #[arg(long, value_name = "DIR")]
+    postfix_dir: Option<PathBuf>,
+    /// Do not look at what the configuration meets: DNS, Postfix
+    #[arg(long)]
+    offline: bool,
+    /// Write JSON
+    #[arg(long)]
+    json: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  lockdown-milter check
+      Every problem with its place, or what will be enforced; then whether DNS and Postfix agree with it.
+  lockdown-milter check --offline --config ./config.yaml && systemctl reload lockdown-milter
+
+Exit status: 0 the daemon can run with it, 78 it cannot.";
+
+/// Runs the command.
+pub(super) fn check(arguments: &Arguments) -> ExitCode {
+    let format = if arguments.json { Format::Json } else { Format::Text(style(stdout().is_terminal())) };
+    let examined = super::block_on(async { Ok(examine(arguments).await) });
+    let checked = match examined {
+        Ok(examined) => Checked::new(examined, format),
+        Err(error) => return failed(&error),
+    };
+    print!("{}", checked.output);
+    if checked.usable { ExitCode::SUCCESS } else { ExitCode::from(CONFIGURATION) }
+}
+
+/// The configuration, its sources opened, and what is to be said about both.
+async fn examine(arguments: &Arguments) -> Result<(Config, Report), Report> {
+    let (config, report) = arguments.source.load()?;
+    let (sources, mut report) = daemon::open(&config, report).await?;
+    if !arguments.offline {
+        report.problems.extend(surroundings::without_spf(&config, &sources).await);
+        let postfix_dir = arguments.postfix_dir.as_deref();
+        report.problems.extend(surroundings::untrusted_mynetworks(&config, postfix_dir).await);
+    }
+    Ok((config, report))
+}

@@ -1,0 +1,194 @@
+//! A summary for people: tables, one after the other.
+
+use std::fmt::Write as _;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use super::table::{Cell, Column, Table, Tone};
+use crate::config::Style;
+use crate::journal::parse::Outcome;
+use crate::journal::render::harmless;
+use crate::journal::summary::{Mismatch, Place, Summary, Tally};
+
+/// Addresses shown for one login in one place; `--json` has more.
+const ADDRESSES: usize = 5;
+
+/// Columns from which on there is room for the times of day.
+const WIDE: usize = 100;
+
+/// How the text should look.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Layout {
+    /// Columns of a line, at most.
+    pub(super) width: usize,
+    /// Whether there are colours.
+    pub(super) style: Style,
+}
+
+/// The summary as text.
+pub(super) fn render(summary: &Summary, layout: &Layout) -> String {
+    let parts =
+        [period(summary), verdicts(summary, layout), reasons(summary, layout), mismatches(summary, layout)];
+    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n")
+}
+
+/// What was read. Without a record that is all there is to say.
+fn period(summary: &Summary) -> String {
+    let lines = &summary.lines;
+    let mut text = match summary.period {
+        None => "No decision was found.\n".to_owned(),
+        Some((first, last)) => {
+            let (first, last) = (minute(first), minute(last));
+            format!("{} from {first} to {last} UTC.\n", counted(lines.records, "decision", "decisions"))
+        }
+    };
+    let notes = [
+        (lines.earlier, "decision is earlier and does not count", "decisions are earlier and do not count"),
+        (lines.other, "line is no decision", "lines are no decisions"),
+        (lines.broken, "line is damaged and was passed over", "lines are damaged and were passed over"),
+    ];
+    for (number, one, many) in notes.into_iter().filter(|(number, ..)| *number > 0) {
+        text.push_str(&counted(number, one, many));
+        text.push_str(".\n");
+    }
+    text
+}
+
+fn verdicts(summary: &Summary, layout: &Layout) -> String {
+    let mut table =
+        Table::new([Column::Left("VERDICT"), Column::Right("RECIPIENTS"), Column::Right("MESSAGES")]);
+    let number = |tally: &Tally, verdict, would| Cell::new(tally.of(verdict, would).to_string());
+    for (verdict, would) in Tally::pairs() {
+        if summary.recipients.of(verdict, would) + summary.messages.of(verdict, would) > 0 {
+            let recipients = number(&summary.recipients, verdict, would);
+            table.row([outcome(verdict, would), recipients, number(&summary.messages, verdict, would)]);
+        }
+    }
+    if summary.lines.records == 0 { String::new() } else { table.render(layout.width, layout.style) }
+}
+
+fn reasons(summary: &Summary, layout: &Layout) -> String {
+    let columns =
+        [Column::Left("REASON"), Column::Left("CHECK"), Column::Left("VERDICT"), Column::Right("DECISIONS")];
+    let mut table = Table::new(columns);
+    let reasons = summary.reasons.sorted();
+    for reason in &reasons {
+        let (name, check) = (Cell::new(harmless(reason.reason)), Cell::new(harmless(reason.check)));
+        table.row([
+            name,
+            check,
+            outcome(reason.verdict, reason.would),
+            Cell::new(reason.records.to_string()),
+        ]);
+    }
+    if reasons.is_empty() {
+        return String::new();
+    }
+    let mut text = table.render(layout.width, layout.style);
+    if summary.reasons.further > 0 {
+        // Writing to a String cannot fail.
+        let _ = writeln!(
+            text,
+            "and {}",
+            counted(summary.reasons.further, "with another reason", "with other reasons")
+        );
+    }
+    text
+}
+
+fn mismatches(summary: &Summary, layout: &Layout) -> String {
+    let all = summary.mismatches.sorted();
+    if all.is_empty() {
+        return match summary.period {
+            Some(_) => "No login sent as somebody else, as far as auth_match looks.\n".to_owned(),
+            None => String::new(),
+        };
+    }
+    let wide = layout.width >= WIDE;
+    let mut columns = vec![
+        Column::Left("LOGIN, ADDRESSES USED"),
+        Column::Left("WHERE"),
+        Column::Right("MESSAGES"),
+        Column::Right("REFUSED"),
+    ];
+    if wide {
+        columns.push(Column::Left("FIRST SEEN"));
+    }
+    columns.push(Column::Left("LAST SEEN"));
+    let mut table = Table::new(columns);
+    for (login, place, mismatch) in &all {
+        table.row(headline(login, *place, mismatch, wide));
+        for (address, messages) in addresses(mismatch) {
+            table.row([Cell::new(format!("  {address}")), Cell::new(""), Cell::new(messages.to_string())]);
+        }
+    }
+    let mut text = String::from(
+        "Logins that sent as somebody else: messages that auth_match refused, or would\n\
+         refuse if it were enforced.\n\n",
+    );
+    text.push_str(&table.render(layout.width, layout.style));
+    if summary.mismatches.further > 0 {
+        let further = counted(summary.mismatches.further, "message", "messages");
+        let _ = writeln!(text, "and {further} of other logins");
+    }
+    text
+}
+
+fn headline(login: &str, place: Place, mismatch: &Mismatch, wide: bool) -> Vec<Cell> {
+    let place = match place {
+        Place::MailFrom => "MAIL FROM",
+        Place::HeaderFrom => "From",
+        Place::Sender => "Sender",
+        Place::MalformedFrom => "malformed",
+    };
+    let refused = Cell::new(mismatch.rejected.to_string());
+    let mut cells = vec![
+        Cell::new(harmless(login)).toned(Tone::Strong),
+        Cell::new(place),
+        Cell::new(mismatch.messages().to_string()),
+        if mismatch.rejected > 0 { refused.toned(Tone::Alarming) } else { refused },
+    ];
+    if wide {
+        cells.extend([minute(mismatch.first), minute(mismatch.last)].map(Cell::new));
+    } else {
+        cells.push(Cell::new(day(mismatch.last)));
+    }
+    cells
+}
+
+/// The addresses to show with their numbers of messages, and what is left of them in one line.
+fn addresses(mismatch: &Mismatch) -> Vec<(String, u64)> {
+    let all = mismatch.addresses();
+    let mut lines: Vec<(String, u64)> =
+        all.iter().take(ADDRESSES).map(|(address, messages)| (harmless(address), *messages)).collect();
+    let more = all.len() - lines.len();
+    let left = mismatch.messages() - lines.iter().map(|(_, messages)| messages).sum::<u64>();
+    if left > 0 {
+        let least = if mismatch.further > 0 { "more than " } else { "" };
+        lines.push((format!("and {least}{more} more"), left));
+    }
+    lines
+}
+
+fn outcome(verdict: Outcome, would: Outcome) -> Cell {
+    let tone = if verdict == Outcome::Reject { Tone::Alarming } else { Tone::Normal };
+    let text = if verdict == would {
+        verdict.as_str().to_owned()
+    } else {
+        format!("{}, would {}", verdict.as_str(), would.as_str())
+    };
+    Cell::new(text).toned(tone)
+}
+
+fn counted(number: u64, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
+}
+
+fn minute(time: Timestamp) -> String {
+    TimeZone::UTC.to_datetime(time).strftime("%Y-%m-%d %H:%M").to_string()
+}
+
+fn day(time: Timestamp) -> String {
+    TimeZone::UTC.to_datetime(time).strftime("%Y-%m-%d").to_string()
+}

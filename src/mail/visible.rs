@@ -1,0 +1,168 @@
+//! The domains that some reader might see in a text which no two readers need read alike.
+//!
+//! It errs on the side of seeing: whoever asks wants to know which domains could be claimed.
+
+use unicode_normalization::UnicodeNormalization as _;
+
+use super::Domain;
+use super::lexer::Lexer;
+use super::text::is_unseen;
+
+/// Every domain that stands behind an `@` or what looks like one, sorted: as written and with its encoded-words
+/// decoded, comments skipped or not, without the characters that no reader sees.
+pub fn domains(text: &str) -> Vec<Domain> {
+    let mut domains: Vec<Domain> =
+        [text.to_owned(), decoded(text)].iter().flat_map(|text| behind_at_signs(text)).collect();
+    domains.sort();
+    domains.dedup();
+    domains
+}
+
+fn behind_at_signs(text: &str) -> Vec<Domain> {
+    let is_seen = |c: &char| !is_unseen(*c) && !matches!(c, '\u{200c}' | '\u{200d}');
+    let seen: String = text.nfkc().filter(is_seen).collect();
+    seen.split('@').skip(1).flat_map(|rest| [behind_comments(rest), first_run(rest)]).flatten().collect()
+}
+
+fn is_part(c: char) -> bool {
+    c.is_alphanumeric() || "-._。".contains(c)
+}
+
+/// The domain that begins here, with the white space and the comments that may surround its dots (RFC 5322, 4.4).
+fn behind_comments(text: &str) -> Option<Domain> {
+    let mut lexer = Lexer::new(text);
+    let mut name = String::new();
+    while lexer.skip_cfws().is_ok() {
+        let part = lexer.take_while(is_part);
+        if part.is_empty() || !(name.is_empty() || name.ends_with('.') || part.starts_with('.')) {
+            break;
+        }
+        name.push_str(part);
+    }
+    name.trim_matches('.').parse().ok()
+}
+
+/// What a reader makes of it who looks for nothing but a name: whatever else comes first is skipped.
+fn first_run(text: &str) -> Option<Domain> {
+    let name = text.trim_start_matches(|c| !is_part(c));
+    let end = name.find(|c| !is_part(c)).unwrap_or(name.len());
+    name[..end].trim_matches('.').parse().ok()
+}
+
+/// The text with every encoded-word decoded, wherever it stands (RFC 2047). Whatever the charset is, it is read as
+/// UTF-8: most charsets hold ASCII as it is, and the name of a domain needs no more.
+fn decoded(text: &str) -> String {
+    let mut decoded = String::new();
+    let mut rest = text;
+    while let Some((before, word)) = rest.split_once("=?") {
+        decoded.push_str(before);
+        rest = word;
+        let mut parts = word.splitn(3, '?').skip(1);
+        let decode: fn(&str) -> Vec<u8> = match parts.next() {
+            Some("q" | "Q") => from_q,
+            Some("b" | "B") => from_base64,
+            _ => continue,
+        };
+        // If this word does not end, then no later one does.
+        let Some((content, behind)) = parts.next().and_then(|encoded| encoded.split_once("?=")) else {
+            break;
+        };
+        decoded.push_str(&String::from_utf8_lossy(&decode(content)));
+        rest = behind;
+    }
+    decoded + rest
+}
+
+/// Decodes the Q encoding (RFC 2047, 4.2); what does not follow it stays.
+fn from_q(text: &str) -> Vec<u8> {
+    let mut octets = Vec::new();
+    let mut rest = text.as_bytes();
+    while let Some((&first, behind)) = rest.split_first() {
+        rest = behind;
+        octets.push(match (first, behind) {
+            (b'_', _) => b' ',
+            (b'=', [high, low, behind @ ..]) if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
+                rest = behind;
+                16 * hexadecimal(*high) + hexadecimal(*low)
+            }
+            _ => first,
+        });
+    }
+    octets
+}
+
+/// The value of a hexadecimal digit.
+fn hexadecimal(digit: u8) -> u8 {
+    match digit {
+        b'0'..=b'9' => digit - b'0',
+        _ => (digit | 0x20) - b'a' + 10,
+    }
+}
+
+/// Decodes base64 (RFC 2047, 4.1); what is not of its alphabet is skipped, as readers do.
+fn from_base64(text: &str) -> Vec<u8> {
+    let digits: Vec<u8> = text.bytes().filter_map(base64_digit).collect();
+    let mut octets = Vec::new();
+    for group in digits.chunks(4) {
+        let [a, b, c, d] = std::array::from_fn(|at| group.get(at).copied().unwrap_or(0));
+        let whole = [a << 2 | b >> 4, b << 4 | c >> 2, c << 6 | d];
+        octets.extend(&whole[..group.len() - 1]);
+    }
+    octets
+}
+
+/// The value of a base64 digit.
+fn base64_digit(octet: u8) -> Option<u8> {
+    Some(match octet {
+        b'A'..=b'Z' => octet - b'A',
+        b'a'..=b'z' => octet - b'a' + 26,
+        b'0'..=b'9' => octet - b'0' + 52,
+        b'+' => 62,
+        b'/' => 63,
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, expected: &str) {
+        let found: Vec<String> = domains(text).iter().map(Domain::to_string).collect();
+        assert_eq!(found.join(" "), expected, "{text}");
+    }
+
+    #[test]
+    fn what_a_reader_might_see() {
+        check("ceo@example.org <x@example.net>", "example.net example.org");
+        check("ceo@example.org...", "example.org");
+        check("ceo@[example.org]", "example.org");
+        check("ceo@\"example.org\"", "example.org");
+        check("a@(example.com) example (x) . org", "example.com example.org");
+        check("ceo@(example.org", "example.org");
+        check("nobody, not@", "");
+    }
+
+    #[test]
+    fn whatever_it_is_disguised_as() {
+        check("ceo＠example.org", "example.org");
+        check("ceo@ｅxample。org", "example.org");
+        check("ceo@exam\u{ad}ple.org", "example.org");
+        check("ceo@exam\u{200d}ple.org", "example.org");
+        check("=?utf-8?q?=3Cceo=40example.org=3E?=, <x@example.net>", "example.net example.org");
+        check("=?UTF-8?B?PGNlb0BleGFtcGxlLm9yZz4=?= x", "example.org");
+        check("=?utf-8?q?ceo@example?=.org", "example example.org");
+        check("=?utf-8?x?a?= =?q =? @example.org", "example.org");
+        check("=?utf-8?b?Y2VvQGV4YW1wbGUub3Jn?= =?utf-8?q?=4", "example.org");
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_panics(text in ".{0,60}|[=?qbQB@a-z0-9.(]{0,60}") {
+            let _ = domains(&text);
+        }
+    }
+}

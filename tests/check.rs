@@ -1,0 +1,84 @@
+//! `check` on what a good configuration meets: SPF records of hosted domains, and the networks that Postfix trusts.
+
+#![allow(clippy::unwrap_used, reason = "a test fails where its surroundings do")]
+
+#[path = "support/dns.rs"]
+mod dns;
+
+use std::fs;
+use std::process::Command;
+
+use dns::{Server, Zone};
+use hickory_proto::op::ResponseCode;
+use tempfile::TempDir;
+
+/// Runs `check` against the zone and a Postfix whose `mynetworks` are these; gives its status and its text.
+async fn check(policy: &str, mynetworks: &str, arguments: &[&str]) -> (Option<i32>, String) {
+    let zone = Zone::new()
+        .txt("with.example", "v=spf1 mx -all")
+        .txt("without.example", "something else")
+        .fault("trouble.example", dns::Fault::Code(ResponseCode::ServFail));
+    let server = Server::start(zone).await;
+    let dir = TempDir::new().unwrap();
+    let main_cf = format!("compatibility_level = 3.6\nmynetworks = {mynetworks}\n");
+    fs::write(dir.path().join("main.cf"), main_cf).unwrap();
+    fs::write(dir.path().join("master.cf"), "").unwrap();
+    let config = format!(
+        "listen: ['inet:127.0.0.1:8891']\ndns: {{ servers: ['{}'], timeout: 1s }}\nidentities: {{ login_domain: \
+         with.example }}\n{policy}\n",
+        server.address()
+    );
+    let file = dir.path().join("config.yaml");
+    fs::write(&file, config).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lockdown-milter"));
+    command.args(["check", "--config"]).arg(&file).arg("--postfix-dir").arg(dir.path()).args(arguments);
+    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    (output.status.code(), String::from_utf8(output.stdout).unwrap())
+}
+
+const DOMAINS: &str = "domains: { with.example: , without.example: , absent.example: , trouble.example: , \
+                       free.example: { require_auth: { mail_from: off } } }";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn domains_without_spf_are_listed() {
+    let (status, text) = check(DOMAINS, "127.0.0.0/8", &[]).await;
+    assert_eq!(status, Some(0), "{text}");
+    let listed = "no SPF record, and a login is required to send as them: absent.example, without.example\n";
+    assert!(text.contains(listed), "{text}");
+    assert!(
+        text.contains("whether trouble.example publishes an SPF record is not known: SERVFAIL"),
+        "{text}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn networks_that_only_postfix_trusts_are_listed() {
+    if Command::new("postconf").arg("-d").output().is_err() {
+        assert!(std::env::var_os("LOCKDOWN_REQUIRE_SERVERS").is_none(), "there is no postconf");
+        eprintln!("SKIPPED networks_that_only_postfix_trusts_are_listed: there is no postconf");
+        return;
+    }
+    let policy = "trusted_networks: [127.0.0.0/8, 10.1.0.0/16]\ndomains: { with.example: }";
+    let (status, text) = check(policy, "127.0.0.0/8, 10.1.2.0/24 [2001:db8::]/32 192.0.2.7", &[]).await;
+    assert_eq!(status, Some(0), "{text}");
+    let listed = "Postfix trusts networks that `trusted_networks` does not: 2001:db8::/32, 192.0.2.7/32\n";
+    assert!(text.contains(listed), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn offline_nobody_is_asked() {
+    let (status, text) = check(DOMAINS, "192.0.2.0/24", &["--offline"]).await;
+    assert_eq!(status, Some(0), "{text}");
+    assert!(!text.contains("SPF record") && !text.contains("Postfix trusts"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn addresses_without_grants_are_refused() {
+    let policy = "defaults: { auth_match: { mail_from: address } }\ndomains: { with.example: }";
+    let (status, text) = check(policy, "127.0.0.0/8", &["--offline"]).await;
+    assert_eq!(status, Some(78), "{text}");
+    assert!(
+        text.contains("`auth_match` by address: nobody could send as anything but the login itself"),
+        "{text}"
+    );
+}
