@@ -349,6 +349,35 @@ fn what_cannot_be_honoured_is_said_at_once() {
 }
 
 #[test]
+fn a_text_that_is_newer_than_what_postfix_uses_is_doubtful() {
+    if !host::is_possible(PostfixDir::obstacle()) {
+        return;
+    }
+    let dir = PostfixDir::new(
+        "smtpd_sender_login_maps = hash:DIR/map\n",
+        &[("map", "a@example.org alice\n\"unclosed x\n")],
+    );
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let warnings = || {
+        let identities = runtime.block_on(open(&[sender_login_maps(&dir)])).unwrap();
+        identities.warnings().iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let begin = dir.fill("DIR/map: postfix_sender_login_maps: hash:DIR/map: Postfix");
+    let line = dir.fill(
+        "DIR/map:2: postfix_sender_login_maps: hash:DIR/map: the quotes do not match; Postfix ignores this line, and so \
+         do we",
+    );
+    let hint = dir.fill("run `postmap hash:DIR/map`");
+    let missing = format!("{begin} cannot use this table, as its compiled form is missing; {hint}");
+    assert_eq!(warnings(), [line.clone(), missing]);
+    dir.compile("postmap", "hash:DIR/map");
+    assert_eq!(warnings(), std::slice::from_ref(&line));
+    let compiled = fs::File::options().write(true).open(dir.file("map.db")).unwrap();
+    compiled.set_modified(std::time::UNIX_EPOCH).unwrap();
+    assert_eq!(warnings(), [line, format!("{begin} still uses the compiled form of an older text; {hint}")]);
+}
+
+#[test]
 fn a_directory_without_a_configuration() {
     if !host::is_possible(PostfixDir::obstacle()) {
         return;

@@ -69,6 +69,14 @@ impl Stamp {
     }
 }
 
+/// Opens what has files behind it where no session waits for the disk, or for a large file to be read.
+pub(crate) async fn apart<T: Send + 'static>(
+    open: impl FnOnce() -> Reading<T> + Send + 'static,
+) -> Reading<T> {
+    let opened = tokio::task::spawn_blocking(open).await;
+    opened.unwrap_or_else(|error| Err(vec![Problem::new(format!("it cannot be opened: {error}"))]))
+}
+
 impl<T: Send + Sync + 'static> Watched<T> {
     /// Reads the file for the first time.
     pub(crate) fn open(

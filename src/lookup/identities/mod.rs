@@ -10,7 +10,7 @@ mod postfix_sender_login_maps;
 use std::path::PathBuf;
 
 use super::problem::Problem;
-use super::watched::Reading;
+use super::watched::{Reading, apart};
 use crate::facts::{Grant, GrantQuestion};
 use crate::mail::Domain;
 
@@ -48,7 +48,10 @@ type Opening = Reading<Box<dyn Source>>;
 /// Every source of grants.
 async fn open(settings: &SourceSettings, login_domain: Option<&Domain>) -> Opening {
     match settings {
-        SourceSettings::File(path) => file::open(path),
+        SourceSettings::File(path) => {
+            let path = path.clone();
+            apart(move || file::open(&path)).await
+        }
         SourceSettings::PostfixSenderLoginMaps { config_dir } => {
             postfix_sender_login_maps::open(config_dir.as_deref()).await
         }

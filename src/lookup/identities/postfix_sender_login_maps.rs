@@ -9,6 +9,7 @@ use crate::lookup::postfix::main_cf::MainCf;
 use crate::lookup::postfix::maps::Maps;
 use crate::lookup::postfix::tables::{TableError, Usage, fold};
 use crate::lookup::problem::Problem;
+use crate::lookup::watched::{Reading, apart};
 
 const NAME: &str = "postfix_sender_login_maps";
 const PARAMETER: &str = "smtpd_sender_login_maps";
@@ -23,20 +24,25 @@ struct SenderLoginMaps {
 pub(super) async fn open(config_dir: Option<&Path>) -> Opening {
     let names: Vec<&str> = [PARAMETER].into_iter().chain(Addressing::PARAMETERS).collect();
     let main_cf = MainCf::read(config_dir, &names).await.map_err(|problem| vec![problem])?;
-    let (addressing, maps) = (Addressing::open(&main_cf), Maps::open(&main_cf, PARAMETER, Usage::Maps));
-    let ((addressing, mut warnings), (maps, more)) = match (addressing, maps) {
-        (Ok(addressing), Ok(maps)) => (addressing, maps),
-        (a, b) => return Err([a.err(), b.err()].into_iter().flatten().flatten().collect()),
-    };
-    warnings.extend(more);
-    if maps.is_empty() {
-        let problem = Problem::new(format!("{PARAMETER} is empty: it grants nothing"));
-        warnings.push(problem.in_file(main_cf.file()));
-    }
-    Ok((Box::new(SenderLoginMaps { addressing, maps }), warnings))
+    let (source, warnings) = apart(move || SenderLoginMaps::open(&main_cf)).await?;
+    Ok((Box::new(source), warnings))
 }
 
 impl SenderLoginMaps {
+    fn open(main_cf: &MainCf) -> Reading<Self> {
+        let (addressing, maps) = (Addressing::open(main_cf), Maps::open(main_cf, PARAMETER, Usage::Maps));
+        let ((addressing, mut warnings), (maps, more)) = match (addressing, maps) {
+            (Ok(addressing), Ok(maps)) => (addressing, maps),
+            (a, b) => return Err([a.err(), b.err()].into_iter().flatten().flatten().collect()),
+        };
+        warnings.extend(more);
+        if maps.is_empty() {
+            let problem = Problem::new(format!("{PARAMETER} is empty: it grants nothing"));
+            warnings.push(problem.in_file(main_cf.file()));
+        }
+        Ok((Self { addressing, maps }, warnings))
+    }
+
     /// What the tables say of an address, whose domain they may have in U-labels.
     async fn owners(&self, address: &Address) -> Result<Option<Found>, TableError> {
         if let Some(found) = self.addressing.find(&self.maps, address).await? {

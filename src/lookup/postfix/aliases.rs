@@ -8,7 +8,7 @@ use super::maps::{Key, Maps};
 use super::tables::{TableError, Usage, fold};
 use super::targets::targets;
 use super::words::words;
-use crate::lookup::watched::Reading;
+use crate::lookup::watched::{Reading, apart};
 
 /// How many addresses may be on the way, targets of local aliases included, which Postfix does not limit.
 const MOST_STOPS: usize = 100_000;
@@ -69,10 +69,14 @@ impl Aliases {
         ];
         let names: Vec<&str> = own.into_iter().chain(Addressing::PARAMETERS).collect();
         let main_cf = MainCf::read(config_dir, &names).await.map_err(|problem| vec![problem])?;
+        apart(move || Self::of(&main_cf)).await
+    }
+
+    fn of(main_cf: &MainCf) -> Reading<Self> {
         let number = |name| main_cf.number(name).map_err(|problem| vec![problem]);
-        let addressing = Addressing::open(&main_cf);
-        let for_all = Maps::open(&main_cf, "virtual_alias_maps", Usage::Maps);
-        let for_users = Maps::open(&main_cf, "alias_maps", Usage::Aliases);
+        let addressing = Addressing::open(main_cf);
+        let for_all = Maps::open(main_cf, "virtual_alias_maps", Usage::Maps);
+        let for_users = Maps::open(main_cf, "alias_maps", Usage::Aliases);
         let (most_targets, deepest) =
             (number("virtual_alias_expansion_limit")?, number("virtual_alias_recursion_limit")?);
         let ((addressing, a), (for_all, b), (for_users, c)) = match (addressing, for_all, for_users) {

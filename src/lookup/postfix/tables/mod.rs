@@ -11,6 +11,7 @@ mod hostile;
 mod lines;
 mod pcre;
 mod regexp;
+mod result;
 mod rules;
 mod simple;
 mod text;

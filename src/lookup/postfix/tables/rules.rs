@@ -7,6 +7,7 @@ use std::fmt::Debug;
 use std::ops::Range;
 
 use super::lines::{is_space_char, logical_lines};
+use super::result::{Piece, pieces};
 use super::{Table, TableError, Usage};
 use crate::lookup::problem::{Problem, quoted};
 use crate::lookup::watched::{Reading, Watched};
@@ -69,13 +70,6 @@ enum Step<E> {
 struct Pattern<E> {
     engine: E,
     wanted: bool,
-}
-
-/// A part of a result.
-#[derive(Debug, PartialEq, Eq)]
-enum Piece {
-    Text(String),
-    Group(usize),
 }
 
 impl<E: Engine> Pattern<E> {
@@ -276,60 +270,6 @@ fn pattern<E: Engine>(text: &str) -> Result<(Pattern<E>, &str), Refusal> {
     let (flags, rest) = after.split_at(after.find(ends_flags).unwrap_or(after.len()));
     let engine = E::compile(&inner[..end], flags)?;
     Ok((Pattern { engine, wanted: negations.is_multiple_of(2) }, rest))
-}
-
-/// Reads a result: `$1`, `${1}` and `$(1)` stand for groups, `$$` for a dollar.
-fn pieces(template: &str) -> Result<Vec<Piece>, Refusal> {
-    let refused = |why: &str| Refusal::NorByPostfix(why.to_owned());
-    let mut pieces = Vec::new();
-    let mut text = String::new();
-    let mut rest = template;
-    while let Some(at) = rest.find('$') {
-        text.push_str(&rest[..at]);
-        rest = &rest[at + 1..];
-        if let Some(after) = rest.strip_prefix('$') {
-            text.push('$');
-            rest = after;
-            continue;
-        }
-        let name;
-        (name, rest) = macro_name(rest).ok_or_else(|| refused("a `$` in the result does not end"))?;
-        let is_number = !name.is_empty() && name.bytes().all(|octet| octet.is_ascii_digit());
-        let number: usize = name
-            .parse()
-            .ok()
-            .filter(|number| is_number && *number > 0)
-            .ok_or_else(|| refused("a `$` in the result is not followed by the number of a group"))?;
-        if !text.is_empty() {
-            pieces.push(Piece::Text(std::mem::take(&mut text)));
-        }
-        pieces.push(Piece::Group(number));
-    }
-    text.push_str(rest);
-    if !text.is_empty() {
-        pieces.push(Piece::Text(text));
-    }
-    Ok(pieces)
-}
-
-/// The name after a `$`, and what follows it.
-fn macro_name(text: &str) -> Option<(&str, &str)> {
-    let (open, close) = match text.chars().next() {
-        Some('(') => ('(', ')'),
-        Some('{') => ('{', '}'),
-        _ => {
-            let end = text.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(text.len());
-            return Some(text.split_at(end));
-        }
-    };
-    let mut depth = 0;
-    for (at, c) in text.char_indices() {
-        depth += i32::from(c == open) - i32::from(c == close);
-        if depth == 0 {
-            return Some((&text[1..at], &text[at + 1..]));
-        }
-    }
-    None
 }
 
 /// A table of rules in a file.

@@ -8,19 +8,29 @@ use crate::lookup::pairs::{Builder, Pairs};
 use crate::lookup::problem::{Problem, quoted};
 use crate::lookup::watched::{Reading, Watched};
 
-/// Opens a table of a type whose compiled form lies beside the text.
+/// Opens a table of a type whose compiled form lies beside the text. We read the text, Postfix the other: so it is
+/// said where the two are not the same age.
 pub(super) fn open_compiled(request: &Request<'_>) -> Reading<Box<dyn Table>> {
     let path = request.file()?;
-    if !path.exists()
-        && let Some(compiled) = compiled(path)
-    {
+    let compiled = compiled(path, request.kind);
+    if compiled.exists() && !path.exists() {
         let problem = Problem::new(format!("there is only the compiled form {}", compiled.display()));
         return Err(vec![problem.in_file(path).hint("put the text beside it: compiled tables are not read")]);
     }
-    match request.usage {
-        Usage::Maps => open(path, |octets| Ok(parse(octets))),
-        Usage::Aliases => open(path, |octets| Ok(aliases::parse(octets))),
-    }
+    let (table, mut warnings) = match request.usage {
+        Usage::Maps => open(path, |octets| Ok(parse(octets)))?,
+        Usage::Aliases => open(path, |octets| Ok(aliases::parse(octets)))?,
+    };
+    let program = if request.usage == Usage::Aliases { "postalias" } else { "postmap" };
+    let hint = format!("run `{program} {}:{}`", request.kind, request.name);
+    let age = |path: &Path| path.metadata().and_then(|metadata| metadata.modified()).ok();
+    let warning = match age(&compiled) {
+        None => Some("Postfix cannot use this table, as its compiled form is missing"),
+        compiled if compiled < age(path) => Some("Postfix still uses the compiled form of an older text"),
+        Some(_) => None,
+    };
+    warnings.extend(warning.map(|text| Problem::new(text).in_file(path).hint(hint)));
+    Ok((table, warnings))
 }
 
 /// Opens a table that Postfix reads as text itself.
@@ -33,15 +43,17 @@ fn open(path: &Path, parse: fn(&[u8]) -> Reading<Pairs>) -> Reading<Box<dyn Tabl
     Ok((Box::new(Text(watched)), warnings))
 }
 
-/// The compiled form of a table, if there is one.
-fn compiled(path: &Path) -> Option<PathBuf> {
-    let forms = ["db", "lmdb", "cdb", "dir", "pag", "sdbm"].into_iter().map(|suffix| {
-        let mut name = path.as_os_str().to_owned();
-        name.push(".");
-        name.push(suffix);
-        PathBuf::from(name)
-    });
-    forms.into_iter().find(|form| form.exists())
+/// The compiled form of a table.
+fn compiled(path: &Path, kind: &str) -> PathBuf {
+    let suffix = match kind {
+        "cdb" => ".cdb",
+        "dbm" | "sdbm" => ".dir",
+        "lmdb" => ".lmdb",
+        _ => ".db",
+    };
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
 }
 
 #[derive(Debug)]

@@ -3,19 +3,11 @@
 //! One login a line; a line that begins with white space continues the one before it, and a login may have several
 //! lines. `#` at the beginning of a line or after white space begins a comment. A login ends at the first `:`.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
-
-use unicode_normalization::UnicodeNormalization as _;
+mod read;
 
 use crate::facts::GrantQuestion;
-use crate::lookup::pairs::{Builder, Pairs};
-use crate::lookup::problem::{Problem, quoted};
-use crate::mail::domain::DomainError;
-use crate::mail::{Domain, Mailbox};
-
-/// How many problems of one file are reported.
-const MOST_PROBLEMS: usize = 20;
+use crate::lookup::pairs::Pairs;
+use crate::lookup::problem::Problem;
 
 /// Separates grants in memory. It is a control, so it is part of none.
 const BETWEEN: char = '\t';
@@ -40,21 +32,7 @@ impl Grants {
     ///
     /// The first 20 problems, with line and column.
     pub fn parse(bytes: &[u8]) -> Result<Self, Vec<Problem>> {
-        let text = str::from_utf8(bytes).map_err(|error| vec![not_utf8(bytes, error.valid_up_to())])?;
-        let mut reader = Reader {
-            pairs: Pairs::builder(),
-            problems: Vec::new(),
-            domains: HashMap::new(),
-            canonical: String::new(),
-        };
-        let mut login = None;
-        for (number, line) in text.strip_prefix('\u{feff}').unwrap_or(text).lines().enumerate() {
-            reader.line(&mut login, number + 1, line);
-            if reader.problems.len() >= MOST_PROBLEMS {
-                break;
-            }
-        }
-        if reader.problems.is_empty() { Ok(Self(reader.pairs.finish())) } else { Err(reader.problems) }
+        read::read(bytes).map(Self)
     }
 
     /// The first grant that answers a question with yes.
@@ -108,180 +86,6 @@ impl<'a> Wanted<'a> {
         let below = || self.domain.strip_suffix(domain).is_some_and(|front| front.ends_with('.'));
         domain == self.domain || (self.subdomains && below())
     }
-}
-
-/// Reads line after line.
-struct Reader<'a> {
-    pairs: Builder,
-    problems: Vec<Problem>,
-    /// The domains as written; few files have many.
-    domains: HashMap<&'a str, Domain>,
-    /// The grants of a line; kept to be used again.
-    canonical: String,
-}
-
-impl<'a> Reader<'a> {
-    fn line(&mut self, login: &mut Option<&'a str>, number: usize, line: &'a str) {
-        let content = without_comment(line).trim_end();
-        if content.trim_start().is_empty() {
-            return;
-        }
-        let is_continuation = content.starts_with(char::is_whitespace);
-        let grants = if is_continuation {
-            content
-        } else {
-            let Some((name, grants)) = content.split_once(':') else {
-                *login = None;
-                let problem = Problem::new(format!("there is no ‘:’ after the login {}", quoted(content)));
-                return self.problem(problem.at(number, Some(1)).hint("write `login: address, address`"));
-            };
-            *login = Some(name.trim_end());
-            grants
-        };
-        let Some(login) = *login else {
-            // The line that it continues has been reported, if there is one.
-            if self.problems.is_empty() {
-                let problem = Problem::new("this line continues none, as it begins with white space");
-                self.problem(problem.at(number, Some(1)).hint("begin it with a login and ‘:’"));
-            }
-            return;
-        };
-        if login.is_empty() || login.contains(char::is_control) {
-            let problem = Problem::new(format!("{} is no login", quoted(login)));
-            return self.problem(problem.at(number, Some(1)));
-        }
-        let mut canonical = std::mem::take(&mut self.canonical);
-        canonical.clear();
-        for word in words(grants) {
-            if let Err(problem) = self.grant(word, &mut canonical) {
-                let column = line[..offset(line, word)].chars().count() + 1;
-                self.problem(problem.at(number, Some(column)));
-            }
-        }
-        if let Err(problem) = self.pairs.push(login, &canonical, number) {
-            self.problem(problem);
-        }
-        self.canonical = canonical;
-    }
-
-    /// Adds one grant in canonical form; a mailbox also in lower case, which is how most claims come.
-    fn grant(&mut self, word: &'a str, canonical: &mut String) -> Result<(), Problem> {
-        let mut add = |parts: &[&str]| {
-            if !canonical.is_empty() {
-                canonical.push(BETWEEN);
-            }
-            for part in parts {
-                canonical.push_str(part);
-            }
-        };
-        if word == "*" {
-            add(&[word]);
-            return Ok(());
-        }
-        let (local_part, domain) = word.rsplit_once('@').ok_or_else(|| {
-            Problem::new(format!("{} is no grant", quoted(word))).hint("write an address, @domain or *")
-        })?;
-        let domain = self.domain(domain)?;
-        if local_part.is_empty() {
-            add(&["@", domain.as_str()]);
-            return Ok(());
-        }
-        if local_part == "*" {
-            return Err(Problem::new(format!("{} is no grant", quoted(word)))
-                .hint(format!("write @{domain} for the whole domain")));
-        }
-        // Most are lower-case dot-atoms, which are canonical as they stand.
-        if local_part
-            .bytes()
-            .all(|octet| octet.is_ascii_lowercase() || octet.is_ascii_digit() || octet == b'.')
-        {
-            add(&[local_part, "@", domain.as_str()]);
-            return Ok(());
-        }
-        let problem = |error| Problem::new(format!("{} is no address: {error}", quoted(word)));
-        let mailbox: Mailbox = word.parse().map_err(problem)?;
-        let composed: String = mailbox.local_part().nfc().collect();
-        let lower: String = composed.to_lowercase().nfc().collect();
-        if lower != composed {
-            add(&[&Mailbox::new(composed, domain.clone()).to_string()]);
-        }
-        add(&[&Mailbox::new(lower, domain.clone()).to_string()]);
-        Ok(())
-    }
-
-    fn domain(&mut self, text: &'a str) -> Result<&Domain, Problem> {
-        match self.domains.entry(text) {
-            Entry::Occupied(known) => Ok(known.into_mut()),
-            Entry::Vacant(new) => {
-                let domain = text.parse().map_err(|error: DomainError| Problem::new(error.to_string()))?;
-                Ok(new.insert(domain))
-            }
-        }
-    }
-
-    fn problem(&mut self, problem: Problem) {
-        self.problems.push(problem);
-    }
-}
-
-/// Where in a line a part of it begins, in octets.
-fn offset(line: &str, part: &str) -> usize {
-    (part.as_ptr() as usize).saturating_sub(line.as_ptr() as usize)
-}
-
-/// The line up to a `#` at its beginning or after white space, outside of a quoted local-part.
-fn without_comment(line: &str) -> &str {
-    if !line.contains('#') {
-        return line;
-    }
-    let (mut quotes, mut after_space) = (Quotes::default(), true);
-    for (at, c) in line.char_indices() {
-        if c == '#' && after_space && !quotes.is_open() {
-            return &line[..at];
-        }
-        quotes.take(c);
-        after_space = c.is_whitespace();
-    }
-    line
-}
-
-/// The grants of a line: what stands between commas and white space, outside of quotes.
-fn words(text: &str) -> impl Iterator<Item = &str> {
-    let mut quotes = Quotes::default();
-    text.split(move |c: char| {
-        quotes.take(c);
-        !quotes.is_open() && (c == ',' || c.is_whitespace())
-    })
-    .filter(|word| !word.is_empty())
-}
-
-/// Whether a place is inside of a quoted-string.
-#[derive(Default)]
-struct Quotes {
-    open: bool,
-    escaped: bool,
-}
-
-impl Quotes {
-    fn take(&mut self, c: char) {
-        match c {
-            _ if self.escaped => self.escaped = false,
-            '\\' if self.open => self.escaped = true,
-            '"' => self.open = !self.open,
-            _ => {}
-        }
-    }
-
-    fn is_open(&self) -> bool {
-        self.open
-    }
-}
-
-fn not_utf8(bytes: &[u8], valid_up_to: usize) -> Problem {
-    let before = String::from_utf8_lossy(&bytes[..valid_up_to]);
-    let line = before.matches('\n').count() + 1;
-    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-    Problem::new("it is not UTF-8").at(line, Some(column)).hint("save it as UTF-8")
 }
 
 #[cfg(test)]
