@@ -1,22 +1,33 @@
-//! Header fields and paths of strangers: no panic, and what we write reads back.
+//! Header fields and paths of strangers: no panic, what we write reads back, and nothing hides a domain.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use lockdown_milter::check::addresses::Addresses;
 use lockdown_milter::mail::address_list::{AddressList, Author};
 use lockdown_milter::mail::authres::{self, AuthenticationResults, SpfRecord};
 use lockdown_milter::mail::spf::{SpfIdentity, SpfResult};
-use lockdown_milter::mail::{ForwardPath, ReversePath, received_spf};
+use lockdown_milter::mail::{ForwardPath, ReversePath, received_spf, tagged, visible};
 
 fuzz_target!(|text: &str| {
+    let visible = visible::domains(text);
     if let AddressList::Exact(authors) = AddressList::parse(text) {
         for author in authors {
             if let Author::Mailbox(mailbox) = author {
+                assert!(visible.contains(mailbox.domain()));
                 let again = AddressList::parse(&format!("<{mailbox}>"));
                 assert_eq!(again, AddressList::Exact(vec![Author::Mailbox(mailbox)]));
             }
         }
     }
-    let _ = ReversePath::parse(text);
+    let path = ReversePath::parse(text);
+    if let ReversePath::Mailbox(mailbox) = &path {
+        assert_eq!(ReversePath::parse(&mailbox.to_string()), path);
+        assert_eq!(ReversePath::settle(text, &mailbox.to_string()), path);
+        let rules = Addresses { subaddress_delimiters: "+-".to_owned(), case_sensitive: false };
+        let canonical = rules.canonical(mailbox);
+        assert_eq!(rules.canonical(&canonical), canonical);
+        let _ = (rules.without_subaddress(&canonical), tagged::without_batv(mailbox));
+    }
     let _ = ForwardPath::parse(text);
     let _ = authres::claims_to_be(text, "mx.example.org");
     let _ = received_spf::claims_to_be(text, "mx.example.org");
