@@ -50,6 +50,11 @@ pub(super) fn judge(
     let subdomains = case.locks.auth_match.settings.subdomains;
     let full = canonical(case, mailbox);
     let stripped = case.locks.addresses.without_subaddress(&full);
+    // A grant may name the mailbox at its own domain or at the one that this follows.
+    let at_own_domain = |form: &Mailbox| Mailbox::new(form.local_part(), mailbox.domain().clone());
+    let is_alias = full.domain() != mailbox.domain();
+    let named: Vec<Mailbox> =
+        [Some(&full), stripped.as_ref()].into_iter().flatten().map(at_own_domain).collect();
     let forms = [Some(full.clone()), stripped];
 
     let is_own = |form: &Mailbox| own.as_ref() == Some(form);
@@ -62,7 +67,8 @@ pub(super) fn judge(
     }
     let mut asked = Vec::new();
     let mut trouble = None;
-    for mailbox in forms.into_iter().flatten() {
+    let aliases = named.into_iter().filter(|_| is_alias);
+    for mailbox in forms.into_iter().flatten().chain(aliases) {
         match facts.grant(GrantQuestion { login: login.clone(), mailbox, subdomains })? {
             Grant::Granted(by) => return Ok(pass(place, login, &full, by)),
             Grant::NotGranted(sources) => asked.clone_from(sources),
