@@ -89,7 +89,7 @@ pub(super) fn judge(
     Ok(refuse(login, place, &full.to_string(), &why))
 }
 
-/// The mailbox by the rules of its own domain, which is the one that it follows if it is an alias.
+/// The mailbox by the address rules of the settings that judge, at the domain that it follows if that is an alias.
 fn canonical(case: &Case<'_>, mailbox: &Mailbox) -> Mailbox {
     let domain = case.site.followed(mailbox.domain()).clone();
     let rules: &Addresses = &case.locks.addresses;
