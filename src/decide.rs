@@ -69,7 +69,7 @@ impl Decision {
     }
 
     /// The finding that explains the outcome: the one behind `verdict` if that refuses, else the one behind `would`,
-    /// else the most telling of the rest.
+    /// else the most telling of the rest: an exception, a pass, what was found out last.
     pub fn decisive(&self) -> Option<&Finding> {
         let refusing = |finding: &&Finding| finding.judgment.reply().is_some();
         let behind = |verdict: &Verdict| {
@@ -82,7 +82,7 @@ impl Decision {
             .or_else(|| behind(&self.would))
             .or_else(|| first(|judgment| matches!(judgment, Judgment::Excepted(_))))
             .or_else(|| first(|judgment| matches!(judgment, Judgment::Pass(_))))
-            .or_else(|| self.findings.first())
+            .or_else(|| self.findings.last())
     }
 }
 
@@ -111,7 +111,7 @@ pub fn decide(policy: &Policy, request: &Request<'_>, facts: &Facts) -> Result<D
             match judge(matter, policy, request, &view) {
                 Ok(opinion) => {
                     let ends = matter.locks.mode(matter.check.id()) == Mode::Enforce
-                        && matches!(opinion.judgment, Judgment::Reject(..));
+                        && is_last_word(&opinion.judgment);
                     matter.opinion = Some(opinion);
                     settled.push(index);
                     // No later check could outrank this rejection. What an earlier one still asks could.
@@ -131,6 +131,15 @@ pub fn decide(policy: &Policy, request: &Request<'_>, facts: &Facts) -> Result<D
         }
     }
     Ok(conclude(&matters, &settled))
+}
+
+/// Whether no later check could outrank the judgment: a rejection, or a reply that ends the session (RFC 5321, 3.8).
+fn is_last_word(judgment: &Judgment) -> bool {
+    match judgment {
+        Judgment::Reject(..) => true,
+        Judgment::Defer(_, reply) => reply.code() == 421,
+        Judgment::Pass(_) | Judgment::NotExamined(_) | Judgment::Excepted(_) => false,
+    }
 }
 
 /// The refusal of what cannot be read, so that no lock could judge it.

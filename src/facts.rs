@@ -4,18 +4,118 @@
 //! answer cannot be mistaken for a good one, and no check knows where answers come from.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 
-use crate::mail::Mailbox;
+use ipnet::IpNet;
+use jiff::Timestamp;
+
 use crate::mail::spf::{SpfAnswer, SpfQuestion};
+use crate::mail::{Mailbox, ReversePath};
 use crate::session::Login;
 
 /// Something that only the outside knows. A question says everything that its answer depends on, the world apart.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Question {
+    /// Has this client guessed too many names?
+    Harvest(HarvestQuestion),
+    /// Does this recipient exist?
+    Recipient(RecipientQuestion),
+    /// Who uses this name, which only a wildcard knows?
+    Usage(UsageQuestion),
     /// May this login send as this mailbox?
     Grant(GrantQuestion),
     /// May this client send for this domain?
     Spf(SpfQuestion),
+}
+
+/// Has this client guessed so many names that it is blocked?
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct HarvestQuestion {
+    /// The client's address.
+    pub client: IpAddr,
+}
+
+/// The answer to a [`HarvestQuestion`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Nothing against it.
+    Clear,
+    /// Blocked.
+    Blocked {
+        /// The network that is blocked: the address itself, its /64, or its /24.
+        network: IpNet,
+        /// The first moment at which it is not blocked any more.
+        until: Timestamp,
+        /// For how many unknown names.
+        names: usize,
+    },
+    /// Nobody counts, or what was counted cannot be read; why.
+    NotCounted(String),
+}
+
+/// Does this recipient exist, as far as one source can tell?
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RecipientQuestion {
+    /// The source.
+    pub source: SourceId,
+    /// The forms of the address, in the order of asking, all canonical: as it is, without a tag or a subaddress, and the
+    /// same at the domain that its own follows. Never empty.
+    pub forms: Vec<Mailbox>,
+    /// Whether upper and lower case differ. Where they do not, the forms are in lower case.
+    pub case_sensitive: bool,
+}
+
+/// A source of recipients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SourceId {
+    /// Its place in the list of all sources.
+    pub number: usize,
+    /// What it costs to ask it.
+    pub cost: Cost,
+}
+
+/// The answer to a [`RecipientQuestion`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Existence {
+    /// It exists; which entry of which source says so.
+    Exists(String),
+    /// It has moved.
+    Relocated {
+        /// Where to, as the source has it.
+        to: String,
+        /// Which entry of which source says so.
+        by: String,
+    },
+    /// Only an entry that knows every name knows it; which one.
+    Wildcard(String),
+    /// The source does not know it; the source.
+    Unknown(String),
+    /// The source holds no list for this domain, so that nothing follows from its silence; why.
+    NoList(String),
+    /// The source cannot tell at the moment; why.
+    Undetermined(String),
+}
+
+/// Who uses this name, which only a wildcard knows?
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UsageQuestion {
+    /// The mailbox in canonical form, without a tag or a subaddress, at the domain that its own follows.
+    pub mailbox: Mailbox,
+    /// Who writes to it now, canonical.
+    pub sender: ReversePath,
+    /// From where: the /24 or /64 of the client.
+    pub network: IpNet,
+}
+
+/// The answer to a [`UsageQuestion`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Usage {
+    /// Real correspondents use it; how that is known.
+    Real(String),
+    /// None is known. When this sender was first deferred from this network, if that was.
+    Unused(Option<Timestamp>),
+    /// What was learned cannot be read; why.
+    Undetermined(String),
 }
 
 /// May this login send as this mailbox, by what the administrator granted? Its own address is no question.
@@ -43,6 +143,12 @@ pub enum Grant {
 /// The answer to a [`Question`] of the same name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
+    /// How the client stands.
+    Harvest(Standing),
+    /// Whether the recipient exists.
+    Recipient(Existence),
+    /// Who uses the name.
+    Usage(Usage),
     /// The grant.
     Grant(Grant),
     /// The SPF result.
@@ -122,6 +228,11 @@ impl Facts {
         self.0.insert(question, answer);
     }
 
+    /// Forgets what may be otherwise a moment later: how a client stands, which its own last guess may have changed.
+    pub fn forget_passing(&mut self) {
+        self.0.retain(|question, _| !matches!(question, Question::Harvest(_)));
+    }
+
     /// Whether the answer is known.
     pub fn know(&self, question: &Question) -> bool {
         self.0.contains_key(question)
@@ -148,6 +259,33 @@ impl<'a> View<'a> {
         match self.find(&question) {
             Some(Answer::Spf(answer)) => Ok(answer),
             // An answer of another kind is none.
+            _ => Err(Open::one(question)),
+        }
+    }
+
+    /// How the client stands, or the question.
+    pub fn standing(&self, question: HarvestQuestion) -> Result<&'a Standing, Open> {
+        let question = Question::Harvest(question);
+        match self.find(&question) {
+            Some(Answer::Harvest(standing)) => Ok(standing),
+            _ => Err(Open::one(question)),
+        }
+    }
+
+    /// Whether the recipient exists, or the question.
+    pub fn recipient(&self, question: RecipientQuestion) -> Result<&'a Existence, Open> {
+        let question = Question::Recipient(question);
+        match self.find(&question) {
+            Some(Answer::Recipient(existence)) => Ok(existence),
+            _ => Err(Open::one(question)),
+        }
+    }
+
+    /// Who uses the name, or the question.
+    pub fn usage(&self, question: UsageQuestion) -> Result<&'a Usage, Open> {
+        let question = Question::Usage(question);
+        match self.find(&question) {
+            Some(Answer::Usage(usage)) => Ok(usage),
             _ => Err(Open::one(question)),
         }
     }

@@ -23,6 +23,8 @@ pub struct Policy {
     pub hosted: BTreeMap<Domain, Arc<Locks>>,
     /// What a domain has that says nothing of its own.
     pub defaults: Arc<Locks>,
+    /// What it costs to ask for a grant: as much as the dearest source.
+    pub grants: Cost,
 }
 
 impl Policy {
@@ -54,8 +56,9 @@ impl Policy {
     /// What it costs to answer a question.
     pub fn cost(&self, question: &Question) -> Cost {
         match question {
-            // What grants say is read at start and on change; a source on the network will be dearer.
-            Question::Grant(_) => Cost::Memory,
+            Question::Harvest(_) | Question::Usage(_) => Cost::Memory,
+            Question::Recipient(question) => question.source.cost,
+            Question::Grant(_) => self.grants,
             Question::Spf(_) => Cost::Far,
         }
     }

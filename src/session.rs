@@ -53,6 +53,13 @@ pub struct Client {
 }
 
 impl Client {
+    /// The network that its holder can choose an address from: its /24, or its /64 in IPv6.
+    pub fn network(&self) -> Option<IpNet> {
+        let address = self.address?;
+        let length = if address.is_ipv4() { 24 } else { 64 };
+        IpNet::new(address, length).ok().map(|network| network.trunc())
+    }
+
     /// Whether SPF can say something about the address: it is known and reachable from anywhere.
     ///
     /// What a private or loopback client relays was accepted elsewhere; a record names public addresses.

@@ -15,7 +15,7 @@ const ARROWS: [(&str, &[&str]); 13] = [
     ("journal", &["mail", "session", "facts", "check", "decide"]),
     ("spf", &["mail"]),
     ("lookup", &["mail", "session", "facts", "policy", "decide", "spf"]),
-    ("config", &["mail", "session", "check", "policy", "lookup"]),
+    ("config", &["mail", "session", "facts", "check", "policy", "lookup"]),
     ("milter", &["mail"]),
     (
         "daemon",

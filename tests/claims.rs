@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use lockdown_milter::check::addresses::Addresses;
 use lockdown_milter::check::auth_match::{Axis, Settings};
+use lockdown_milter::check::recipients::{self, CatchAll};
 use lockdown_milter::check::{CheckId, Lock, Locks, Mode, Site};
 use lockdown_milter::config::Profile;
 use lockdown_milter::decide::{Decision, decide};
-use lockdown_milter::facts::{Answer, Facts, Grant, Question};
+use lockdown_milter::facts::{Answer, Cost, Facts, Grant, Question};
 use lockdown_milter::mail::{Domain, Field, ForwardPath, Header, ReversePath};
 use lockdown_milter::policy::Policy;
 use lockdown_milter::session::{Client, Envelope, Login, Point, Request, Role, Session};
@@ -137,7 +138,9 @@ fn policy() -> Policy {
         addresses: Addresses { subaddress_delimiters: "+".to_owned(), case_sensitive: false },
         require_auth: Lock { mode: Mode::Off, settings: Profile::Lockdown.require_auth() },
         auth_match: Lock { mode: Mode::Enforce, settings },
+        harvest: Mode::Off,
         relay: Mode::Off,
+        recipients: Lock { mode: Mode::Off, settings: no_recipients() },
         spf: Lock { mode: Mode::Off, settings: Profile::Lockdown.spf() },
         exceptions: Vec::new(),
     });
@@ -149,7 +152,20 @@ fn policy() -> Policy {
         aliases: BTreeMap::from([(domain("example.com"), domain("example.org"))]),
         login_domain: Some(domain("example.org")),
         exempt_logins: Vec::new(),
+        harvest_exempt: Vec::new(),
     };
     let hosted = ["example.org", "example.com"].map(|name| (domain(name), Arc::clone(&locks))).into();
-    Policy { mode: Mode::Enforce, site, trusted_networks: Vec::new(), hosted, defaults: locks }
+    let trusted_networks = Vec::new();
+    Policy { mode: Mode::Enforce, site, trusted_networks, hosted, defaults: locks, grants: Cost::Memory }
+}
+
+/// Recipients are nobody's concern here.
+fn no_recipients() -> recipients::Settings {
+    recipients::Settings {
+        sources: Vec::new(),
+        catch_all: CatchAll::Allow,
+        soft_until: None,
+        accept_patterns: Vec::new(),
+        accept_on_error: false,
+    }
 }

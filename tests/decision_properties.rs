@@ -3,20 +3,28 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use lockdown_milter::check::addresses::Addresses;
+use lockdown_milter::check::recipients::{self, CatchAll};
 use lockdown_milter::check::spf::{Action, Actions, Record, Settings};
 use lockdown_milter::check::{Forwarder, Lock, Locks, Mode, Site};
 use lockdown_milter::config::Profile;
 use lockdown_milter::decide::{Decision, Verdict, decide};
-use lockdown_milter::facts::{Facts, Question};
+use lockdown_milter::facts::{
+    Answer, Cost, Existence, Facts, HarvestQuestion, Question, RecipientQuestion, SourceId, Standing, Usage,
+    UsageQuestion,
+};
 use lockdown_milter::mail::spf::{SpfAnswer, SpfQuestion, SpfResult};
-use lockdown_milter::mail::{Domain, Field, ForwardPath, Header, ReversePath};
+use lockdown_milter::mail::{Domain, Field, ForwardPath, Header, Mailbox, ReversePath};
 use lockdown_milter::policy::Policy;
 use lockdown_milter::session::{Client, Envelope, Point, Request, Role, Session};
 use proptest::prelude::*;
 use proptest::sample::select;
 
 const HOSTED: [&str; 3] = ["a.example", "b.example", "c.example"];
+/// Sources of recipients, and how many questions a transaction may raise.
+const SOURCES: usize = 3;
+const MOST_QUESTIONS: usize = 16;
 const FORWARDERS: [&str; 2] = ["forwarder.example", "relay.example"];
 
 fn domain(name: &str) -> Domain {
@@ -38,12 +46,24 @@ fn actions() -> impl Strategy<Value = Actions> {
 }
 
 prop_compose! {
+    fn recipients()(
+        costs in prop::collection::vec(select(Cost::ALL.to_vec()), 0..=SOURCES),
+        catch_all in select(CatchAll::NAMES.map(|(_, catch_all)| catch_all).to_vec()),
+        accept_on_error: bool,
+    ) -> recipients::Settings {
+        let sources = costs.into_iter().enumerate().map(|(number, cost)| SourceId { number, cost }).collect();
+        recipients::Settings { sources, catch_all, soft_until: None, accept_patterns: Vec::new(), accept_on_error }
+    }
+}
+
+prop_compose! {
     fn locks()(
         mode in select(vec![Mode::Off, Mode::Monitor, Mode::Enforce]),
         helo in actions(),
         mail_from in actions(),
         reject_no_mail_domains: bool,
         explanation: bool,
+        recipients in recipients(),
         headers in select(vec![vec![], vec![Record::AuthenticationResults, Record::ReceivedSpf]]),
     ) -> Arc<Locks> {
         let reject_not_pass = vec![domain("sender.example")];
@@ -54,7 +74,9 @@ prop_compose! {
             addresses: Addresses { subaddress_delimiters: "+".to_owned(), case_sensitive: false },
             require_auth: Lock { mode, settings: Profile::Lockdown.require_auth() },
             auth_match: Lock { mode, settings: Profile::Lockdown.auth_match() },
+            harvest: mode,
             relay: mode,
+            recipients: Lock { mode, settings: recipients },
             spf: Lock { mode, settings },
             exceptions: Vec::new(),
         })
@@ -71,10 +93,12 @@ prop_compose! {
             aliases: BTreeMap::new(),
             login_domain: None,
             exempt_logins: Vec::new(),
+            harvest_exempt: Vec::new(),
         };
         let defaults = Arc::clone(&of_domains[0]);
         let hosted: BTreeMap<_, _> = HOSTED.iter().map(|name| domain(name)).zip(of_domains).collect();
-        Policy { mode: Mode::Enforce, site, trusted_networks: Vec::new(), hosted, defaults }
+        let (trusted_networks, grants) = (Vec::new(), Cost::Memory);
+        Policy { mode: Mode::Enforce, site, trusted_networks, hosted, defaults, grants }
     }
 }
 
@@ -83,10 +107,26 @@ prop_compose! {
 struct World {
     results: [SpfResult; 4],
     sends_no_mail: bool,
+    standing: Standing,
+    /// What each source of recipients says.
+    existence: Vec<Existence>,
+    usage: Usage,
 }
 
 impl World {
-    fn answer(&self, question: &SpfQuestion) -> SpfAnswer {
+    fn answer(&self, question: &Question) -> Answer {
+        match question {
+            Question::Harvest(_) => Answer::Harvest(self.standing.clone()),
+            Question::Recipient(question) => {
+                Answer::Recipient(self.existence[question.source.number].clone())
+            }
+            Question::Usage(_) => Answer::Usage(self.usage.clone()),
+            Question::Grant(_) => panic!("nobody has a login"),
+            Question::Spf(question) => Answer::Spf(self.spf(question)),
+        }
+    }
+
+    fn spf(&self, question: &SpfQuestion) -> SpfAnswer {
         let which = match question.domain.as_str() {
             "helo.example" => 0,
             "sender.example" => 1,
@@ -99,13 +139,46 @@ impl World {
 }
 
 prop_compose! {
-    fn world()(results in prop::array::uniform4(select(SpfResult::ALL.to_vec())), sends_no_mail: bool) -> World {
-        World { results, sends_no_mail }
+    fn world()(
+        results in prop::array::uniform4(select(SpfResult::ALL.to_vec())),
+        sends_no_mail: bool,
+        standing in select(standings()),
+        existence in prop::collection::vec(select(existences()), SOURCES),
+        usage in select(usages()),
+    ) -> World {
+        World { results, sends_no_mail, standing, existence, usage }
     }
 }
 
+fn standings() -> Vec<Standing> {
+    let network = "192.0.2.1/32".parse().expect("a network");
+    let blocked = Standing::Blocked { network, until: now(), names: 12 };
+    vec![Standing::Clear, Standing::Clear, Standing::NotCounted("nobody counts".to_owned()), blocked]
+}
+
+fn existences() -> Vec<Existence> {
+    let text = || "x".to_owned();
+    vec![
+        Existence::Exists(text()),
+        Existence::Relocated { to: text(), by: text() },
+        Existence::Wildcard(text()),
+        Existence::Unknown(text()),
+        Existence::NoList(text()),
+        Existence::Undetermined(text()),
+    ]
+}
+
+fn usages() -> Vec<Usage> {
+    let text = || "x".to_owned();
+    vec![Usage::Real(text()), Usage::Unused(None), Usage::Unused(Some(now())), Usage::Undetermined(text())]
+}
+
+fn now() -> Timestamp {
+    "2026-11-24T12:00:00Z".parse().expect("a time")
+}
+
 /// A transaction with the null or another reverse-path, and the questions that it could ever raise.
-fn transaction(null: bool) -> (Session, Envelope, Vec<SpfQuestion>) {
+fn transaction(null: bool) -> (Session, Envelope, Vec<Question>) {
     let address = "192.0.2.1".parse().expect("an address");
     let client = Client { address: Some(address), name: "unknown".to_owned(), port: 1 };
     let session = Session { role: Role::Auto, client, helo: "helo.example".to_owned(), mta_name: None };
@@ -115,6 +188,17 @@ fn transaction(null: bool) -> (Session, Envelope, Vec<SpfQuestion>) {
     questions.extend(
         FORWARDERS.iter().map(|name| SpfQuestion::on_behalf_of(address, "helo.example", &domain(name))),
     );
+    let mut questions: Vec<Question> = questions.into_iter().map(Question::Spf).collect();
+    questions.push(Question::Harvest(HarvestQuestion { client: address }));
+    let mailbox: Mailbox = "x@a.example".parse().expect("a mailbox");
+    for number in 0..SOURCES {
+        for cost in Cost::ALL {
+            let (source, forms) = (SourceId { number, cost }, vec![mailbox.clone()]);
+            questions.push(Question::Recipient(RecipientQuestion { source, forms, case_sensitive: false }));
+        }
+    }
+    let network = session.client.network().expect("a network");
+    questions.push(Question::Usage(UsageQuestion { mailbox, sender: reverse_path.clone(), network }));
     let forward_paths = HOSTED.iter().map(|name| ForwardPath::parse(&format!("x@{name}"))).collect();
     let envelope = Envelope { reverse_path, bracketed: true, login: None, forward_paths, queue_id: None };
     (session, envelope, questions)
@@ -129,8 +213,7 @@ fn settle(policy: &Policy, request: &Request<'_>, world: &World, mut facts: Fact
             Err(open) => {
                 for question in open.questions() {
                     assert!(!facts.know(question), "asked again: {question:?}");
-                    let Question::Spf(spf) = question else { panic!("nobody has a login") };
-                    facts.learn_spf(spf.clone(), world.answer(spf));
+                    facts.learn(question.clone(), world.answer(question));
                     asked += 1;
                 }
             }
@@ -142,28 +225,28 @@ proptest! {
     /// Whatever is known beforehand, the decision is the same, to the last finding.
     #[test]
     fn more_facts_never_change_a_decision(
-        policy in policy(), world in world(), null: bool, known in prop::array::uniform4(any::<bool>()), at_end: bool,
+        policy in policy(), world in world(), null: bool,
+        known in prop::collection::vec(any::<bool>(), MOST_QUESTIONS), at_end: bool,
     ) {
         let (session, envelope, questions) = transaction(null);
         let origin = policy.origin(&session, &envelope);
         let path = ForwardPath::parse("x@a.example");
         let header: Header = [Field::new("Authentication-Results", "mx.example; spf=pass")].into_iter().collect();
         let point = if at_end { Point::Message(&header) } else { Point::Recipient(&path) };
-        let now = "2026-11-24T12:00:00Z".parse().expect("a time");
-        let request = Request { session: &session, envelope: &envelope, origin, point, now };
+        let request = Request { session: &session, envelope: &envelope, origin, point, now: now() };
 
         let (expected, asked) = settle(&policy, &request, &world, Facts::default());
         let mut facts = Facts::default();
         for (question, _) in questions.into_iter().zip(known).filter(|(_, known)| *known) {
             let answer = world.answer(&question);
-            facts.learn_spf(question, answer);
+            facts.learn(question, answer);
         }
         let (found, asked_more) = settle(&policy, &request, &world, facts);
         prop_assert_eq!(&found, &expected);
         prop_assert!(asked_more <= asked);
 
         // What is true of every decision.
-        prop_assert!(!(at_end && found.verdict != Verdict::Pass), "SPF refuses at RCPT only");
+        prop_assert!(!(at_end && found.verdict != Verdict::Pass), "these locks refuse at RCPT only");
         let strength = |verdict: &Verdict| match verdict { Verdict::Pass => 0, Verdict::Defer(_) => 1, Verdict::Reject(_) => 2 };
         prop_assert!(strength(&found.verdict) <= strength(&found.would));
         let enforced = found.findings.iter().any(|f| f.mode == Mode::Enforce && f.judgment.reply().is_some());

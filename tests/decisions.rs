@@ -5,10 +5,14 @@ use std::fs;
 use std::net::IpAddr;
 use std::path::Path;
 
+use jiff::{SignedDuration, Timestamp};
 use lockdown_milter::check::CheckId;
 use lockdown_milter::config::{self, Host};
 use lockdown_milter::decide::{Decision, decide};
-use lockdown_milter::facts::{Answer, Facts, Grant, GrantQuestion, Question};
+use lockdown_milter::facts::{
+    Answer, Existence, Facts, Grant, GrantQuestion, Question, RecipientQuestion, Standing, Usage,
+    UsageQuestion,
+};
 use lockdown_milter::mail::spf::{SpfAnswer, SpfIdentity, SpfQuestion, SpfResult};
 use lockdown_milter::mail::{Edit, Field, ForwardPath, Header, ReversePath};
 use lockdown_milter::policy::Policy;
@@ -47,6 +51,16 @@ struct Case {
     /// What each login is granted: addresses, `@domain`, `*`; null: the source is down.
     #[serde(default = "no_grants")]
     grants: Option<BTreeMap<String, Vec<String>>>,
+    /// What each source of recipients says of an address, by its number: `exists`, `wildcard`, `relocated`, `unknown`,
+    /// `no-list`, `undetermined`. What is missing is unknown.
+    #[serde(default)]
+    recipients: BTreeMap<String, Vec<String>>,
+    /// Who uses a name: `real`, `unused`, `unknown`, or how many minutes ago this sender was deferred.
+    #[serde(default)]
+    usage: BTreeMap<String, String>,
+    /// Whether the client is blocked for harvesting.
+    #[serde(default)]
+    blocked: bool,
     /// Each recipient with `VERDICT REASON [REPLY]`; `VERDICT` is `pass/reject` where the two verdicts differ.
     rcpt_to: BTreeMap<String, String>,
     /// The outcome at the end of the message, if it is not a pass by SPF.
@@ -144,10 +158,50 @@ impl Case {
             };
             for question in open.questions() {
                 let answer = match question {
+                    Question::Harvest(_) => Answer::Harvest(self.standing()),
+                    Question::Recipient(question) => Answer::Recipient(self.existence(question)),
+                    Question::Usage(question) => Answer::Usage(self.usage(question)),
                     Question::Spf(question) => Answer::Spf(self.answer(question)),
                     Question::Grant(question) => Answer::Grant(self.grant(question)),
                 };
                 facts.learn(question.clone(), answer);
+            }
+        }
+    }
+
+    fn standing(&self) -> Standing {
+        if !self.blocked {
+            return Standing::Clear;
+        }
+        let network = format!("{}/32", self.client).parse().expect("a network");
+        Standing::Blocked { network, until: NOW.parse().expect("a time"), names: 12 }
+    }
+
+    fn existence(&self, question: &RecipientQuestion) -> Existence {
+        let number = question.source.number;
+        let said = question.forms.iter().find_map(|form| self.recipients.get(&form.to_string())?.get(number));
+        let by = || format!("source {number}");
+        match said.map_or("unknown", String::as_str) {
+            "exists" => Existence::Exists(by()),
+            "relocated" => Existence::Relocated { to: "new@example.net".to_owned(), by: by() },
+            "wildcard" => Existence::Wildcard(by()),
+            "unknown" => Existence::Unknown(by()),
+            "no-list" => Existence::NoList(by()),
+            "undetermined" => Existence::Undetermined(by()),
+            other => panic!("{}: no answer is ‘{other}’", self.name),
+        }
+    }
+
+    fn usage(&self, question: &UsageQuestion) -> Usage {
+        let said = self.usage.get(&question.mailbox.to_string());
+        match said.unwrap_or_else(|| panic!("{}: nobody should ask who uses a name", self.name)).as_str() {
+            "real" => Usage::Real("real people use it".to_owned()),
+            "unused" => Usage::Unused(None),
+            "unknown" => Usage::Undetermined("given".to_owned()),
+            minutes => {
+                let now: Timestamp = NOW.parse().expect("a time");
+                let ago = SignedDuration::from_mins(minutes.parse().expect("minutes"));
+                Usage::Unused(Some(now - ago))
             }
         }
     }

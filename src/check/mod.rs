@@ -8,8 +8,11 @@ pub mod auth_match;
 mod authors;
 pub mod exception;
 mod forwarding;
+pub mod harvest;
+pub mod recipients;
 pub mod relay;
 pub mod require_auth;
+mod roles;
 pub mod spf;
 
 use std::collections::BTreeMap;
@@ -19,36 +22,48 @@ use ipnet::IpNet;
 
 use crate::facts::{Open, View};
 use crate::mail::spf::{SpfIdentity, SpfResult};
-use crate::mail::{Domain, Edit, Reply};
+use crate::mail::{Domain, Edit, Mailbox, Reply};
 use crate::session::Request;
 use addresses::Addresses;
 use exception::Exception;
 
 /// Every lock, in the order in which equal judgments win.
-pub static REGISTRY: [&dyn Check; 4] =
-    [&require_auth::RequireAuth, &auth_match::AuthMatch, &relay::Relay, &spf::Spf];
+pub static REGISTRY: [&dyn Check; 6] = [
+    &harvest::Harvest,
+    &require_auth::RequireAuth,
+    &auth_match::AuthMatch,
+    &relay::Relay,
+    &recipients::Recipients,
+    &spf::Spf,
+];
 
 /// Who judged, as the configuration and the log name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum CheckId {
     /// The reading of the request, which is no lock: what cannot be read cannot be judged by any.
     Syntax,
+    /// Who guesses names is blocked.
+    Harvest,
     /// Our domains are for those who log in.
     RequireAuth,
     /// A login sends as itself.
     AuthMatch,
     /// Strangers' mail for strangers.
     Relay,
+    /// A recipient exists.
+    Recipients,
     /// Verification of HELO and MAIL FROM by SPF.
     Spf,
 }
 
 impl CheckId {
     /// The locks with their names in the configuration.
-    pub const LOCKS: [(&'static str, Self); 4] = [
+    pub const LOCKS: [(&'static str, Self); 6] = [
+        ("harvest", Self::Harvest),
         ("require_auth", Self::RequireAuth),
         ("auth_match", Self::AuthMatch),
         ("relay", Self::Relay),
+        ("recipients", Self::Recipients),
         ("spf", Self::Spf),
     ];
 
@@ -56,9 +71,11 @@ impl CheckId {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Syntax => "syntax",
+            Self::Harvest => "harvest",
             Self::RequireAuth => "require_auth",
             Self::AuthMatch => "auth_match",
             Self::Relay => "relay",
+            Self::Recipients => "recipients",
             Self::Spf => "spf",
         }
     }
@@ -110,12 +127,16 @@ pub struct Lock<S> {
 pub struct Locks {
     /// How addresses are compared.
     pub addresses: Addresses,
+    /// Harvesting; the same in every domain, as it is about clients.
+    pub harvest: Mode,
     /// Authentication required.
     pub require_auth: Lock<require_auth::Settings>,
     /// The login must match the sender.
     pub auth_match: Lock<auth_match::Settings>,
     /// Strangers' mail for strangers; the same in every domain, as it is about those that are not hosted.
     pub relay: Mode,
+    /// Recipients exist.
+    pub recipients: Lock<recipients::Settings>,
     /// SPF.
     pub spf: Lock<spf::Settings>,
     /// Who is exempt from what.
@@ -127,9 +148,11 @@ impl Locks {
     pub fn mode(&self, check: CheckId) -> Mode {
         match check {
             CheckId::Syntax => Mode::Off,
+            CheckId::Harvest => self.harvest,
             CheckId::RequireAuth => self.require_auth.mode,
             CheckId::AuthMatch => self.auth_match.mode,
             CheckId::Relay => self.relay,
+            CheckId::Recipients => self.recipients.mode,
             CheckId::Spf => self.spf.mode,
         }
     }
@@ -152,6 +175,8 @@ pub struct Site {
     pub login_domain: Option<Domain>,
     /// Logins that may send as anything.
     pub exempt_logins: Vec<String>,
+    /// Networks whose clients may guess names.
+    pub harvest_exempt: Vec<IpNet>,
 }
 
 impl Site {
@@ -327,4 +352,26 @@ pub enum Observation {
         /// The authserv-id of the gateway that found it; none if it was us.
         found_by: Option<String>,
     },
+    /// How a recipient is known.
+    Recipient {
+        /// The mailbox in canonical form, without a tag or a subaddress, at the domain that its own follows.
+        mailbox: Mailbox,
+        /// How.
+        known: Known,
+    },
+}
+
+/// How a recipient is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Known {
+    /// By an entry of its own.
+    ByName,
+    /// By a wildcard only; it is accepted.
+    ByWildcard,
+    /// By a wildcard only; the sender has come back after a deferral, as real ones do, and it is accepted.
+    OnReturn,
+    /// By a wildcard only; it is deferred to see who comes back.
+    Deferred,
+    /// By nothing that counts; it is refused.
+    Not,
 }

@@ -12,11 +12,13 @@ use super::inherited::{self, Inherited};
 use super::problems::{Problems, Spot};
 use super::written::{self, At, TextOr, Written};
 use super::{
-    Config, Host, Limits, Log, LogFormat, LogLevel, LogTarget, Profile, domain_file, later, listen, value,
-    words,
+    Config, Context, Host, Limits, Log, LogFormat, LogLevel, LogTarget, Profile, domain_file, later, listen,
+    value, words,
 };
 use crate::check::{Forwarder, Mode, Site};
+use crate::facts::Cost;
 use crate::lookup::dns;
+use crate::lookup::identities::SourceSettings as IdentitySource;
 use crate::policy::Policy;
 
 /// What the configuration means. Everything that is wrong goes to `problems`; where something is, the result is of no
@@ -33,11 +35,20 @@ pub(super) fn build(problems: &mut Problems<'_>, host: &Host, base: &Path, writt
         .as_ref()
         .and_then(|word| words::meaning(problems, word, "a profile", &Profile::NAMES))
         .unwrap_or(Profile::Standard);
-    let defaults = defaults(problems, host, profile, written);
+    let context = Context { host, base };
+    let mut recipients = Vec::new();
+    let defaults = defaults(problems, context, profile, written);
     let locked = Locked::build(problems, &written.locked);
     let (listed, files) = domain_file::build(problems, base, &written.domains_from);
-    let Hosted { locks: hosted, aliases, demands } =
-        domains::build(problems, host, cap, &defaults, &locked, (&written.domains, listed));
+    let Hosted { locks: hosted, aliases, demands } = domains::build(
+        problems,
+        context,
+        cap,
+        &defaults,
+        &locked,
+        (&written.domains, listed),
+        &mut recipients,
+    );
     let site = Site {
         authserv_id: written.authserv_id.as_ref().and_then(|text| value::authserv_id(problems, text)),
         host_name: host.name.clone(),
@@ -50,9 +61,17 @@ pub(super) fn build(problems: &mut Problems<'_>, host: &Host, base: &Path, writt
         aliases,
         login_domain: written.identities.login_domain(problems),
         exempt_logins: written.identities.exempt_logins(problems),
+        harvest_exempt: Vec::new(),
     };
-    let policy = Policy { mode: cap, site, trusted_networks, hosted, defaults: defaults.locks(cap) };
     let identities = written.identities.sources(problems, base);
+    let policy = Policy {
+        mode: cap,
+        site,
+        trusted_networks,
+        hosted,
+        defaults: defaults.locks(cap, &mut recipients),
+        grants: identities.iter().map(IdentitySource::cost).max().unwrap_or(Cost::Memory),
+    };
     let limits = limits(problems, &written.limits);
     let config = Config {
         policy,
@@ -62,6 +81,7 @@ pub(super) fn build(problems: &mut Problems<'_>, host: &Host, base: &Path, writt
         limits,
         log: log(problems, &written.log),
         identities,
+        recipients,
         files,
     };
     written.identities.check(problems, &config.policy, &demands);
@@ -70,9 +90,14 @@ pub(super) fn build(problems: &mut Problems<'_>, host: &Host, base: &Path, writt
 }
 
 /// What `defaults` holds, and with it what domains inherit.
-fn defaults(problems: &mut Problems<'_>, host: &Host, profile: Profile, written: &Written) -> Inherited {
+fn defaults(
+    problems: &mut Problems<'_>,
+    context: Context<'_>,
+    profile: Profile,
+    written: &Written,
+) -> Inherited {
     let word = written.profile.as_ref().map(|word| word.node);
-    let defaults = Inherited::from_profile(profile, word).merge(problems, host, &written.defaults);
+    let defaults = Inherited::from_profile(profile, word).merge(problems, context, &written.defaults);
     let relay = words::choice(problems, written.relay.as_ref(), &[("off", false), ("deny", true)]);
     if relay.unwrap_or(profile.denies_relay()) { defaults.denying_relay() } else { defaults }
 }

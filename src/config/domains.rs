@@ -8,22 +8,30 @@ use super::inherited::Inherited;
 use super::problems::Problems;
 use super::written::{At, Domain as Written, Entries, Settings};
 use super::yaml::Id;
-use super::{Host, addresses, auth_match, later, require_auth, spf, value, words};
+use super::{Context, addresses, auth_match, later, recipients, require_auth, spf, value, words};
 use crate::check::{Locks, Mode};
+use crate::lookup::recipients::SourceSettings as RecipientSource;
 use crate::mail::Domain;
 
 /// The settings of a domain that `locked` may name besides those of the locks.
 const SETTINGS: &[&str] = &["mode", "exceptions"];
 
 /// The locks that a domain has a mode for.
-const LOCKS: [&str; 3] = ["require_auth", "auth_match", "spf"];
+const LOCKS: [&str; 4] = ["require_auth", "auth_match", "recipients", "spf"];
 
 /// All settings of a domain, as `locked` names them.
 pub(super) fn settings() -> impl Iterator<Item = &'static str> {
-    [SETTINGS, addresses::SETTINGS, require_auth::SETTINGS, auth_match::SETTINGS, spf::SETTINGS]
-        .into_iter()
-        .flatten()
-        .copied()
+    [
+        SETTINGS,
+        addresses::SETTINGS,
+        require_auth::SETTINGS,
+        auth_match::SETTINGS,
+        recipients::SETTINGS,
+        spf::SETTINGS,
+    ]
+    .into_iter()
+    .flatten()
+    .copied()
 }
 
 /// The settings that no domain may change: their names, and where each is locked.
@@ -101,13 +109,14 @@ pub(super) struct Hosted {
 /// The hosted domains. `listed` come from files and say nothing of their own.
 pub(super) fn build(
     problems: &mut Problems<'_>,
-    host: &Host,
+    context: Context<'_>,
     cap: Mode,
     defaults: &Inherited,
     locked: &Locked<'_>,
     (written, listed): (&Entries<Written>, Vec<Domain>),
+    sources: &mut Vec<RecipientSource>,
 ) -> Hosted {
-    let inherited = defaults.locks(cap);
+    let inherited = defaults.locks(cap, sources);
     let mut hosted: BTreeMap<Domain, Arc<Locks>> =
         listed.into_iter().map(|domain| (domain, Arc::clone(&inherited))).collect();
     let mut demands: BTreeSet<Id> = defaults.demand(&inherited).into_iter().collect();
@@ -139,8 +148,8 @@ pub(super) fn build(
         let locks = if entry.value.settings == Settings::default() {
             Arc::clone(&inherited)
         } else {
-            let own = defaults.merge(problems, host, &entry.value.settings);
-            let locks = own.locks(cap);
+            let own = defaults.merge(problems, context, &entry.value.settings);
+            let locks = own.locks(cap, sources);
             demands.extend(own.demand(&locks));
             locks
         };

@@ -74,7 +74,8 @@ impl At<Written> {
 /// Something that was written and means nothing.
 struct Void;
 
-fn date(problems: &mut Problems<'_>, text: &At<String>) -> Option<Date> {
+/// A day.
+pub(super) fn date(problems: &mut Problems<'_>, text: &At<String>) -> Option<Date> {
     let date = text.value.parse().ok();
     if date.is_none() {
         problems

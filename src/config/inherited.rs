@@ -5,11 +5,12 @@ use std::sync::Arc;
 use super::problems::Problems;
 use super::written::{At, Settings};
 use super::yaml::Id;
-use super::{Host, Profile, exceptions, words};
+use super::{Context, Profile, exceptions, recipients, words};
 use crate::check::addresses::Addresses;
 use crate::check::auth_match::Axis;
 use crate::check::exception::Exception;
-use crate::check::{Lock, Locks, Mode, auth_match, require_auth, spf};
+use crate::check::{self, Lock, Locks, Mode, auth_match, require_auth, spf};
+use crate::lookup::recipients::SourceSettings as RecipientSource;
 
 /// What a domain, or `defaults`, has and hands down.
 #[derive(Clone)]
@@ -21,6 +22,7 @@ pub(super) struct Inherited {
     /// What asks for `auth_match` by address, where something does.
     demand: Option<Id>,
     relay: Mode,
+    recipients: Inheritable<recipients::Meant>,
     spf: Inheritable<spf::Settings>,
     exceptions: Vec<Exception>,
 }
@@ -60,18 +62,30 @@ impl Inherited {
             auth_match: Inheritable::new(profile.auth_match()),
             demand: word,
             relay: Mode::Off,
+            recipients: Inheritable::new(profile.recipients()),
             spf: Inheritable::new(profile.spf()),
             exceptions: Vec::new(),
         }
     }
 
     /// What this becomes by the settings of the next level. Lists are replaced, maps merged key by key.
-    pub(super) fn merge(&self, problems: &mut Problems<'_>, host: &Host, written: &Settings) -> Self {
-        let [general, require_auth, auth_match, spf] =
-            [&written.mode, &written.require_auth.mode, &written.auth_match.mode, &written.spf.mode]
-                .map(|word| word.as_ref().and_then(|word| mode(problems, word)));
+    pub(super) fn merge(
+        &self,
+        problems: &mut Problems<'_>,
+        context: Context<'_>,
+        written: &Settings,
+    ) -> Self {
+        let [general, require_auth, auth_match, recipients, spf] = [
+            &written.mode,
+            &written.require_auth.mode,
+            &written.auth_match.mode,
+            &written.recipients.mode,
+            &written.spf.mode,
+        ]
+        .map(|word| word.as_ref().and_then(|word| mode(problems, word)));
         let auth_settings = written.require_auth.build(problems, &self.require_auth.settings);
         let match_settings = written.auth_match.build(problems, &self.auth_match.settings);
+        let recipient_settings = written.recipients.build(problems, context, &self.recipients.settings);
         let spf_settings = written.spf.build(problems, &self.spf.settings);
         Self {
             mode: general.unwrap_or(self.mode),
@@ -80,9 +94,10 @@ impl Inherited {
             auth_match: self.auth_match.next(general, auth_match, match_settings),
             demand: written.auth_match.demand().or(self.demand),
             relay: self.relay,
+            recipients: self.recipients.next(general, recipients, recipient_settings),
             spf: self.spf.next(general, spf, spf_settings),
             exceptions: match &written.exceptions {
-                Some(list) => exceptions::build(problems, host, list),
+                Some(list) => exceptions::build(problems, context.host, list),
                 None => self.exceptions.clone(),
             },
         }
@@ -93,16 +108,26 @@ impl Inherited {
         Self { relay: self.mode, ..self }
     }
 
-    /// The locks, none stronger than `cap`.
-    pub(super) fn locks(&self, cap: Mode) -> Arc<Locks> {
+    /// The locks, none stronger than `cap`. Sources of recipients get their numbers in `sources`.
+    pub(super) fn locks(&self, cap: Mode, sources: &mut Vec<RecipientSource>) -> Arc<Locks> {
         Arc::new(Locks {
             addresses: self.addresses.clone(),
+            harvest: Mode::Off,
             require_auth: self.require_auth.lock(self.mode, cap),
             auth_match: self.auth_match.lock(self.mode, cap),
             relay: self.relay.min(cap),
+            recipients: self.recipients(cap, sources),
             spf: self.spf.lock(self.mode, cap),
             exceptions: self.exceptions.clone(),
         })
+    }
+
+    /// The lock on recipients, which is off where nobody can say which there are.
+    fn recipients(&self, cap: Mode, sources: &mut Vec<RecipientSource>) -> Lock<check::recipients::Settings> {
+        let settings = self.recipients.settings.number(sources);
+        let mode =
+            if settings.sources.is_empty() { Mode::Off } else { self.recipients.mode.unwrap_or(self.mode) };
+        Lock { mode: mode.min(cap), settings }
     }
 
     /// What in the file asks for `auth_match` by address, where these locks do.

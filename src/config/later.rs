@@ -1,16 +1,8 @@
 //! What the configuration knows and this version does not do yet. Each later version shortens the list.
 
 /// Settings, by their path; what holds for `defaults` holds for every domain.
-pub(super) const SETTINGS: &[&str] = &[
-    "control",
-    "defaults.auto_responders",
-    "defaults.bounces",
-    "defaults.recipients",
-    "harvest",
-    "ledger",
-    "metrics",
-    "shared",
-];
+pub(super) const SETTINGS: &[&str] =
+    &["control", "defaults.auto_responders", "defaults.bounces", "harvest", "ledger", "metrics", "shared"];
 
 /// Values of settings that are there.
 pub(super) const VALUES: &[(&str, &str)] = &[
@@ -75,6 +67,13 @@ mod tests {
         "defaults.auth_match.subdomains",
         "defaults.exceptions",
         "defaults.mode",
+        "defaults.recipients",
+        "defaults.recipients.accept_patterns",
+        "defaults.recipients.catch_all",
+        "defaults.recipients.mode",
+        "defaults.recipients.on_error",
+        "defaults.recipients.soft_until",
+        "defaults.recipients.sources",
         "defaults.require_auth",
         "defaults.require_auth.header_from",
         "defaults.require_auth.lists",
@@ -168,7 +167,7 @@ mod tests {
             let value = if list { format!("[{value}]") } else { (*value).to_owned() };
             assert!(is_refused(&setting(path, &value)), "{path}: {value}");
         }
-        assert!(is_refused("domains: { example.org: { recipients: {} } }"));
+        assert!(is_refused("domains: { example.org: { bounces: {} } }"));
         assert!(is_refused("identities: { sources: [{ ldap: { url: \"ldaps://ldap.example.org\" } }] }"));
     }
 

@@ -26,6 +26,7 @@ mod listen;
 mod problems;
 mod profile;
 mod read;
+mod recipients;
 mod require_auth;
 mod source;
 mod spf;
@@ -42,7 +43,8 @@ pub use profile::Profile;
 pub use summary::summary;
 
 use crate::lookup::dns;
-use crate::lookup::identities::SourceSettings;
+use crate::lookup::identities::SourceSettings as IdentitySource;
+use crate::lookup::recipients::SourceSettings as RecipientSource;
 use crate::policy::Policy;
 use source::{Source, Unreadable};
 
@@ -65,7 +67,9 @@ pub struct Config {
     /// The log.
     pub log: Log,
     /// Where grants are found, in the order of asking.
-    pub identities: Vec<SourceSettings>,
+    pub identities: Vec<IdentitySource>,
+    /// Where recipients are found; the locks name them by their number.
+    pub recipients: Vec<RecipientSource>,
     /// Files besides the configuration whose contents went into it.
     pub files: Vec<PathBuf>,
 }
@@ -163,6 +167,14 @@ pub struct Host {
     pub today: Date,
     /// Whether this host has a group of that name.
     pub has_group: fn(&str) -> bool,
+}
+
+/// What settings mean besides what they say.
+#[derive(Clone, Copy)]
+struct Context<'a> {
+    host: &'a Host,
+    /// Where relative paths begin.
+    base: &'a Path,
 }
 
 /// Reads the configuration and the files that it names.

@@ -1,6 +1,10 @@
 //! Profiles: what `defaults` starts from. One table, so that they can be compared at a glance.
 
+use glob::Pattern;
+
+use super::recipients;
 use crate::check::auth_match::{self, Axis};
+use crate::check::recipients::CatchAll;
 use crate::check::require_auth;
 use crate::check::spf::{Action, Actions, Record, Settings};
 
@@ -50,6 +54,23 @@ impl Profile {
     /// Whether strangers' mail for domains that are not hosted is refused.
     pub fn denies_relay(self) -> bool {
         self == Self::Lockdown
+    }
+
+    /// Recipients exist. SRS addresses are those of others whose mail was forwarded: no table has them.
+    pub(super) fn recipients(self) -> recipients::Meant {
+        let catch_all = match self {
+            Self::Relaxed => CatchAll::Allow,
+            Self::Standard => CatchAll::Learn,
+            Self::Lockdown => CatchAll::Reject,
+        };
+        let srs = ["SRS0[=+-]*", "SRS1[=+-]*"].into_iter().filter_map(|pattern| Pattern::new(pattern).ok());
+        recipients::Meant {
+            sources: Vec::new(),
+            catch_all,
+            soft_until: None,
+            accept_patterns: srs.collect(),
+            accept_on_error: false,
+        }
     }
 
     /// The SPF lock.

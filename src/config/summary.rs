@@ -12,9 +12,11 @@ use super::{Address, Config, Listener, Profile};
 use crate::check::addresses::Addresses;
 use crate::check::auth_match::{self, Axis};
 use crate::check::exception::{Exception, Pattern};
+use crate::check::recipients::{self, CatchAll};
 use crate::check::spf::{self, Action, Actions, Record};
 use crate::check::{Forwarder, Locks, Mode, require_auth};
 use crate::lookup::identities::SourceSettings;
+use crate::lookup::recipients::SourceSettings as RecipientSource;
 use crate::mail::Domain;
 use crate::mail::spf::SpfResult;
 use crate::session::Role;
@@ -51,7 +53,7 @@ pub fn summary(config: &Config) -> String {
         text.push('\n');
         text += &list(domains);
         text.push('\n');
-        text += &columns("  ", &describe(locks));
+        text += &columns("  ", &describe(locks, &config.recipients));
     }
     if policies.len() > MOST_POLICIES {
         let _ = write!(text, "\nand {} more policies\n", policies.len() - MOST_POLICIES);
@@ -85,15 +87,22 @@ fn distinct(hosted: &BTreeMap<Domain, Arc<Locks>>) -> Vec<(&Locks, Vec<&Domain>)
     policies
 }
 
-fn describe(locks: &Locks) -> Vec<(&'static str, String)> {
+fn describe(locks: &Locks, sources: &[RecipientSource]) -> Vec<(&'static str, String)> {
     let mut rows: Vec<(&str, String)> =
         addresses(&locks.addresses).into_iter().map(|line| ("addresses", line)).collect();
     for (name, mode, lines) in [
         ("require_auth", locks.require_auth.mode, require_auth(&locks.require_auth.settings)),
         ("auth_match", locks.auth_match.mode, auth_match(&locks.auth_match.settings)),
+        ("recipients", locks.recipients.mode, recipients(&locks.recipients.settings, sources)),
         ("spf", locks.spf.mode, spf(&locks.spf.settings)),
     ] {
-        let lines = if mode == Mode::Off { vec!["not examined".to_owned()] } else { lines };
+        let lines = match mode {
+            Mode::Off if name == "recipients" && locks.recipients.settings.sources.is_empty() => {
+                vec!["no source says which there are".to_owned()]
+            }
+            Mode::Off => vec!["not examined".to_owned()],
+            Mode::Monitor | Mode::Enforce => lines,
+        };
         for (at, line) in lines.into_iter().enumerate() {
             rows.push((name, format!("{:8} {line}", if at == 0 { mode.as_str() } else { "" })));
         }
@@ -183,6 +192,32 @@ fn auth_match(settings: &auth_match::Settings) -> Vec<String> {
         lines.push("Resent-From and Resent-Sender likewise".to_owned());
     }
     lines
+}
+
+fn recipients(settings: &recipients::Settings, sources: &[RecipientSource]) -> Vec<String> {
+    let names: Vec<String> = settings
+        .sources
+        .iter()
+        .filter_map(|source| sources.get(source.number))
+        .map(recipient_source)
+        .collect();
+    let until = settings.soft_until.filter(|_| settings.catch_all == CatchAll::Soft);
+    let until = until.map_or_else(String::new, |until| format!(" until {until}"));
+    let mut lines = vec![
+        format!("must be in {}", names.join(", ")),
+        format!("catch-all: {}{until}", word(&CatchAll::NAMES, settings.catch_all)),
+    ];
+    if settings.accept_on_error {
+        lines.push("accept while a source does not answer".to_owned());
+    }
+    lines
+}
+
+fn recipient_source(source: &RecipientSource) -> String {
+    match source {
+        RecipientSource::List(mailboxes) => format!("list of {}", mailboxes.len()),
+        RecipientSource::File(path) => format!("file {}", path.display()),
+    }
 }
 
 fn spf(settings: &spf::Settings) -> Vec<String> {

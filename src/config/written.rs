@@ -8,7 +8,7 @@ use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor, value::MapAcc
 
 use super::document::AT;
 use super::yaml::Id;
-use super::{addresses, auth_match, exceptions, identities, listen, require_auth, spf};
+use super::{addresses, auth_match, exceptions, identities, listen, recipients, require_auth, spf};
 
 /// The whole file.
 #[derive(Default, Deserialize)]
@@ -86,6 +86,7 @@ pub(super) struct Settings {
     pub(super) addresses: addresses::Written,
     pub(super) require_auth: require_auth::Written,
     pub(super) auth_match: auth_match::Written,
+    pub(super) recipients: recipients::Written,
     pub(super) spf: spf::Written,
     pub(super) exceptions: Option<Vec<At<exceptions::Written>>>,
 }
@@ -107,14 +108,17 @@ struct DomainKeys {
     addresses: addresses::Written,
     require_auth: require_auth::Written,
     auth_match: auth_match::Written,
+    recipients: recipients::Written,
     spf: spf::Written,
     exceptions: Option<Vec<At<exceptions::Written>>>,
 }
 
 impl From<DomainKeys> for Domain {
     fn from(keys: DomainKeys) -> Self {
-        let DomainKeys { alias_of, mode, addresses, require_auth, auth_match, spf, exceptions } = keys;
-        Self { alias_of, settings: Settings { mode, addresses, require_auth, auth_match, spf, exceptions } }
+        let DomainKeys { alias_of, mode, addresses, require_auth, auth_match, recipients, spf, exceptions } =
+            keys;
+        let settings = Settings { mode, addresses, require_auth, auth_match, recipients, spf, exceptions };
+        Self { alias_of, settings }
     }
 }
 
@@ -156,6 +160,7 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for AtVisitor<T> {
 }
 
 /// Either one text or a map of settings.
+#[derive(PartialEq)]
 pub(super) enum TextOr<T> {
     Text(String),
     Map(T),

@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::{Config, Diagnostic, Report, Severity};
-use crate::lookup::Sources;
 use crate::lookup::dns::Resolver;
 use crate::lookup::identities::Identities;
+use crate::lookup::recipients::Recipients;
+use crate::lookup::{Problem, Sources};
 use crate::policy::Policy;
 use crate::spf;
 
@@ -32,28 +33,28 @@ pub async fn open(config: &Config, mut report: Report) -> Result<(Arc<Sources>, 
     let dns = Resolver::new(&config.dns);
     let login_domain = config.policy.site.login_domain.as_ref();
     let identities = Identities::open(&config.identities, login_domain).await;
-    match (dns, identities) {
-        (Ok(dns), Ok(identities)) => {
-            let doubts =
-                identities.warnings().iter().map(|problem| Diagnostic::of_source(Severity::Warning, problem));
-            report.problems.extend(doubts);
-            Ok((Arc::new(Sources::new(dns, identities, spf)), report))
+    let recipients = Recipients::open(&config.recipients).await;
+    let mut note = |severity, problems: &[Problem]| {
+        report.problems.extend(problems.iter().map(|problem| Diagnostic::of_source(severity, problem)));
+    };
+    for warnings in [
+        identities.as_ref().map(Identities::warnings).ok(),
+        recipients.as_ref().map(Recipients::warnings).ok(),
+    ] {
+        note(Severity::Warning, warnings.unwrap_or_default());
+    }
+    for problems in [identities.as_ref().err(), recipients.as_ref().err()].into_iter().flatten() {
+        note(Severity::Error, problems);
+    }
+    if let Err(error) = &dns {
+        let hint = Some("name servers in `dns.servers`");
+        report.problems.push(Diagnostic::of_host(Severity::Error, "dns", error.to_string(), hint));
+    }
+    match (dns, identities, recipients) {
+        (Ok(dns), Ok(identities), Ok(recipients)) => {
+            Ok((Arc::new(Sources::new(dns, identities, recipients, spf)), report))
         }
-        (dns, identities) => {
-            if let Err(error) = dns {
-                let hint = "name servers in `dns.servers`";
-                report.problems.push(Diagnostic::of_host(
-                    Severity::Error,
-                    "dns",
-                    error.to_string(),
-                    Some(hint),
-                ));
-            }
-            let problems = identities.err().unwrap_or_default();
-            let errors = problems.iter().map(|problem| Diagnostic::of_source(Severity::Error, problem));
-            report.problems.extend(errors);
-            Err(report)
-        }
+        _ => Err(report),
     }
 }
 

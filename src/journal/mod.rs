@@ -9,9 +9,8 @@ pub mod summary;
 
 use jiff::Timestamp;
 
-use crate::check::{Judgment, Mode, Observation};
+use crate::check::{Judgment, Known, Mode, Observation};
 use crate::decide::{Decision, Verdict};
-use crate::mail::spf::SpfResult;
 use crate::mail::{Header, Reply};
 use crate::session::{Point, Request};
 
@@ -137,9 +136,13 @@ impl Record {
 /// Whether a decision about a recipient is worth a line: it is not a pass without events.
 pub fn is_eventful(decision: &Decision) -> bool {
     let lifted = |judgment: &Judgment| matches!(judgment, Judgment::Excepted(_));
+    let returned = |observation: &Observation| {
+        matches!(observation, Observation::Recipient { known: Known::OnReturn, .. })
+    };
     decision.would != Verdict::Pass
         || decision.verdict != Verdict::Pass
         || decision.findings.iter().any(|finding| lifted(&finding.judgment))
+        || decision.observations.iter().any(returned)
 }
 
 /// The first From field; whether there may be more is for a check to say.
@@ -151,13 +154,12 @@ fn header_from(header: &Header) -> Option<String> {
 fn spf(observations: &[Observation]) -> Option<String> {
     let parts: Vec<String> = observations
         .iter()
-        .map(|observation| {
-            let Observation::Spf { identity, result, found_by, .. } = observation;
-            let result: &SpfResult = result;
-            match found_by {
+        .filter_map(|observation| {
+            let Observation::Spf { identity, result, found_by, .. } = observation else { return None };
+            Some(match found_by {
                 None => format!("{}:{result}", identity.property()),
                 Some(gateway) => format!("{}:{result}@{gateway}", identity.property()),
-            }
+            })
         })
         .collect();
     (!parts.is_empty()).then(|| parts.join(","))

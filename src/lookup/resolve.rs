@@ -8,7 +8,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::Sources;
 use crate::decide::{Decision, decide};
-use crate::facts::{Answer, Facts, Grant, Question};
+use crate::facts::{Answer, Existence, Facts, Grant, Question, Standing, Usage};
 use crate::mail::spf::{SpfAnswer, SpfResult};
 use crate::policy::Policy;
 use crate::session::Request;
@@ -25,6 +25,7 @@ pub async fn resolve(
     limit: Duration,
 ) -> Decision {
     let deadline = Instant::now() + limit;
+    facts.forget_passing();
     loop {
         let open = match decide(policy, request, facts) {
             Ok(decision) => return decision,
@@ -54,10 +55,12 @@ pub async fn resolve(
 
 /// The answer to a question that nobody answered.
 fn undetermined(question: &Question, limit: Duration) -> Answer {
+    let why = format!("no answer within {limit:?}");
     match question {
-        Question::Grant(_) => Answer::Grant(Grant::Undetermined(format!("no answer within {limit:?}"))),
-        Question::Spf(_) => {
-            Answer::Spf(SpfAnswer::new(SpfResult::Temperror, format!("no answer within {limit:?}")))
-        }
+        Question::Harvest(_) => Answer::Harvest(Standing::NotCounted(why)),
+        Question::Recipient(_) => Answer::Recipient(Existence::Undetermined(why)),
+        Question::Usage(_) => Answer::Usage(Usage::Undetermined(why)),
+        Question::Grant(_) => Answer::Grant(Grant::Undetermined(why)),
+        Question::Spf(_) => Answer::Spf(SpfAnswer::new(SpfResult::Temperror, why)),
     }
 }

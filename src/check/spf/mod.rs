@@ -7,7 +7,7 @@ mod settings;
 
 pub use settings::{Action, Actions, Record, Settings};
 
-use super::{Case, Check, CheckId, Judgment, Observation, Opinion, Remark, Site, Subject, forwarding};
+use super::{Case, Check, CheckId, Judgment, Observation, Opinion, Remark, Site, Subject, forwarding, roles};
 use crate::facts::{Open, View, both};
 use crate::mail::spf::{SpfAnswer, SpfQuestion};
 use crate::mail::{Domain, ForwardPath};
@@ -53,7 +53,7 @@ fn judge_recipient(
     recipient: &ForwardPath,
     facts: &View<'_>,
 ) -> Result<Opinion, Open> {
-    if is_always_reachable(recipient) {
+    if roles::is_always_reachable(recipient) {
         let remark =
             Remark::new("spf-recipient-exempt", format!("{recipient} must be reachable for everybody"));
         return Ok(Judgment::NotExamined(remark).into());
@@ -68,17 +68,6 @@ fn judge_recipient(
         Some(refusal) => forwarding::by_spf(site, request, facts)?.map_or(refusal, Judgment::NotExamined),
     };
     Ok(Opinion { judgment, edits: Vec::new(), observations: examination.observations() })
-}
-
-/// Postmasters and abuse desks hear from people whose mail we refuse (RFC 5321, 4.5.1; RFC 2142, 4).
-fn is_always_reachable(recipient: &ForwardPath) -> bool {
-    match recipient {
-        ForwardPath::Postmaster => true,
-        ForwardPath::AtLiteral(_) | ForwardPath::Malformed(_) => false,
-        ForwardPath::Mailbox(mailbox) => {
-            ["postmaster", "abuse"].iter().any(|role| mailbox.local_part().eq_ignore_ascii_case(role))
-        }
-    }
 }
 
 /// The answers about both identities. Without a reverse-path there is only HELO (RFC 7208, 2.4).

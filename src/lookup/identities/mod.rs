@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 use super::problem::Problem;
 use super::watched::{Reading, apart};
-use crate::facts::{Grant, GrantQuestion};
+use crate::facts::{Cost, Grant, GrantQuestion};
 use crate::mail::Domain;
 
 /// A source of grants, as the configuration describes it.
@@ -38,6 +38,16 @@ impl SourceSettings {
             Self::File(_) => "file",
             Self::PostfixSenderLoginMaps { .. } => "postfix_sender_login_maps",
             Self::PostfixAliases { .. } => "postfix_aliases",
+        }
+    }
+}
+
+impl SourceSettings {
+    /// What it costs to ask it.
+    pub fn cost(&self) -> Cost {
+        match self {
+            // What they say is read at start and on change.
+            Self::File(_) | Self::PostfixSenderLoginMaps { .. } | Self::PostfixAliases { .. } => Cost::Memory,
         }
     }
 }

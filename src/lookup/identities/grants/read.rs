@@ -1,30 +1,24 @@
 //! Reading files of grants into canonical form.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
-
 use unicode_normalization::UnicodeNormalization as _;
 
 use super::BETWEEN;
+use crate::lookup::lines::{Domains, MOST_PROBLEMS, Quotes, offset, utf8, without_comment};
 use crate::lookup::pairs::{Builder, Pairs};
 use crate::lookup::problem::{Problem, quoted};
-use crate::mail::domain::DomainError;
-use crate::mail::{Domain, Mailbox};
-
-/// How many problems of one file are reported.
-const MOST_PROBLEMS: usize = 20;
+use crate::mail::Mailbox;
 
 /// Reads a file: by login its grants.
 pub(super) fn read(bytes: &[u8]) -> Result<Pairs, Vec<Problem>> {
-    let text = str::from_utf8(bytes).map_err(|error| vec![not_utf8(bytes, error.valid_up_to())])?;
+    let text = utf8(bytes).map_err(|problem| vec![problem])?;
     let mut reader = Reader {
         pairs: Pairs::builder(),
         problems: Vec::new(),
-        domains: HashMap::new(),
+        domains: Domains::default(),
         canonical: String::new(),
     };
     let mut login = None;
-    for (number, line) in text.strip_prefix('\u{feff}').unwrap_or(text).lines().enumerate() {
+    for (number, line) in text.lines().enumerate() {
         reader.line(&mut login, number + 1, line);
         if reader.problems.len() >= MOST_PROBLEMS {
             break;
@@ -37,8 +31,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Pairs, Vec<Problem>> {
 struct Reader<'a> {
     pairs: Builder,
     problems: Vec<Problem>,
-    /// The domains as written; few files have many.
-    domains: HashMap<&'a str, Domain>,
+    domains: Domains<'a>,
     /// The grants of a line; kept to be used again.
     canonical: String,
 }
@@ -102,7 +95,7 @@ impl<'a> Reader<'a> {
         let (local_part, domain) = word.rsplit_once('@').ok_or_else(|| {
             Problem::new(format!("{} is no grant", quoted(word))).hint("write an address, @domain or *")
         })?;
-        let domain = self.domain(domain)?;
+        let domain = self.domains.parse(domain)?;
         if local_part.is_empty() {
             add(&["@", domain.as_str()]);
             return Ok(());
@@ -130,40 +123,9 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    fn domain(&mut self, text: &'a str) -> Result<&Domain, Problem> {
-        match self.domains.entry(text) {
-            Entry::Occupied(known) => Ok(known.into_mut()),
-            Entry::Vacant(new) => {
-                let domain = text.parse().map_err(|error: DomainError| Problem::new(error.to_string()))?;
-                Ok(new.insert(domain))
-            }
-        }
-    }
-
     fn problem(&mut self, problem: Problem) {
         self.problems.push(problem);
     }
-}
-
-/// Where in a line a part of it begins, in octets.
-fn offset(line: &str, part: &str) -> usize {
-    (part.as_ptr() as usize).saturating_sub(line.as_ptr() as usize)
-}
-
-/// The line up to a `#` at its beginning or after white space, outside of a quoted local-part.
-fn without_comment(line: &str) -> &str {
-    if !line.contains('#') {
-        return line;
-    }
-    let (mut quotes, mut after_space) = (Quotes::default(), true);
-    for (at, c) in line.char_indices() {
-        if c == '#' && after_space && !quotes.is_open() {
-            return &line[..at];
-        }
-        quotes.take(c);
-        after_space = c.is_whitespace();
-    }
-    line
 }
 
 /// The grants of a line: what stands between commas and white space, outside of quotes.
@@ -174,33 +136,4 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
         !quotes.is_open() && (c == ',' || c.is_whitespace())
     })
     .filter(|word| !word.is_empty())
-}
-
-/// Whether a place is inside of a quoted-string.
-#[derive(Default)]
-struct Quotes {
-    open: bool,
-    escaped: bool,
-}
-
-impl Quotes {
-    fn take(&mut self, c: char) {
-        match c {
-            _ if self.escaped => self.escaped = false,
-            '\\' if self.open => self.escaped = true,
-            '"' => self.open = !self.open,
-            _ => {}
-        }
-    }
-
-    fn is_open(&self) -> bool {
-        self.open
-    }
-}
-
-fn not_utf8(bytes: &[u8], valid_up_to: usize) -> Problem {
-    let before = String::from_utf8_lossy(&bytes[..valid_up_to]);
-    let line = before.matches('\n').count() + 1;
-    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-    Problem::new("it is not UTF-8").at(line, Some(column)).hint("save it as UTF-8")
 }

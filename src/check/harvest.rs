@@ -1,0 +1,50 @@
+//! Harvesting: a client that guesses one name after the other is blocked for a while.
+
+use super::{Case, Check, CheckId, Judgment, Opinion, Remark, Site, Subject, roles};
+use crate::facts::{HarvestQuestion, Open, Standing, View};
+use crate::mail::Reply;
+use crate::session::{Origin, Point, Request};
+
+/// The lock.
+pub struct Harvest;
+
+impl Check for Harvest {
+    fn id(&self) -> CheckId {
+        CheckId::Harvest
+    }
+
+    fn concerns(&self, _: &Site, request: &Request<'_>) -> Vec<Subject> {
+        match request.point {
+            // Who has logged in is known, whatever names he tries.
+            Point::Recipient(path)
+                if request.origin == Origin::Foreign && !roles::is_always_reachable(path) =>
+            {
+                vec![Subject::OrDefaults(path.domain().cloned())]
+            }
+            Point::Recipient(_) | Point::Message(_) => Vec::new(),
+        }
+    }
+
+    fn judge(&self, case: &Case<'_>, facts: &View<'_>) -> Result<Opinion, Open> {
+        let not_examined =
+            |detail: &str| Judgment::NotExamined(Remark::new("harvest-not-counted", detail)).into();
+        let Some(client) = case.request.session.client.address else {
+            return Ok(not_examined("the client has no address"));
+        };
+        if let Some(network) = case.site.harvest_exempt.iter().find(|network| network.contains(&client)) {
+            return Ok(not_examined(&format!("{network} is exempt")));
+        }
+        Ok(match facts.standing(HarvestQuestion { client })? {
+            Standing::Clear => Judgment::Pass(Remark::new("harvest-clear", "not blocked")).into(),
+            Standing::NotCounted(why) => not_examined(why),
+            Standing::Blocked { network, until, names } => {
+                let until = until.strftime("%Y-%m-%d %H:%M:%SZ");
+                let detail =
+                    format!("{network} asked for {names} unknown names and is blocked until {until}");
+                // 421 also ends the session (RFC 5321, 3.8): there is no point in further guesses.
+                let reply = Reply::new(421, "4.7.0", "Too many unknown recipients, try again later");
+                Judgment::Defer(Remark::new("harvest-blocked", detail), reply).into()
+            }
+        })
+    }
+}

@@ -1,0 +1,65 @@
+//! The forms of an address under which a source may have it.
+
+use crate::check::Case;
+use crate::mail::{Mailbox, tagged};
+
+/// The forms.
+pub(super) struct Forms {
+    /// All of them, in the order of asking; at least one.
+    pub(super) all: Vec<Mailbox>,
+    /// The name behind them: without a tag or a subaddress, at the domain that its own follows.
+    pub(super) key: Mailbox,
+}
+
+impl Forms {
+    pub(super) fn of(case: &Case<'_>, mailbox: &Mailbox) -> Self {
+        let addresses = &case.locks.addresses;
+        let whole = addresses.canonical(mailbox);
+        // A bounce to mail that left with a tag comes back with it.
+        let untagged = tagged::without_batv(&whole);
+        let name = untagged.clone().unwrap_or_else(|| whole.clone());
+        let bare = addresses.without_subaddress(&name);
+        let mut all: Vec<Mailbox> = [Some(whole), untagged, bare.clone()].into_iter().flatten().collect();
+        let name = bare.unwrap_or(name);
+        let followed = |mailbox: &Mailbox| {
+            let domain = case.site.followed(mailbox.domain());
+            (domain != mailbox.domain()).then(|| Mailbox::new(mailbox.local_part(), domain.clone()))
+        };
+        let elsewhere: Vec<Mailbox> = all.iter().filter_map(&followed).collect();
+        all.extend(elsewhere);
+        let key = followed(&name).unwrap_or(name);
+        Self { all, key }
+    }
+}
+
+/// A sender as one who writes again and again is recognised: in lower case, with every number in it the same, as
+/// mailing lists number their reverse-paths (VERP).
+pub(super) fn shape(sender: &Mailbox) -> Mailbox {
+    let untagged = tagged::without_batv(sender);
+    let lower = untagged.as_ref().unwrap_or(sender).local_part().to_lowercase();
+    let mut shape = String::new();
+    for c in lower.chars() {
+        match c {
+            '0'..='9' if shape.ends_with('0') => {}
+            '0'..='9' => shape.push('0'),
+            c => shape.push(c),
+        }
+    }
+    Mailbox::new(shape, sender.domain().clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shapes_of_senders() {
+        for (sender, expected) in [
+            ("Alice@example.com", "alice@example.com"),
+            ("bounce-1234-7@lists.example", "bounce-0-0@lists.example"),
+            ("prvs=2987abcdef=alice@example.com", "alice@example.com"),
+        ] {
+            assert_eq!(shape(&sender.parse().unwrap()).to_string(), expected);
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! Recipients: a name exists by an entry of its own, and what only a wildcard knows is worth what `catch_all` says.
+
+mod forms;
+mod settings;
+
+pub use settings::{CatchAll, RETURN_AFTER, Settings};
+
+use jiff::tz::TimeZone;
+
+use super::{Case, Check, CheckId, Judgment, Known, Observation, Opinion, Remark, Site, Subject, roles};
+use crate::facts::{Existence, Open, RecipientQuestion, SourceId, Usage, UsageQuestion, View};
+use crate::mail::{ForwardPath, Mailbox, Reply, ReversePath};
+use crate::session::{Origin, Point, Request};
+use forms::Forms;
+
+/// The lock.
+pub struct Recipients;
+
+impl Check for Recipients {
+    fn id(&self) -> CheckId {
+        CheckId::Recipients
+    }
+
+    fn concerns(&self, _: &Site, request: &Request<'_>) -> Vec<Subject> {
+        let Point::Recipient(path) = request.point else { return Vec::new() };
+        let asked = match request.origin {
+            Origin::Foreign | Origin::Login => true,
+            // What a filter on this host gives back was accepted already. To refuse it now would make a bounce of it.
+            Origin::Trusted => !request.session.client.address.is_some_and(|address| address.is_loopback()),
+            Origin::Local => false,
+        };
+        path.domain().filter(|_| asked).cloned().map(Subject::Hosted).into_iter().collect()
+    }
+
+    fn judge(&self, case: &Case<'_>, facts: &View<'_>) -> Result<Opinion, Open> {
+        let Point::Recipient(path @ ForwardPath::Mailbox(mailbox)) = case.request.point else {
+            return Ok(not_examined("recipient-none", "there is no mailbox to look up"));
+        };
+        let settings = &case.locks.recipients.settings;
+        if roles::is_always_reachable(path) {
+            let detail = format!("{mailbox} must be reachable for everybody");
+            return Ok(not_examined("recipient-exempt", &detail));
+        }
+        if let Some(pattern) =
+            settings.accept_patterns.iter().find(|pattern| settings::fits(pattern, mailbox))
+        {
+            let detail = format!("{mailbox} fits the pattern {pattern}");
+            return Ok(Judgment::Pass(Remark::new("recipient-pattern", detail)).into());
+        }
+        if settings.sources.is_empty() {
+            return Ok(not_examined("recipient-no-source", "`recipients.sources` names none"));
+        }
+        let forms = Forms::of(case, mailbox);
+        judge_existence(case, settings, &forms, &look_up(case, settings, &forms, facts)?, facts)
+    }
+}
+
+fn not_examined(reason: &'static str, detail: &str) -> Opinion {
+    Judgment::NotExamined(Remark::new(reason, detail)).into()
+}
+
+/// What the sources say together: any ‘exists’ wins, then what a source says of a name that has gone, then ‘cannot
+/// tell’, as the name may exist there, then a wildcard, then ‘unknown’. Who holds no list says nothing.
+fn look_up(case: &Case<'_>, settings: &Settings, forms: &Forms, facts: &View<'_>) -> Result<Existence, Open> {
+    let rank = |existence: &Existence| match existence {
+        Existence::Exists(_) => 0,
+        Existence::Relocated { .. } => 1,
+        Existence::Undetermined(_) => 2,
+        Existence::Wildcard(_) => 3,
+        Existence::Unknown(_) => 4,
+        Existence::NoList(_) => 5,
+    };
+    let case_sensitive = case.locks.addresses.case_sensitive;
+    let ask =
+        |source| facts.recipient(RecipientQuestion { source, forms: forms.all.clone(), case_sensitive });
+    let answers: Vec<(SourceId, Result<&Existence, Open>)> =
+        settings.sources.iter().map(|&source| (source, ask(source))).collect();
+    for (at, (source, answer)) in answers.iter().enumerate() {
+        // Of those that are asked at the same time the first one counts, whoever answers sooner.
+        let settled =
+            |(earlier, answer): &(SourceId, Result<_, _>)| answer.is_ok() || earlier.cost > source.cost;
+        if let Ok(exists @ Existence::Exists(_)) = answer
+            && answers[..at].iter().all(settled)
+        {
+            return Ok((*exists).clone());
+        }
+    }
+    let mut known = Vec::new();
+    let mut open: Option<Open> = None;
+    for (_, answer) in answers {
+        match answer {
+            Ok(answer) => known.push(answer),
+            Err(question) => open = Some(open.map_or(question.clone(), |earlier| earlier.and(question))),
+        }
+    }
+    if let Some(open) = open {
+        return Err(open);
+    }
+    let asked = known.iter().filter_map(|answer| match answer {
+        Existence::Unknown(source) => Some(source.as_str()),
+        _ => None,
+    });
+    let asked: Vec<&str> = asked.collect();
+    Ok(match known.iter().min_by_key(|answer| rank(answer)) {
+        Some(Existence::Unknown(_)) | None => Existence::Unknown(asked.join(", ")),
+        Some(strongest) => (*strongest).clone(),
+    })
+}
+
+/// The judgment of what the sources say.
+fn judge_existence(
+    case: &Case<'_>,
+    settings: &Settings,
+    forms: &Forms,
+    existence: &Existence,
+    facts: &View<'_>,
+) -> Result<Opinion, Open> {
+    let mailbox = &forms.key;
+    Ok(match existence {
+        Existence::Exists(by) => {
+            observed(pass("recipient-known", format!("{mailbox}: {by}")), mailbox, Known::ByName)
+        }
+        Existence::Relocated { to, by } => {
+            let remark = Remark::new("recipient-relocated", format!("{mailbox} has moved to {to}: {by}"));
+            let reply = Reply::new(550, "5.1.6", &format!("The recipient has moved to {to}"));
+            observed(Judgment::Reject(remark, reply), mailbox, Known::Not)
+        }
+        Existence::Unknown(asked) => {
+            let detail = format!("{mailbox} is not known to {asked}");
+            refused("recipient-unknown", detail, mailbox)
+        }
+        Existence::NoList(why) => not_examined("recipient-no-list", why),
+        Existence::Undetermined(why) if settings.accept_on_error => {
+            let detail = format!("whether {mailbox} exists is not known, and `on_error` accepts: {why}");
+            not_examined("recipient-undetermined", &detail)
+        }
+        Existence::Undetermined(why) => {
+            let detail = format!("whether {mailbox} exists is not known: {why}");
+            let reply = Reply::new(451, "4.4.3", "The recipient cannot be verified at the moment");
+            Judgment::Defer(Remark::new("recipient-undetermined", detail), reply).into()
+        }
+        Existence::Wildcard(by) => judge_wildcard(case, settings, mailbox, by, facts)?,
+    })
+}
+
+fn pass(reason: &'static str, detail: String) -> Judgment {
+    Judgment::Pass(Remark::new(reason, detail))
+}
+
+fn observed(judgment: Judgment, mailbox: &Mailbox, known: Known) -> Opinion {
+    let observations = vec![Observation::Recipient { mailbox: mailbox.clone(), known }];
+    Opinion { judgment, edits: Vec::new(), observations }
+}
+
+/// The refusal of a name that does not exist. The stranger does not learn whether a wildcard knows it.
+fn refused(reason: &'static str, detail: String, mailbox: &Mailbox) -> Opinion {
+    let reply = Reply::new(550, "5.1.1", "No such recipient here");
+    observed(Judgment::Reject(Remark::new(reason, detail), reply), mailbox, Known::Not)
+}
+
+/// The judgment of a name that only a wildcard knows.
+fn judge_wildcard(
+    case: &Case<'_>,
+    settings: &Settings,
+    mailbox: &Mailbox,
+    by: &str,
+    facts: &View<'_>,
+) -> Result<Opinion, Open> {
+    let wildcard = format!("only the wildcard {by} knows {mailbox}");
+    let accepted = || observed(pass("recipient-wildcard", wildcard.clone()), mailbox, Known::ByWildcard);
+    match settings.catch_all {
+        CatchAll::Allow | CatchAll::Learn => Ok(accepted()),
+        CatchAll::Reject => Ok(refused("recipient-wildcard", wildcard, mailbox)),
+        CatchAll::Soft => {
+            let today = TimeZone::UTC.to_datetime(case.request.now).date();
+            if let Some(until) = settings.soft_until.filter(|until| *until < today) {
+                let detail = format!("{wildcard}, and `soft_until` was {until}");
+                return Ok(refused("recipient-wildcard", detail, mailbox));
+            }
+            // The programs of our own users do not come back by themselves.
+            if case.request.origin == Origin::Login {
+                return Ok(accepted());
+            }
+            judge_softly(case, mailbox, &wildcard, facts)
+        }
+    }
+}
+
+/// The judgment by who uses the name: real correspondents come back after a deferral, those who guess do not.
+fn judge_softly(
+    case: &Case<'_>,
+    mailbox: &Mailbox,
+    wildcard: &str,
+    facts: &View<'_>,
+) -> Result<Opinion, Open> {
+    let accepted = |detail: String, known| observed(pass("recipient-wildcard", detail), mailbox, known);
+    let Some(question) = usage_question(case, mailbox) else {
+        let detail = format!("{wildcard}; a client without an address cannot be recognised when it returns");
+        return Ok(accepted(detail, Known::ByWildcard));
+    };
+    Ok(match facts.usage(question)? {
+        Usage::Real(how) => accepted(format!("{wildcard}, and {how}"), Known::ByWildcard),
+        Usage::Undetermined(why) => {
+            accepted(format!("{wildcard}; who uses it is not known: {why}"), Known::ByWildcard)
+        }
+        Usage::Unused(Some(first)) if case.request.now.duration_since(*first) >= RETURN_AFTER => {
+            let detail = format!("{wildcard}; the sender has returned after the deferral at {first}");
+            accepted(detail, Known::OnReturn)
+        }
+        Usage::Unused(_) => {
+            let detail = format!("{wildcard}, and nobody is known to use it");
+            let reply = Reply::new(450, "4.1.1", "This recipient is being verified, try again in 10 minutes");
+            let judgment = Judgment::Defer(Remark::new("recipient-wildcard-deferred", detail), reply);
+            observed(judgment, mailbox, Known::Deferred)
+        }
+    })
+}
+
+/// Who uses the name, from the point of view of who writes to it now.
+fn usage_question(case: &Case<'_>, mailbox: &Mailbox) -> Option<UsageQuestion> {
+    let Request { session, envelope, .. } = case.request;
+    let sender = match &envelope.reverse_path {
+        // Each message of a list may have a reverse-path of its own (VERP), and case is a matter of taste.
+        ReversePath::Mailbox(sender) => ReversePath::Mailbox(forms::shape(sender)),
+        path => path.clone(),
+    };
+    let network = session.client.network()?;
+    Some(UsageQuestion { mailbox: mailbox.clone(), sender, network })
+}

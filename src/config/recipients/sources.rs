@@ -1,0 +1,114 @@
+//! Sources of recipients as written, and what they mean. Each kind is a file beside this one and a line in the lists here.
+
+use serde::Deserialize;
+
+use super::super::diagnostic::{quoted, visible};
+use super::super::yaml::Id;
+use super::{At, Context, Problems, SourceSettings, TextOr, list, value, words};
+
+/// A source in its long form: one key, which names the kind.
+#[derive(Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Written {
+    file: Option<At<String>>,
+    list: Option<Vec<At<String>>>,
+}
+
+/// The kinds of sources.
+const KINDS: [&str; 2] = ["file", "list"];
+
+impl Written {
+    /// The source of a kind. `key` is where the kind is named.
+    fn build(
+        &self,
+        problems: &mut Problems<'_>,
+        context: Context<'_>,
+        kind: &str,
+        key: Id,
+    ) -> Option<SourceSettings> {
+        match kind {
+            "file" => match &self.file {
+                Some(path) => value::path(problems, context.base, path).map(SourceSettings::File),
+                None => missing(problems, key, "names no file"),
+            },
+            "list" => Some(list::build(problems, self.list.as_deref().unwrap_or_default())),
+            _ => None,
+        }
+    }
+}
+
+/// A kind that is one word.
+fn short_form(problems: &mut Problems<'_>, node: Id, word: &str) -> Option<SourceSettings> {
+    if KINDS.contains(&word) {
+        problems
+            .error(node, format!("{} needs to know more", quoted(word)))
+            .hint(format!("write `{word}: …`; lockdown-milter.conf(5) shows every kind of source"));
+        return None;
+    }
+    let hint = if word.contains('/') {
+        format!("write `file: {}`", visible(word, 80))
+    } else {
+        words::suggest(word, "known here:", &KINDS)
+    };
+    problems.error(node, format!("{} is not a source of recipients", quoted(word))).hint(hint);
+    None
+}
+
+/// Complains about a source that lacks what it cannot do without.
+pub(super) fn missing(problems: &mut Problems<'_>, node: Id, what: &str) -> Option<SourceSettings> {
+    problems.error(node, format!("this source {what}"));
+    None
+}
+
+/// The sources of a list, none twice.
+pub(super) fn build(
+    problems: &mut Problems<'_>,
+    context: Context<'_>,
+    written: &[At<TextOr<Written>>],
+) -> Vec<SourceSettings> {
+    let mut sources: Vec<(Id, SourceSettings)> = Vec::new();
+    for item in written {
+        let source = match &item.value {
+            TextOr::Text(word) => short_form(problems, item.node, word),
+            TextOr::Map(written) => long_form(problems, context, item.node, written),
+        };
+        let Some(source) = source else { continue };
+        match sources.iter().find(|(_, other)| *other == source) {
+            Some((first, _)) => {
+                problems
+                    .error(item.node, "this source is there already")
+                    .hint("remove one of the two")
+                    .related(*first, "the first one");
+            }
+            None => sources.push((item.node, source)),
+        }
+    }
+    sources.into_iter().map(|(_, source)| source).collect()
+}
+
+fn long_form(
+    problems: &mut Problems<'_>,
+    context: Context<'_>,
+    node: Id,
+    written: &Written,
+) -> Option<SourceSettings> {
+    let tree = problems.tree();
+    let keys: Vec<(&str, Id)> =
+        KINDS.into_iter().filter_map(|kind| Some((kind, tree.find(node, &[kind])?.0))).collect();
+    match keys.as_slice() {
+        // What could not be read may have named it.
+        _ if problems.has_gap(node) => None,
+        [] => {
+            problems.error(node, "this source names nothing").hint(format!("one of: {}", KINDS.join(", ")));
+            None
+        }
+        [(kind, key)] => written.build(problems, context, kind, *key),
+        [(_, first), (_, second), ..] => {
+            problems
+                .error(*second, "a source is one thing only")
+                .hint("make it two items of the list")
+                .related(*first, "the other one");
+            None
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Recipients: which names exist at hosted domains, by what the administrator's tables and servers say.
+//!
+//! A source is a file here, a variant of [`SourceSettings`] and a line in `open`.
+
+mod file;
+mod list;
+mod names;
+
+use std::path::PathBuf;
+
+use super::problem::Problem;
+use super::watched::{Reading, apart};
+use crate::facts::{Cost, Existence, RecipientQuestion};
+use crate::mail::Mailbox;
+
+/// A source of recipients, as the configuration describes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SourceSettings {
+    /// Mailboxes in the configuration itself (`list`).
+    List(Vec<Mailbox>),
+    /// A file of mailboxes (`file`).
+    File(PathBuf),
+}
+
+impl SourceSettings {
+    /// Its name in the configuration.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::List(_) => "list",
+            Self::File(_) => "file",
+        }
+    }
+
+    /// What it costs to ask it.
+    pub fn cost(&self) -> Cost {
+        match self {
+            Self::List(_) | Self::File(_) => Cost::Memory,
+        }
+    }
+}
+
+/// What opening a source gives: itself with what is doubtful about it, or all that is wrong.
+type Opening = Reading<Box<dyn Source>>;
+
+/// Every source of recipients.
+async fn open(settings: &SourceSettings) -> Opening {
+    match settings {
+        SourceSettings::List(mailboxes) => list::open(mailboxes),
+        SourceSettings::File(path) => {
+            let path = path.clone();
+            apart(move || file::open(&path)).await
+        }
+    }
+}
+
+/// One source of recipients.
+#[async_trait::async_trait]
+pub trait Source: std::fmt::Debug + Send + Sync {
+    /// Its name with what tells it from others of its kind, for the log: `file /etc/lockdown-milter/recipients`.
+    fn name(&self) -> &str;
+
+    /// What it says of an address. An entry for one form goes before a wildcard for an earlier one. The text of
+    /// [`Existence::Unknown`] is not looked at, as the collection names the source.
+    async fn find(&self, question: &RecipientQuestion) -> Existence;
+}
+
+/// The sources of recipients, by their number.
+#[derive(Debug, Default)]
+pub struct Recipients {
+    sources: Vec<Box<dyn Source>>,
+    warnings: Vec<Problem>,
+}
+
+impl Recipients {
+    /// Opens the sources.
+    ///
+    /// # Errors
+    ///
+    /// Everything for which a source cannot be used as it is meant.
+    pub async fn open(settings: &[SourceSettings]) -> Result<Self, Vec<Problem>> {
+        let (mut opened, mut problems) = (Self::default(), Vec::new());
+        for one in settings {
+            match open(one).await {
+                Ok((source, warnings)) => {
+                    opened.warnings.extend(warnings.into_iter().map(|warning| warning.of(one.name())));
+                    opened.sources.push(source);
+                }
+                Err(found) => problems.extend(found.into_iter().map(|problem| problem.of(one.name()))),
+            }
+        }
+        if problems.is_empty() { Ok(opened) } else { Err(problems) }
+    }
+
+    /// What is doubtful about the sources though they can be used.
+    pub fn warnings(&self) -> &[Problem] {
+        &self.warnings
+    }
+
+    /// The answer of one source.
+    pub async fn find(&self, question: &RecipientQuestion) -> Existence {
+        let Some(source) = self.sources.get(question.source.number) else {
+            return Existence::Undetermined("this source is not open".to_owned());
+        };
+        match source.find(question).await {
+            Existence::Unknown(_) => Existence::Unknown(source.name().to_owned()),
+            answer => answer,
+        }
+    }
+}
