@@ -49,7 +49,11 @@ fn resident() -> usize {
 
 /// An address as sites have them: a name of some length at one of a thousand domains.
 fn address(number: usize) -> String {
-    format!("{}.{number}@customer-{}.example", ["ana", "giovanni", "li", "maximilian"][number % 4], number % 1000)
+    format!(
+        "{}.{number}@customer-{}.example",
+        ["ana", "giovanni", "li", "maximilian"][number % 4],
+        number % 1000
+    )
 }
 
 static FILE: LazyLock<NamedTempFile> = LazyLock::new(|| {
