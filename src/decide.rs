@@ -18,6 +18,8 @@ pub enum Verdict {
     /// It passes.
     #[default]
     Pass,
+    /// It is taken and thrown away, without a word to anybody.
+    Discard,
     /// It is refused for now.
     Defer(Reply),
     /// It is refused.
@@ -29,6 +31,7 @@ impl Verdict {
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::Pass => "pass",
+            Self::Discard => "discard",
             Self::Defer(_) => "defer",
             Self::Reject(_) => "reject",
         }
@@ -37,7 +40,7 @@ impl Verdict {
     /// The reply, where it refuses.
     pub fn reply(&self) -> Option<&Reply> {
         match self {
-            Self::Pass => None,
+            Self::Pass | Self::Discard => None,
             Self::Defer(reply) | Self::Reject(reply) => Some(reply),
         }
     }
@@ -59,10 +62,12 @@ pub struct Decision {
 }
 
 impl Decision {
-    /// Adds a finding and lets it count.
-    fn admit(&mut self, finding: Finding) {
-        strengthen(&mut self.would, &finding.judgment);
-        if finding.mode == Mode::Enforce {
+    /// Adds a finding and lets it count, for what becomes of the request and for what would.
+    fn admit(&mut self, finding: Finding, counts: bool, would_count: bool) {
+        if would_count {
+            strengthen(&mut self.would, &finding.judgment);
+        }
+        if counts && finding.mode == Mode::Enforce {
             strengthen(&mut self.verdict, &finding.judgment);
         }
         self.findings.push(finding);
@@ -71,10 +76,10 @@ impl Decision {
     /// The finding that explains the outcome: the one behind `verdict` if that refuses, else the one behind `would`,
     /// else the most telling of the rest: an exception, a pass, what was found out last.
     pub fn decisive(&self) -> Option<&Finding> {
-        let refusing = |finding: &&Finding| finding.judgment.reply().is_some();
+        let objecting = |finding: &&Finding| finding.judgment.objects();
         let behind = |verdict: &Verdict| {
             let same = |finding: &&Finding| finding.judgment.reply() == verdict.reply();
-            self.findings.iter().filter(refusing).find(same)
+            self.findings.iter().filter(|_| *verdict != Verdict::Pass).filter(objecting).find(same)
         };
         let first =
             |wanted: fn(&Judgment) -> bool| self.findings.iter().find(|finding| wanted(&finding.judgment));
@@ -98,10 +103,10 @@ struct Matter<'a> {
 pub fn decide(policy: &Policy, request: &Request<'_>, facts: &Facts) -> Result<Decision, Open> {
     if let Some(finding) = unreadable(policy, request) {
         let mut decision = Decision::default();
-        decision.admit(finding);
+        decision.admit(finding, true, true);
         return Ok(decision);
     }
-    let mut matters = matters(policy, request);
+    let mut matters = matters(policy, request, facts)?;
     let mut settled: Vec<usize> = Vec::new();
     for class in Cost::ALL {
         let cost = |question: &_| policy.cost(question);
@@ -138,7 +143,7 @@ fn is_last_word(judgment: &Judgment) -> bool {
     match judgment {
         Judgment::Reject(..) => true,
         Judgment::Defer(_, reply) => reply.code() == 421,
-        Judgment::Pass(_) | Judgment::NotExamined(_) | Judgment::Excepted(_) => false,
+        Judgment::Pass(_) | Judgment::NotExamined(_) | Judgment::Excepted(_) | Judgment::Discard(_) => false,
     }
 }
 
@@ -171,18 +176,23 @@ fn unreadable(policy: &Policy, request: &Request<'_>) -> Option<Finding> {
 }
 
 /// Every check that concerns the request, in every hosted domain where it does and is not off.
-fn matters<'a>(policy: &'a Policy, request: &Request<'_>) -> Vec<Matter<'a>> {
+fn matters<'a>(policy: &'a Policy, request: &Request<'_>, facts: &Facts) -> Result<Vec<Matter<'a>>, Open> {
     let mut matters = Vec::new();
+    let cost = |question: &_| policy.cost(question);
+    let view = facts.up_to(Cost::Memory, &cost);
     for check in REGISTRY {
-        for subject in check.concerns(&policy.site, request) {
-            if let Some((domain, locks)) = policy.judge_of(subject)
-                && locks.mode(check.id()) != Mode::Off
-            {
-                matters.push(Matter { check, domain, locks, opinion: None });
+        for subject in check.concerns_by_facts(&policy.site, request, &view)? {
+            let Some((domain, locks)) = policy.judge_of(subject) else { continue };
+            let is_off = locks.mode(check.id()) == Mode::Off;
+            // Where all must agree, a domain that has the lock off does not.
+            if !is_off || check.takes_all() {
+                let opinion =
+                    is_off.then(|| Judgment::NotExamined(Remark::new("off", "the lock is off")).into());
+                matters.push(Matter { check, domain, locks, opinion });
             }
         }
     }
-    matters
+    Ok(matters)
 }
 
 /// The opinion of one check. An exception lifts what it would refuse, and nothing else: results are still recorded.
@@ -194,7 +204,7 @@ fn judge(
 ) -> Result<Opinion, Open> {
     let case = Case { site: &policy.site, domain: matter.domain.as_ref(), locks: matter.locks, request };
     let opinion = matter.check.judge(&case, facts)?;
-    if opinion.judgment.reply().is_none() {
+    if !opinion.judgment.objects() {
         return Ok(opinion);
     }
     let check = matter.check.id();
@@ -220,7 +230,11 @@ fn conclude(matters: &[Matter<'_>], settled: &[usize]) -> Decision {
         let check = matter.check.id();
         let mode = matter.locks.mode(check);
         // Several domains of one message ask for the same field; it is made once.
-        for edit in opinion.edits.iter().map(|edit| (check, edit.clone())) {
+        let agreed = |edit: &&Edit| {
+            let asks = |opinion: &Opinion| opinion.edits.contains(edit);
+            !matter.check.takes_all() || all_agree(matters, check, asks, Mode::Enforce)
+        };
+        for edit in opinion.edits.iter().filter(agreed).map(|edit| (check, edit.clone())) {
             if !edits.contains(&edit) {
                 edits.push(edit);
             }
@@ -231,7 +245,12 @@ fn conclude(matters: &[Matter<'_>], settled: &[usize]) -> Decision {
             }
         }
         let (domain, judgment) = (matter.domain.clone(), opinion.judgment.clone());
-        decision.admit(Finding { check, domain, mode, judgment });
+        let counts = |least| {
+            let discards = |opinion: &Opinion| matches!(opinion.judgment, Judgment::Discard(_));
+            !matches!(judgment, Judgment::Discard(_)) || all_agree(matters, check, discards, least)
+        };
+        let (counts, would_count) = (counts(Mode::Enforce), counts(Mode::Monitor));
+        decision.admit(Finding { check, domain, mode, judgment }, counts, would_count);
     }
     // Deletions name fields by their number on arrival, so they come before insertions. The field that readers look
     // for goes in last, above all others (RFC 8601, 4.1).
@@ -244,13 +263,23 @@ fn conclude(matters: &[Matter<'_>], settled: &[usize]) -> Decision {
     decision
 }
 
+/// Whether every domain that a check concerns has such an opinion, in no weaker mode.
+fn all_agree(matters: &[Matter<'_>], check: CheckId, such: impl Fn(&Opinion) -> bool, least: Mode) -> bool {
+    let mut same = matters.iter().filter(|matter| matter.check.id() == check);
+    same.all(|matter| matter.locks.mode(check) >= least && matter.opinion.as_ref().is_some_and(&such))
+}
+
 /// Lets a judgment count, if it is stronger than what stands: of equal ones the earlier wins.
 fn strengthen(verdict: &mut Verdict, judgment: &Judgment) {
     match (&verdict, judgment) {
-        (Verdict::Pass | Verdict::Defer(_), Judgment::Reject(_, reply)) => {
+        (Verdict::Pass | Verdict::Discard | Verdict::Defer(_), Judgment::Reject(_, reply)) => {
             *verdict = Verdict::Reject(reply.clone());
         }
-        (Verdict::Pass, Judgment::Defer(_, reply)) => *verdict = Verdict::Defer(reply.clone()),
+        // What is thrown away cannot come back to be judged again.
+        (Verdict::Pass | Verdict::Discard, Judgment::Defer(_, reply)) => {
+            *verdict = Verdict::Defer(reply.clone());
+        }
+        (Verdict::Pass, Judgment::Discard(_)) => *verdict = Verdict::Discard,
         _ => {}
     }
 }

@@ -9,13 +9,15 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use jiff::Timestamp;
 
-use crate::mail::spf::{SpfAnswer, SpfQuestion};
+use crate::mail::spf::{SpfAnswer, SpfQuestion, SpfResult};
 use crate::mail::{Mailbox, ReversePath};
-use crate::session::Login;
+use crate::session::{Login, Origin};
 
 /// Something that only the outside knows. A question says everything that its answer depends on, the world apart.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Question {
+    /// To which message is this one an answer?
+    Cause(CauseQuestion),
     /// Has this client guessed too many names?
     Harvest(HarvestQuestion),
     /// Does this recipient exist?
@@ -26,6 +28,58 @@ pub enum Question {
     Grant(GrantQuestion),
     /// May this client send for this domain?
     Spf(SpfQuestion),
+}
+
+/// To which of the messages that we accepted is this one an answer?
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CauseQuestion {
+    /// Who gets the answer, and so sent the message.
+    pub sender: Mailbox,
+    /// What ties the two, the surest first.
+    pub ties: Vec<Tie>,
+}
+
+/// What ties an answer to its cause.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Tie {
+    /// What the MTA called the message, and when it sent the answer. Short queue ids are given out again.
+    Queue {
+        /// The queue id.
+        id: String,
+        /// When the answer was made.
+        answered: Timestamp,
+    },
+    /// The identifier of the message (RFC 5322, 3.6.4), without angle brackets.
+    MessageId(String),
+    /// Who answers: the newest message of the sender to this mailbox counts, if it is not older than an hour.
+    Correspondents {
+        /// The mailbox, in canonical form.
+        mailbox: Mailbox,
+        /// When the answer came.
+        answered: Timestamp,
+    },
+}
+
+/// The answer to a [`CauseQuestion`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// This message.
+    Known(Box<Original>),
+    /// None that we know; why.
+    Unknown(String),
+}
+
+/// A message that we accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Original {
+    /// The reference of its line in the log.
+    pub reference: String,
+    /// Where it came from.
+    pub origin: Origin,
+    /// What SPF said of its sender; none where that was not examined.
+    pub spf: Option<SpfResult>,
+    /// The recipients at hosted domains, in canonical form, and whether only a wildcard knows them.
+    pub recipients: Vec<(Mailbox, bool)>,
 }
 
 /// Has this client guessed so many names that it is blocked?
@@ -143,6 +197,8 @@ pub enum Grant {
 /// The answer to a [`Question`] of the same name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
+    /// The message that it answers.
+    Cause(Cause),
     /// How the client stands.
     Harvest(Standing),
     /// Whether the recipient exists.
@@ -259,6 +315,15 @@ impl<'a> View<'a> {
         match self.find(&question) {
             Some(Answer::Spf(answer)) => Ok(answer),
             // An answer of another kind is none.
+            _ => Err(Open::one(question)),
+        }
+    }
+
+    /// The message that this one answers, or the question.
+    pub fn cause(&self, question: CauseQuestion) -> Result<&'a Cause, Open> {
+        let question = Question::Cause(question);
+        match self.find(&question) {
+            Some(Answer::Cause(cause)) => Ok(cause),
             _ => Err(Open::one(question)),
         }
     }

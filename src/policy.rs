@@ -56,7 +56,7 @@ impl Policy {
     /// What it costs to answer a question.
     pub fn cost(&self, question: &Question) -> Cost {
         match question {
-            Question::Harvest(_) | Question::Usage(_) => Cost::Memory,
+            Question::Cause(_) | Question::Harvest(_) | Question::Usage(_) => Cost::Memory,
             Question::Recipient(question) => question.source.cost,
             Question::Grant(_) => self.grants,
             Question::Spf(_) => Cost::Far,

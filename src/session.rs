@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use jiff::Timestamp;
 
+use crate::mail::report::Report;
 use crate::mail::{ForwardPath, Header, ReversePath};
 
 /// Whom a listener serves (`listen.role`).
@@ -110,7 +111,7 @@ pub struct Envelope {
 }
 
 /// Where a message comes from, which decides which locks apply.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Origin {
     /// Made on this host: sendmail(1), the MTA's own bounces.
     Local,
@@ -171,6 +172,8 @@ pub struct Request<'a> {
     pub origin: Origin,
     /// The decision point.
     pub point: Point<'a>,
+    /// What the body says, where the message is a report and its body was read.
+    pub report: Option<&'a Report>,
     /// The time of the request.
     pub now: Timestamp,
 }

@@ -93,7 +93,7 @@ fn judgment(form: &Case, reverse_path: ReversePath, point: Point<'_>) -> String 
     let policy = policy();
     let origin = policy.origin(&session, &envelope);
     let now = "2026-11-24T12:00:00Z".parse().expect("a time");
-    let request = Request { session: &session, envelope: &envelope, origin, point, now };
+    let request = Request { session: &session, envelope: &envelope, origin, point, report: None, now };
     let decision = settle(&policy, &request);
     let finding = decision.findings.iter().find(|finding| finding.check == CheckId::AuthMatch);
     let judgment = &finding.expect("auth match concerns every login").judgment;
@@ -142,6 +142,8 @@ fn policy() -> Policy {
         relay: Mode::Off,
         recipients: Lock { mode: Mode::Off, settings: no_recipients() },
         spf: Lock { mode: Mode::Off, settings: Profile::Lockdown.spf() },
+        auto_responders: Lock { mode: Mode::Off, settings: Profile::Lockdown.auto_responders() },
+        bounces: Lock { mode: Mode::Off, settings: Profile::Lockdown.bounces() },
         exceptions: Vec::new(),
     });
     let site = Site {
@@ -152,6 +154,7 @@ fn policy() -> Policy {
         aliases: BTreeMap::from([(domain("example.com"), domain("example.org"))]),
         login_domain: Some(domain("example.org")),
         exempt_logins: Vec::new(),
+        hosted: ["example.org", "example.com"].map(domain).into(),
         harvest_exempt: Vec::new(),
     };
     let hosted = ["example.org", "example.com"].map(|name| (domain(name), Arc::clone(&locks))).into();

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use lockdown_milter::check::addresses::Addresses;
 use lockdown_milter::check::recipients::{self, CatchAll};
+use lockdown_milter::check::responses::{AutoSettings, Policy as Answers, Suppress, Unknown};
 use lockdown_milter::check::spf::{Action, Actions, Record, Settings};
 use lockdown_milter::check::{Forwarder, Lock, Locks, Mode, Site};
 use lockdown_milter::config::Profile;
@@ -24,7 +25,7 @@ use proptest::sample::select;
 const HOSTED: [&str; 3] = ["a.example", "b.example", "c.example"];
 /// Sources of recipients, and how many questions a transaction may raise.
 const SOURCES: usize = 3;
-const MOST_QUESTIONS: usize = 16;
+const MOST_QUESTIONS: usize = 40;
 const FORWARDERS: [&str; 2] = ["forwarder.example", "relay.example"];
 
 fn domain(name: &str) -> Domain {
@@ -64,8 +65,12 @@ prop_compose! {
         reject_no_mail_domains: bool,
         explanation: bool,
         recipients in recipients(),
+        policy in select(Answers::NAMES.map(|(_, policy)| policy).to_vec()),
+        header in select(Suppress::NAMES.map(|(_, header)| header).to_vec()),
+        unknown in select(vec![Unknown::Allow, Unknown::Discard]),
         headers in select(vec![vec![], vec![Record::AuthenticationResults, Record::ReceivedSpf]]),
     ) -> Arc<Locks> {
+        let auto_responders = AutoSettings { policy, unknown, header, header_exempt: Vec::new() };
         let reject_not_pass = vec![domain("sender.example")];
         let settings = Settings {
             helo, mail_from, reject_not_pass, reject_no_mail_domains, headers, delete_incoming: true, explanation,
@@ -78,6 +83,8 @@ prop_compose! {
             relay: mode,
             recipients: Lock { mode, settings: recipients },
             spf: Lock { mode, settings },
+            auto_responders: Lock { mode, settings: auto_responders },
+            bounces: Lock { mode, settings: Profile::Lockdown.bounces() },
             exceptions: Vec::new(),
         })
     }
@@ -93,6 +100,7 @@ prop_compose! {
             aliases: BTreeMap::new(),
             login_domain: None,
             exempt_logins: Vec::new(),
+            hosted: HOSTED.map(domain).into(),
             harvest_exempt: Vec::new(),
         };
         let defaults = Arc::clone(&of_domains[0]);
@@ -121,6 +129,7 @@ impl World {
                 Answer::Recipient(self.existence[question.source.number].clone())
             }
             Question::Usage(_) => Answer::Usage(self.usage.clone()),
+            Question::Cause(_) => panic!("nobody inside answers"),
             Question::Grant(_) => panic!("nobody has a login"),
             Question::Spf(question) => Answer::Spf(self.spf(question)),
         }
@@ -191,9 +200,10 @@ fn transaction(null: bool) -> (Session, Envelope, Vec<Question>) {
     let mut questions: Vec<Question> = questions.into_iter().map(Question::Spf).collect();
     questions.push(Question::Harvest(HarvestQuestion { client: address }));
     let mailbox: Mailbox = "x@a.example".parse().expect("a mailbox");
-    for number in 0..SOURCES {
+    for (number, domain) in (0..SOURCES).flat_map(|number| HOSTED.map(|domain| (number, domain))) {
         for cost in Cost::ALL {
-            let (source, forms) = (SourceId { number, cost }, vec![mailbox.clone()]);
+            let forms = vec![format!("x@{domain}").parse().expect("a mailbox")];
+            let source = SourceId { number, cost };
             questions.push(Question::Recipient(RecipientQuestion { source, forms, case_sensitive: false }));
         }
     }
@@ -233,7 +243,7 @@ proptest! {
         let path = ForwardPath::parse("x@a.example");
         let header: Header = [Field::new("Authentication-Results", "mx.example; spf=pass")].into_iter().collect();
         let point = if at_end { Point::Message(&header) } else { Point::Recipient(&path) };
-        let request = Request { session: &session, envelope: &envelope, origin, point, now: now() };
+        let request = Request { session: &session, envelope: &envelope, origin, point, report: None, now: now() };
 
         let (expected, asked) = settle(&policy, &request, &world, Facts::default());
         let mut facts = Facts::default();
@@ -247,7 +257,7 @@ proptest! {
 
         // What is true of every decision.
         prop_assert!(!(at_end && found.verdict != Verdict::Pass), "these locks refuse at RCPT only");
-        let strength = |verdict: &Verdict| match verdict { Verdict::Pass => 0, Verdict::Defer(_) => 1, Verdict::Reject(_) => 2 };
+        let strength = |verdict: &Verdict| match verdict { Verdict::Pass => 0, Verdict::Discard => 1, Verdict::Defer(_) => 2, Verdict::Reject(_) => 3 };
         prop_assert!(strength(&found.verdict) <= strength(&found.would));
         let enforced = found.findings.iter().any(|f| f.mode == Mode::Enforce && f.judgment.reply().is_some());
         prop_assert_eq!(found.verdict != Verdict::Pass, enforced);

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::net::IpAddr;
+use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 
 use jiff::{SignedDuration, Timestamp};
@@ -10,13 +11,14 @@ use lockdown_milter::check::CheckId;
 use lockdown_milter::config::{self, Host};
 use lockdown_milter::decide::{Decision, decide};
 use lockdown_milter::facts::{
-    Answer, Existence, Facts, Grant, GrantQuestion, Question, RecipientQuestion, Standing, Usage,
-    UsageQuestion,
+    Answer, Cause, CauseQuestion, Existence, Facts, Grant, GrantQuestion, Original, Question,
+    RecipientQuestion, Standing, Usage, UsageQuestion,
 };
+use lockdown_milter::mail::report::Report;
 use lockdown_milter::mail::spf::{SpfAnswer, SpfIdentity, SpfQuestion, SpfResult};
 use lockdown_milter::mail::{Edit, Field, ForwardPath, Header, ReversePath};
 use lockdown_milter::policy::Policy;
-use lockdown_milter::session::{Client, Envelope, Login, Point, Request, Role, Session};
+use lockdown_milter::session::{Client, Envelope, Login, Origin, Point, Request, Role, Session};
 use serde::Deserialize;
 
 /// What every configuration of a case begins with.
@@ -58,6 +60,13 @@ struct Case {
     /// Who uses a name: `real`, `unused`, `unknown`, or how many minutes ago this sender was deferred.
     #[serde(default)]
     usage: BTreeMap<String, String>,
+    /// The message that this one answers, by who gets the answer: `ORIGIN SPF [RECIPIENT|RECIPIENT*…]`, a `*` after those
+    /// that only a wildcard knows; SPF is `-` where it was not examined. What is missing is unknown.
+    #[serde(default)]
+    cause: BTreeMap<String, String>,
+    /// What the body of a report names: recipients.
+    #[serde(default)]
+    reported: Vec<String>,
     /// Whether the client is blocked for harvesting.
     #[serde(default)]
     blocked: bool,
@@ -158,6 +167,7 @@ impl Case {
             };
             for question in open.questions() {
                 let answer = match question {
+                    Question::Cause(question) => Answer::Cause(self.cause(question)),
                     Question::Harvest(_) => Answer::Harvest(self.standing()),
                     Question::Recipient(question) => Answer::Recipient(self.existence(question)),
                     Question::Usage(question) => Answer::Usage(self.usage(question)),
@@ -167,6 +177,21 @@ impl Case {
                 facts.learn(question.clone(), answer);
             }
         }
+    }
+
+    fn cause(&self, question: &CauseQuestion) -> Cause {
+        let Some(said) = self.cause.get(&question.sender.to_string()) else {
+            return Cause::Unknown("not given".to_owned());
+        };
+        let mut words = said.split(' ');
+        let origin = words.next().expect("an origin");
+        let origins = [Origin::Foreign, Origin::Trusted, Origin::Login, Origin::Local];
+        let origin = origins.into_iter().find(|known| known.as_str() == origin).expect("an origin");
+        let spf = words.next().filter(|word| *word != "-").map(|word| word.parse().expect("a result"));
+        let recipients = words
+            .map(|word| (word.trim_end_matches('*').parse().expect("a mailbox"), word.ends_with('*')))
+            .collect();
+        Cause::Known(Box::new(Original { reference: "ABCDEFGH".to_owned(), origin, spf, recipients }))
     }
 
     fn standing(&self) -> Standing {
@@ -255,7 +280,7 @@ fn check(case: &Case) {
     for (recipient, expected) in &case.rcpt_to {
         let path = ForwardPath::parse(recipient);
         let point = Point::Recipient(&path);
-        let request = Request { session: &session, envelope: &envelope, origin, point, now };
+        let request = Request { session: &session, envelope: &envelope, origin, point, report: None, now };
         let decision = case.decide(&policy, &request);
         assert_eq!(outcome(&decision), *expected, "{}: {recipient}", case.name);
         if decision.verdict.reply().is_none() {
@@ -269,7 +294,9 @@ fn check(case: &Case) {
     let fields = case.header.iter().map(|field| field.split_once(':').expect("a header field"));
     let header: Header = fields.map(|(name, value)| Field::new(name, value.trim_start())).collect();
     let point = Point::Message(&header);
-    let request = Request { session: &session, envelope: &envelope, origin, point, now };
+    let report = Report { recipients: case.reported.clone(), ..Report::default() };
+    let request =
+        Request { session: &session, envelope: &envelope, origin, point, report: Some(&report), now };
     let decision = case.decide(&policy, &request);
     if let Some(expected) = &case.message {
         assert_eq!(outcome(&decision), *expected, "{}: message", case.name);
@@ -282,17 +309,19 @@ fn check(case: &Case) {
 
 #[test]
 fn golden_cases() {
-    let mut count = 0;
+    let (mut count, mut failed) = (0, Vec::new());
     for file in fs::read_dir("tests/cases").expect("tests/cases") {
         let path = file.expect("a file").path();
         if path.extension().is_some_and(|extension| extension == "yaml") {
             let text = fs::read_to_string(&path).expect("a readable file");
             let cases: Vec<Case> =
                 serde_yaml::from_str(&text).unwrap_or_else(|error| panic!("{path:?}: {error}"));
-            cases.iter().for_each(check);
+            let fails = |case: &&Case| panic::catch_unwind(AssertUnwindSafe(|| check(case))).is_err();
+            failed.extend(cases.iter().filter(fails).map(|case| case.name.clone()));
             count += cases.len();
         }
     }
     assert!(count > 0, "no cases were found");
+    assert_eq!(failed, [""; 0], "cases that did not come true");
     println!("{count} golden cases");
 }

@@ -137,7 +137,7 @@ fn lines(mail_from: &str, header: &[(&str, &str)]) -> Vec<String> {
     let mut facts = Facts::default();
     let mut lines = Vec::new();
     for point in [Point::Recipient(&recipient), Point::Message(&header)] {
-        let request = Request { session: &session, envelope: &envelope, origin, point, now };
+        let request = Request { session: &session, envelope: &envelope, origin, point, report: None, now };
         let decision = loop {
             match decide(&policy, &request, &facts) {
                 Ok(decision) => break decision,

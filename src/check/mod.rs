@@ -12,10 +12,11 @@ pub mod harvest;
 pub mod recipients;
 pub mod relay;
 pub mod require_auth;
+pub mod responses;
 mod roles;
 pub mod spf;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use ipnet::IpNet;
@@ -28,13 +29,15 @@ use addresses::Addresses;
 use exception::Exception;
 
 /// Every lock, in the order in which equal judgments win.
-pub static REGISTRY: [&dyn Check; 6] = [
+pub static REGISTRY: [&dyn Check; 8] = [
     &harvest::Harvest,
     &require_auth::RequireAuth,
     &auth_match::AuthMatch,
     &relay::Relay,
     &recipients::Recipients,
     &spf::Spf,
+    &responses::AutoResponders,
+    &responses::Bounces,
 ];
 
 /// Who judged, as the configuration and the log name it.
@@ -54,17 +57,23 @@ pub enum CheckId {
     Recipients,
     /// Verification of HELO and MAIL FROM by SPF.
     Spf,
+    /// Automatic replies.
+    AutoResponders,
+    /// Bounces.
+    Bounces,
 }
 
 impl CheckId {
     /// The locks with their names in the configuration.
-    pub const LOCKS: [(&'static str, Self); 6] = [
+    pub const LOCKS: [(&'static str, Self); 8] = [
         ("harvest", Self::Harvest),
         ("require_auth", Self::RequireAuth),
         ("auth_match", Self::AuthMatch),
         ("relay", Self::Relay),
         ("recipients", Self::Recipients),
         ("spf", Self::Spf),
+        ("auto_responders", Self::AutoResponders),
+        ("bounces", Self::Bounces),
     ];
 
     /// The name.
@@ -77,6 +86,8 @@ impl CheckId {
             Self::Relay => "relay",
             Self::Recipients => "recipients",
             Self::Spf => "spf",
+            Self::AutoResponders => "auto_responders",
+            Self::Bounces => "bounces",
         }
     }
 }
@@ -139,6 +150,10 @@ pub struct Locks {
     pub recipients: Lock<recipients::Settings>,
     /// SPF.
     pub spf: Lock<spf::Settings>,
+    /// Automatic replies.
+    pub auto_responders: Lock<responses::AutoSettings>,
+    /// Bounces.
+    pub bounces: Lock<responses::BounceSettings>,
     /// Who is exempt from what.
     pub exceptions: Vec<Exception>,
 }
@@ -154,6 +169,8 @@ impl Locks {
             CheckId::Relay => self.relay,
             CheckId::Recipients => self.recipients.mode,
             CheckId::Spf => self.spf.mode,
+            CheckId::AutoResponders => self.auto_responders.mode,
+            CheckId::Bounces => self.bounces.mode,
         }
     }
 }
@@ -175,6 +192,8 @@ pub struct Site {
     pub login_domain: Option<Domain>,
     /// Logins that may send as anything.
     pub exempt_logins: Vec<String>,
+    /// The hosted domains.
+    pub hosted: BTreeSet<Domain>,
     /// Networks whose clients may guess names.
     pub harvest_exempt: Vec<IpNet>,
 }
@@ -183,6 +202,11 @@ impl Site {
     /// The domain itself, or the one that it follows.
     pub fn followed<'d>(&'d self, domain: &'d Domain) -> &'d Domain {
         self.aliases.get(domain).unwrap_or(domain)
+    }
+
+    /// Whether a domain is one of ours.
+    pub fn hosts(&self, domain: &Domain) -> bool {
+        self.hosted.contains(domain)
     }
 
     /// The authserv-id in force: as configured, else the MTA's name, else the host's.
@@ -208,6 +232,23 @@ pub trait Check: Sync {
 
     /// Whose settings judge this request; nobody's where the lock has nothing to say.
     fn concerns(&self, site: &Site, request: &Request<'_>) -> Vec<Subject>;
+
+    /// The same where that takes facts, none of which may cost more than memory: whose mailbox a bounce is about, only the
+    /// message that bounced can tell.
+    fn concerns_by_facts(
+        &self,
+        site: &Site,
+        request: &Request<'_>,
+        _: &View<'_>,
+    ) -> Result<Vec<Subject>, Open> {
+        Ok(self.concerns(site, request))
+    }
+
+    /// Whether what this lock does to a message is done only if every domain that it concerns agrees, where another lock
+    /// does what one of them asks for.
+    fn takes_all(&self) -> bool {
+        false
+    }
 
     /// The judgment of one case, or what must be known first.
     fn judge(&self, case: &Case<'_>, facts: &View<'_>) -> Result<Opinion, Open>;
@@ -263,6 +304,8 @@ pub enum Judgment {
     NotExamined(Remark),
     /// An exception of the administrator's lets it pass unexamined.
     Excepted(Remark),
+    /// To be taken and thrown away.
+    Discard(Remark),
     /// To be refused for now.
     Defer(Remark, Reply),
     /// To be refused.
@@ -276,6 +319,7 @@ impl Judgment {
             Self::Pass(_) => "pass",
             Self::NotExamined(_) => "not-examined",
             Self::Excepted(_) => "excepted",
+            Self::Discard(_) => "discard",
             Self::Defer(..) => "defer",
             Self::Reject(..) => "reject",
         }
@@ -287,6 +331,7 @@ impl Judgment {
             Self::Pass(remark)
             | Self::NotExamined(remark)
             | Self::Excepted(remark)
+            | Self::Discard(remark)
             | Self::Defer(remark, _)
             | Self::Reject(remark, _) => remark,
         }
@@ -296,8 +341,13 @@ impl Judgment {
     pub fn reply(&self) -> Option<&Reply> {
         match self {
             Self::Defer(_, reply) | Self::Reject(_, reply) => Some(reply),
-            Self::Pass(_) | Self::NotExamined(_) | Self::Excepted(_) => None,
+            Self::Pass(_) | Self::NotExamined(_) | Self::Excepted(_) | Self::Discard(_) => None,
         }
+    }
+
+    /// Whether it keeps the message from its way.
+    pub fn objects(&self) -> bool {
+        matches!(self, Self::Discard(_) | Self::Defer(..) | Self::Reject(..))
     }
 }
 

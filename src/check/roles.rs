@@ -14,6 +14,7 @@ pub(super) fn is_always_reachable(recipient: &ForwardPath) -> bool {
     }
 }
 
-fn is_role(mailbox: &Mailbox) -> bool {
+/// The same of a mailbox.
+pub(super) fn is_role(mailbox: &Mailbox) -> bool {
     ROLES.iter().any(|role| mailbox.local_part().eq_ignore_ascii_case(role))
 }

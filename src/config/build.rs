@@ -61,6 +61,7 @@ pub(super) fn build(problems: &mut Problems<'_>, host: &Host, base: &Path, writt
         aliases,
         login_domain: written.identities.login_domain(problems),
         exempt_logins: written.identities.exempt_logins(problems),
+        hosted: hosted.keys().cloned().collect(),
         harvest_exempt: Vec::new(),
     };
     let identities = written.identities.sources(problems, base);

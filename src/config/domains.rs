@@ -8,7 +8,7 @@ use super::inherited::Inherited;
 use super::problems::Problems;
 use super::written::{At, Domain as Written, Entries, Settings};
 use super::yaml::Id;
-use super::{Context, addresses, auth_match, later, recipients, require_auth, spf, value, words};
+use super::{Context, addresses, auth_match, later, recipients, require_auth, responses, spf, value, words};
 use crate::check::{Locks, Mode};
 use crate::lookup::recipients::SourceSettings as RecipientSource;
 use crate::mail::Domain;
@@ -17,7 +17,7 @@ use crate::mail::Domain;
 const SETTINGS: &[&str] = &["mode", "exceptions"];
 
 /// The locks that a domain has a mode for.
-const LOCKS: [&str; 4] = ["require_auth", "auth_match", "recipients", "spf"];
+const LOCKS: [&str; 6] = ["require_auth", "auth_match", "recipients", "spf", "auto_responders", "bounces"];
 
 /// All settings of a domain, as `locked` names them.
 pub(super) fn settings() -> impl Iterator<Item = &'static str> {
@@ -28,6 +28,7 @@ pub(super) fn settings() -> impl Iterator<Item = &'static str> {
         auth_match::SETTINGS,
         recipients::SETTINGS,
         spf::SETTINGS,
+        responses::SETTINGS,
     ]
     .into_iter()
     .flatten()

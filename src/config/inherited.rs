@@ -9,7 +9,7 @@ use super::{Context, Profile, exceptions, recipients, words};
 use crate::check::addresses::Addresses;
 use crate::check::auth_match::Axis;
 use crate::check::exception::Exception;
-use crate::check::{self, Lock, Locks, Mode, auth_match, require_auth, spf};
+use crate::check::{self, Lock, Locks, Mode, auth_match, require_auth, responses, spf};
 use crate::lookup::recipients::SourceSettings as RecipientSource;
 
 /// What a domain, or `defaults`, has and hands down.
@@ -24,6 +24,8 @@ pub(super) struct Inherited {
     relay: Mode,
     recipients: Inheritable<recipients::Meant>,
     spf: Inheritable<spf::Settings>,
+    auto_responders: Inheritable<responses::AutoSettings>,
+    bounces: Inheritable<responses::BounceSettings>,
     exceptions: Vec<Exception>,
 }
 
@@ -64,6 +66,8 @@ impl Inherited {
             relay: Mode::Off,
             recipients: Inheritable::new(profile.recipients()),
             spf: Inheritable::new(profile.spf()),
+            auto_responders: Inheritable::new(profile.auto_responders()),
+            bounces: Inheritable::new(profile.bounces()),
             exceptions: Vec::new(),
         }
     }
@@ -75,27 +79,34 @@ impl Inherited {
         context: Context<'_>,
         written: &Settings,
     ) -> Self {
-        let [general, require_auth, auth_match, recipients, spf] = [
+        let [general, require_auth, auth_match, recipients, spf, auto_responders, bounces] = [
             &written.mode,
             &written.require_auth.mode,
             &written.auth_match.mode,
             &written.recipients.mode,
             &written.spf.mode,
+            &written.auto_responders.mode,
+            &written.bounces.mode,
         ]
         .map(|word| word.as_ref().and_then(|word| mode(problems, word)));
         let auth_settings = written.require_auth.build(problems, &self.require_auth.settings);
         let match_settings = written.auth_match.build(problems, &self.auth_match.settings);
         let recipient_settings = written.recipients.build(problems, context, &self.recipients.settings);
+        let addresses = written.addresses.build(problems, &self.addresses);
+        let automatic = written.auto_responders.build(problems, &addresses, &self.auto_responders.settings);
+        let bounced = written.bounces.build(problems, &self.bounces.settings);
         let spf_settings = written.spf.build(problems, &self.spf.settings);
         Self {
             mode: general.unwrap_or(self.mode),
-            addresses: written.addresses.build(problems, &self.addresses),
+            addresses,
             require_auth: self.require_auth.next(general, require_auth, auth_settings),
             auth_match: self.auth_match.next(general, auth_match, match_settings),
             demand: written.auth_match.demand().or(self.demand),
             relay: self.relay,
             recipients: self.recipients.next(general, recipients, recipient_settings),
             spf: self.spf.next(general, spf, spf_settings),
+            auto_responders: self.auto_responders.next(general, auto_responders, automatic),
+            bounces: self.bounces.next(general, bounces, bounced),
             exceptions: match &written.exceptions {
                 Some(list) => exceptions::build(problems, context.host, list),
                 None => self.exceptions.clone(),
@@ -118,6 +129,8 @@ impl Inherited {
             relay: self.relay.min(cap),
             recipients: self.recipients(cap, sources),
             spf: self.spf.lock(self.mode, cap),
+            auto_responders: self.auto_responders.lock(self.mode, cap),
+            bounces: self.bounces.lock(self.mode, cap),
             exceptions: self.exceptions.clone(),
         })
     }

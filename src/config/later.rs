@@ -2,7 +2,7 @@
 
 /// Settings, by their path; what holds for `defaults` holds for every domain.
 pub(super) const SETTINGS: &[&str] =
-    &["control", "defaults.auto_responders", "defaults.bounces", "harvest", "ledger", "metrics", "shared"];
+    &["control", "defaults.bounces.at_source", "harvest", "ledger", "metrics", "shared"];
 
 /// Values of settings that are there.
 pub(super) const VALUES: &[(&str, &str)] = &[
@@ -65,6 +65,16 @@ mod tests {
         "defaults.auth_match.resent",
         "defaults.auth_match.sender",
         "defaults.auth_match.subdomains",
+        "defaults.auto_responders",
+        "defaults.auto_responders.header",
+        "defaults.auto_responders.header_exempt",
+        "defaults.auto_responders.mode",
+        "defaults.auto_responders.policy",
+        "defaults.auto_responders.unknown",
+        "defaults.bounces",
+        "defaults.bounces.mode",
+        "defaults.bounces.policy",
+        "defaults.bounces.unknown",
         "defaults.exceptions",
         "defaults.mode",
         "defaults.recipients",
@@ -167,7 +177,7 @@ mod tests {
             let value = if list { format!("[{value}]") } else { (*value).to_owned() };
             assert!(is_refused(&setting(path, &value)), "{path}: {value}");
         }
-        assert!(is_refused("domains: { example.org: { bounces: {} } }"));
+        assert!(is_refused("domains: { example.org: { bounces: { at_source: off } } }"));
         assert!(is_refused("identities: { sources: [{ ldap: { url: \"ldaps://ldap.example.org\" } }] }"));
     }
 

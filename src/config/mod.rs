@@ -28,6 +28,7 @@ mod profile;
 mod read;
 mod recipients;
 mod require_auth;
+mod responses;
 mod source;
 mod spf;
 mod summary;

@@ -6,6 +6,7 @@ use super::recipients;
 use crate::check::auth_match::{self, Axis};
 use crate::check::recipients::CatchAll;
 use crate::check::require_auth;
+use crate::check::responses::{AutoSettings, BounceSettings, Policy, Suppress, Unknown};
 use crate::check::spf::{Action, Actions, Record, Settings};
 
 /// How strict the defaults are.
@@ -71,6 +72,27 @@ impl Profile {
             accept_patterns: srs.collect(),
             accept_on_error: false,
         }
+    }
+
+    /// Automatic replies.
+    pub fn auto_responders(self) -> AutoSettings {
+        let policy = match self {
+            Self::Relaxed => Policy::RequireSpfPassIfPublished,
+            Self::Standard | Self::Lockdown => Policy::RequireSpfPass,
+        };
+        // Ticket systems take the field for a sign that the message itself is automatic.
+        let header = Suppress::Failed;
+        AutoSettings { policy, unknown: Unknown::Allow, header, header_exempt: Vec::new() }
+    }
+
+    /// Bounces.
+    pub fn bounces(self) -> BounceSettings {
+        let policy = match self {
+            Self::Relaxed => Policy::Allow,
+            Self::Standard => Policy::RequireSpfPassIfPublished,
+            Self::Lockdown => Policy::RequireSpfPass,
+        };
+        BounceSettings { policy, unknown: Unknown::Allow }
     }
 
     /// The SPF lock.

@@ -13,6 +13,7 @@ use crate::check::addresses::Addresses;
 use crate::check::auth_match::{self, Axis};
 use crate::check::exception::{Exception, Pattern};
 use crate::check::recipients::{self, CatchAll};
+use crate::check::responses::{AutoSettings, BounceSettings, Policy, Suppress, Unknown};
 use crate::check::spf::{self, Action, Actions, Record};
 use crate::check::{Forwarder, Locks, Mode, require_auth};
 use crate::lookup::identities::SourceSettings;
@@ -95,6 +96,8 @@ fn describe(locks: &Locks, sources: &[RecipientSource]) -> Vec<(&'static str, St
         ("auth_match", locks.auth_match.mode, auth_match(&locks.auth_match.settings)),
         ("recipients", locks.recipients.mode, recipients(&locks.recipients.settings, sources)),
         ("spf", locks.spf.mode, spf(&locks.spf.settings)),
+        ("auto_responders", locks.auto_responders.mode, auto_responders(&locks.auto_responders.settings)),
+        ("bounces", locks.bounces.mode, bounces(&locks.bounces.settings)),
     ] {
         let lines = match mode {
             Mode::Off if name == "recipients" && locks.recipients.settings.sources.is_empty() => {
@@ -239,6 +242,28 @@ fn spf(settings: &spf::Settings) -> Vec<String> {
         lines.push("keep incoming fields that claim to be ours".to_owned());
     }
     lines
+}
+
+fn auto_responders(settings: &AutoSettings) -> Vec<String> {
+    let AutoSettings { policy, unknown, header, header_exempt } = settings;
+    let mut lines = vec![answered(*policy, *unknown)];
+    if *header != Suppress::Off && *policy != Policy::Allow {
+        let exempt = header_exempt.len();
+        let except = if exempt == 0 { String::new() } else { format!(", not to {}", list(header_exempt)) };
+        lines.push(format!("header: {}{except}", word(&Suppress::NAMES, *header)));
+    }
+    lines
+}
+
+fn bounces(settings: &BounceSettings) -> Vec<String> {
+    vec![answered(settings.policy, settings.unknown)]
+}
+
+fn answered(policy: Policy, unknown: Unknown) -> String {
+    match policy {
+        Policy::Allow | Policy::Disabled => policy.as_str().to_owned(),
+        _ => format!("{}; unknown: {}", policy.as_str(), word(&Unknown::NAMES, unknown)),
+    }
 }
 
 fn actions(actions: Actions) -> String {

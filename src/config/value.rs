@@ -10,7 +10,7 @@ use ipnet::IpNet;
 use super::diagnostic::quoted;
 use super::problems::Problems;
 use super::written::At;
-use crate::mail::Domain;
+use crate::mail::{Domain, Mailbox};
 
 /// The units of a duration, in milliseconds.
 const UNITS: [(&str, u64); 5] = [("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
@@ -134,6 +134,20 @@ pub(super) fn domain(problems: &mut Problems<'_>, text: &At<String>) -> Option<D
         }
     }
     domain
+}
+
+/// A mailbox.
+pub(super) fn mailbox(problems: &mut Problems<'_>, text: &At<String>) -> Option<Mailbox> {
+    match text.value.parse() {
+        Ok(mailbox) => Some(mailbox),
+        Err(error) => {
+            let problem = problems.error(text.node, error.to_string());
+            if text.value.starts_with('@') {
+                problem.hint("to accept every name of a domain, do not check its recipients: `mode: off`");
+            }
+            None
+        }
+    }
 }
 
 /// The path of a file or a folder; a relative one begins at `base`.

@@ -8,7 +8,9 @@ use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor, value::MapAcc
 
 use super::document::AT;
 use super::yaml::Id;
-use super::{addresses, auth_match, exceptions, identities, listen, recipients, require_auth, spf};
+use super::{
+    addresses, auth_match, exceptions, identities, listen, recipients, require_auth, responses, spf,
+};
 
 /// The whole file.
 #[derive(Default, Deserialize)]
@@ -88,6 +90,8 @@ pub(super) struct Settings {
     pub(super) auth_match: auth_match::Written,
     pub(super) recipients: recipients::Written,
     pub(super) spf: spf::Written,
+    pub(super) auto_responders: responses::WrittenAuto,
+    pub(super) bounces: responses::WrittenBounces,
     pub(super) exceptions: Option<Vec<At<exceptions::Written>>>,
 }
 
@@ -110,14 +114,36 @@ struct DomainKeys {
     auth_match: auth_match::Written,
     recipients: recipients::Written,
     spf: spf::Written,
+    auto_responders: responses::WrittenAuto,
+    bounces: responses::WrittenBounces,
     exceptions: Option<Vec<At<exceptions::Written>>>,
 }
 
 impl From<DomainKeys> for Domain {
     fn from(keys: DomainKeys) -> Self {
-        let DomainKeys { alias_of, mode, addresses, require_auth, auth_match, recipients, spf, exceptions } =
-            keys;
-        let settings = Settings { mode, addresses, require_auth, auth_match, recipients, spf, exceptions };
+        let DomainKeys {
+            alias_of,
+            mode,
+            addresses,
+            require_auth,
+            auth_match,
+            recipients,
+            spf,
+            auto_responders,
+            bounces,
+            exceptions,
+        } = keys;
+        let settings = Settings {
+            mode,
+            addresses,
+            require_auth,
+            auth_match,
+            recipients,
+            spf,
+            auto_responders,
+            bounces,
+            exceptions,
+        };
         Self { alias_of, settings }
     }
 }

@@ -130,8 +130,14 @@ impl Message {
     async fn decide(&mut self, session: &Session, recipient: Option<&ForwardPath>) -> (Decision, Record) {
         let begun = Instant::now();
         let point = recipient.map_or(Point::Message(&self.header), Point::Recipient);
-        let request =
-            Request { session, envelope: &self.envelope, origin: self.origin, point, now: clock::now() };
+        let request = Request {
+            session,
+            envelope: &self.envelope,
+            origin: self.origin,
+            point,
+            report: None,
+            now: clock::now(),
+        };
         let Snapshot { policy, sources, decision_time } = &*self.snapshot;
         let decision = resolve(policy, &request, &mut self.facts, sources, *decision_time).await;
         let mut record = Record::of(&request, &decision);

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 pub use problem::{Place, Problem};
 pub use resolve::resolve;
 
-use crate::facts::{Answer, Question, Standing, Usage};
+use crate::facts::{Answer, Cause, Question, Standing, Usage};
 use crate::mail::Domain;
 use crate::spf;
 use dns::Resolver;
@@ -46,6 +46,7 @@ impl Sources {
     /// The answer to a question, by `deadline`.
     pub async fn find(&self, question: &Question, deadline: Instant) -> Answer {
         match question {
+            Question::Cause(_) => Answer::Cause(Cause::Unknown("nothing is recorded".to_owned())),
             Question::Harvest(_) => Answer::Harvest(Standing::NotCounted("nobody counts".to_owned())),
             Question::Recipient(question) => Answer::Recipient(self.recipients.find(question).await),
             Question::Usage(_) => Answer::Usage(Usage::Undetermined("nothing is learned".to_owned())),

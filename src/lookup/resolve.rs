@@ -8,7 +8,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::Sources;
 use crate::decide::{Decision, decide};
-use crate::facts::{Answer, Existence, Facts, Grant, Question, Standing, Usage};
+use crate::facts::{Answer, Cause, Existence, Facts, Grant, Question, Standing, Usage};
 use crate::mail::spf::{SpfAnswer, SpfResult};
 use crate::policy::Policy;
 use crate::session::Request;
@@ -57,6 +57,7 @@ pub async fn resolve(
 fn undetermined(question: &Question, limit: Duration) -> Answer {
     let why = format!("no answer within {limit:?}");
     match question {
+        Question::Cause(_) => Answer::Cause(Cause::Unknown(why)),
         Question::Harvest(_) => Answer::Harvest(Standing::NotCounted(why)),
         Question::Recipient(_) => Answer::Recipient(Existence::Undetermined(why)),
         Question::Usage(_) => Answer::Usage(Usage::Undetermined(why)),

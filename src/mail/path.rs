@@ -210,6 +210,14 @@ impl ForwardPath {
         }
     }
 
+    /// The mailbox, where it is one.
+    pub fn mailbox(&self) -> Option<&Mailbox> {
+        match self {
+            Self::Mailbox(mailbox) => Some(mailbox),
+            Self::Postmaster | Self::AtLiteral(_) | Self::Malformed(_) => None,
+        }
+    }
+
     /// The domain, where there is one.
     pub fn domain(&self) -> Option<&Domain> {
         match self {

@@ -157,7 +157,7 @@ fn strongest(judgments: Vec<Judgment>) -> Option<Judgment> {
     let strength = |judgment: &Judgment| match judgment {
         Judgment::Reject(..) => 2,
         Judgment::Defer(..) => 1,
-        Judgment::Pass(_) | Judgment::NotExamined(_) | Judgment::Excepted(_) => 0,
+        Judgment::Pass(_) | Judgment::NotExamined(_) | Judgment::Excepted(_) | Judgment::Discard(_) => 0,
     };
     judgments
         .into_iter()

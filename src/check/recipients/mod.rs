@@ -7,7 +7,9 @@ pub use settings::{CatchAll, RETURN_AFTER, Settings};
 
 use jiff::tz::TimeZone;
 
-use super::{Case, Check, CheckId, Judgment, Known, Observation, Opinion, Remark, Site, Subject, roles};
+use super::{
+    Case, Check, CheckId, Judgment, Known, Mode, Observation, Opinion, Remark, Site, Subject, roles,
+};
 use crate::facts::{Existence, Open, RecipientQuestion, SourceId, Usage, UsageQuestion, View};
 use crate::mail::{ForwardPath, Mailbox, Reply, ReversePath};
 use crate::session::{Origin, Point, Request};
@@ -53,6 +55,19 @@ impl Check for Recipients {
         let forms = Forms::of(case, mailbox);
         judge_existence(case, settings, &forms, &look_up(case, settings, &forms, facts)?, facts)
     }
+}
+
+/// Whether only a wildcard knows a recipient that was accepted.
+pub(super) fn is_by_wildcard(case: &Case<'_>, mailbox: &Mailbox, facts: &View<'_>) -> Result<bool, Open> {
+    let settings = &case.locks.recipients.settings;
+    let is_known = case.locks.recipients.mode == Mode::Off
+        || roles::is_role(mailbox)
+        || settings.accept_patterns.iter().any(|pattern| settings::fits(pattern, mailbox));
+    if is_known || settings.sources.is_empty() {
+        return Ok(false);
+    }
+    let forms = Forms::of(case, mailbox);
+    Ok(matches!(look_up(case, settings, &forms, facts)?, Existence::Wildcard(_)))
 }
 
 fn not_examined(reason: &'static str, detail: &str) -> Opinion {

@@ -5,6 +5,7 @@ mod record;
 mod refusal;
 mod settings;
 
+pub(super) use record::sender_result;
 pub use settings::{Action, Actions, Record, Settings};
 
 use super::{Case, Check, CheckId, Judgment, Observation, Opinion, Remark, Site, Subject, forwarding, roles};

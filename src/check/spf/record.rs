@@ -1,11 +1,11 @@
 //! The judgment at the end of the message: results are recorded, fields that claim to be ours are deleted.
 
 use super::{Examination, Record, Settings, examine};
-use crate::check::{Judgment, Observation, Opinion, Remark, Site, forwarding};
+use crate::check::{Case, Judgment, Mode, Observation, Opinion, Remark, Site, forwarding};
 use crate::facts::{Open, View};
 use crate::mail::authres::{self, AuthenticationResults, SpfRecord, is_same_id};
 use crate::mail::spf::{SpfIdentity, SpfQuestion, SpfResult};
-use crate::mail::{Edit, Header, received_spf};
+use crate::mail::{Edit, Header, ReversePath, received_spf};
 use crate::session::{Origin, Request};
 
 /// The judgment of a message that is already accepted: it refuses nothing.
@@ -46,6 +46,37 @@ pub(super) fn judge_message(
             }
             Opinion { judgment: Judgment::NotExamined(remark), edits, observations }
         }
+    })
+}
+
+/// The result of the identity that stands for the sender: ours, else that of a gateway; none where it was not examined.
+pub(in crate::check) fn sender_result(
+    case: &Case<'_>,
+    header: &Header,
+    facts: &View<'_>,
+) -> Result<Option<SpfResult>, Open> {
+    let Case { site, locks, request, .. } = *case;
+    if locks.spf.mode == Mode::Off {
+        return Ok(None);
+    }
+    if let Ok(examination) = examine(site, request, facts)? {
+        let result = examination.sender().1.result;
+        let excused =
+            if result == SpfResult::Pass { None } else { forwarding::by_spf(site, request, facts)? };
+        return Ok(excused.map_or(Some(result), |_| None));
+    }
+    Ok(sender_of(request, &found_by_gateways(site, request, header)))
+}
+
+/// The result in observations that is about the sender.
+fn sender_of(request: &Request<'_>, observations: &[Observation]) -> Option<SpfResult> {
+    let wanted = match request.envelope.reverse_path {
+        ReversePath::Null => SpfIdentity::Helo,
+        _ => SpfIdentity::MailFrom,
+    };
+    observations.iter().find_map(|observation| match observation {
+        Observation::Spf { identity, result, .. } if *identity == wanted => Some(*result),
+        _ => None,
     })
 }
 

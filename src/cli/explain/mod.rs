@@ -143,7 +143,7 @@ async fn foresee(
     let mut outcome = Outcome::new(&session, &envelope, origin);
     for path in arguments.rcpt_to.iter().map(|argument| ForwardPath::parse(argument)) {
         let point = Point::Recipient(&path);
-        let request = Request { session: &session, envelope: &envelope, origin, point, now };
+        let request = Request { session: &session, envelope: &envelope, origin, point, report: None, now };
         let decision = resolve(policy, &request, &mut facts, sources, limit).await;
         let accepted = decision.verdict.reply().is_none();
         outcome.recipients.push((path.clone(), decision));
@@ -154,7 +154,7 @@ async fn foresee(
     if !envelope.forward_paths.is_empty() {
         let header: Header = arguments.header.iter().cloned().collect();
         let point = Point::Message(&header);
-        let request = Request { session: &session, envelope: &envelope, origin, point, now };
+        let request = Request { session: &session, envelope: &envelope, origin, point, report: None, now };
         outcome.message = Some(resolve(policy, &request, &mut facts, sources, limit).await);
     }
     outcome
