@@ -94,7 +94,7 @@ impl Inherited {
         let recipient_settings = written.recipients.build(problems, context, &self.recipients.settings);
         let addresses = written.addresses.build(problems, &self.addresses);
         let automatic = written.auto_responders.build(problems, &addresses, &self.auto_responders.settings);
-        let bounced = written.bounces.build(problems, &self.bounces.settings);
+        let returned = written.bounces.build(problems, &self.bounces.settings);
         let spf_settings = written.spf.build(problems, &self.spf.settings);
         Self {
             mode: general.unwrap_or(self.mode),
@@ -106,7 +106,7 @@ impl Inherited {
             recipients: self.recipients.next(general, recipients, recipient_settings),
             spf: self.spf.next(general, spf, spf_settings),
             auto_responders: self.auto_responders.next(general, auto_responders, automatic),
-            bounces: self.bounces.next(general, bounces, bounced),
+            bounces: self.bounces.next(general, bounces, returned),
             exceptions: match &written.exceptions {
                 Some(list) => exceptions::build(problems, context.host, list),
                 None => self.exceptions.clone(),
