@@ -2,7 +2,7 @@
 
 /// Settings, by their path; what holds for `defaults` holds for every domain.
 pub(super) const SETTINGS: &[&str] =
-    &["control", "defaults.auto_responders", "defaults.bounces", "harvest", "ledger", "metrics", "shared"];
+    &["control", "defaults.auto_responders", "defaults.bounces", "harvest", "metrics", "shared"];
 
 /// Values of settings that are there.
 pub(super) const VALUES: &[(&str, &str)] = &[
@@ -113,6 +113,10 @@ mod tests {
         "identities.exempt_logins",
         "identities.login_domain",
         "identities.sources",
+        "ledger",
+        "ledger.commit_interval",
+        "ledger.path",
+        "ledger.retention",
         "limits",
         "limits.connections",
         "limits.connections_per_peer",
