@@ -45,11 +45,12 @@ const IMPURE: [&str; 9] = [
 ];
 
 /// Strangers, and the one place that may name each.
-const STRANGERS: [(&str, &str); 6] = [
+const STRANGERS: [(&str, &str); 7] = [
     ("viaspf", "src/spf/"),
     ("indymilter", "src/milter/"),
     ("serde_yaml", "src/config/yaml.rs"),
     ("hickory_resolver", "src/lookup/dns/"),
+    ("redb::", "src/lookup/store/"),
     ("Timestamp::now", "src/daemon/clock.rs"),
     ("annotate_snippets", "src/config/diagnostic.rs"),
 ];

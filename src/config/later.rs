@@ -2,7 +2,7 @@
 
 /// Settings, by their path; what holds for `defaults` holds for every domain.
 pub(super) const SETTINGS: &[&str] =
-    &["control", "defaults.bounces.at_source", "harvest", "ledger", "metrics", "shared"];
+    &["control", "defaults.bounces.at_source", "harvest", "metrics", "shared"];
 
 /// Values of settings that are there.
 pub(super) const VALUES: &[(&str, &str)] = &[
@@ -123,6 +123,10 @@ mod tests {
         "identities.exempt_logins",
         "identities.login_domain",
         "identities.sources",
+        "ledger",
+        "ledger.commit_interval",
+        "ledger.path",
+        "ledger.retention",
         "limits",
         "limits.connections",
         "limits.connections_per_peer",

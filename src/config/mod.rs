@@ -22,6 +22,7 @@ mod exceptions;
 mod identities;
 mod inherited;
 mod later;
+mod ledger;
 mod listen;
 mod problems;
 mod profile;
@@ -39,6 +40,7 @@ mod yaml;
 
 pub use check::{Checked, Format, check};
 pub use diagnostic::{Diagnostic, Place, Related, Report, Severity, Spot, Style};
+pub use ledger::Ledger;
 pub use listen::{Address, Listener};
 pub use profile::Profile;
 pub use summary::summary;
@@ -67,6 +69,8 @@ pub struct Config {
     pub limits: Limits,
     /// The log.
     pub log: Log,
+    /// What is kept from one day to the next.
+    pub ledger: Ledger,
     /// Where grants are found, in the order of asking.
     pub identities: Vec<IdentitySource>,
     /// Where recipients are found; the locks name them by their number.

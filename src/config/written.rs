@@ -9,7 +9,7 @@ use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor, value::MapAcc
 use super::document::AT;
 use super::yaml::Id;
 use super::{
-    addresses, auth_match, exceptions, identities, listen, recipients, require_auth, responses, spf,
+    addresses, auth_match, exceptions, identities, ledger, listen, recipients, require_auth, responses, spf,
 };
 
 /// The whole file.
@@ -31,6 +31,7 @@ pub(super) struct Written {
     pub(super) domains_from: Vec<At<TextOr<DomainsFrom>>>,
     pub(super) locked: Vec<At<String>>,
     pub(super) identities: identities::Written,
+    pub(super) ledger: ledger::Written,
     pub(super) log: Log,
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Daemon, Snapshot, clock};
+use super::{Daemon, Lesson, Snapshot, clock};
 use crate::decide::Decision;
 use crate::facts::Facts;
 use crate::journal::{Record, is_eventful};
@@ -108,6 +108,7 @@ struct Message {
     origin: Origin,
     facts: Facts,
     header: Header,
+    lesson: Lesson,
     /// The time that decisions have taken so far.
     spent: Duration,
 }
@@ -123,7 +124,7 @@ impl Message {
         };
         let origin = snapshot.policy.origin(session, &envelope);
         let (facts, header, spent) = (Facts::default(), Header::default(), Duration::ZERO);
-        Self { snapshot, envelope, origin, facts, header, spent }
+        Self { snapshot, envelope, origin, facts, header, lesson: Lesson::default(), spent }
     }
 
     /// The decision about a recipient, or else about the message, and its record.
@@ -138,8 +139,11 @@ impl Message {
             report: None,
             now: clock::now(),
         };
-        let Snapshot { policy, sources, decision_time } = &*self.snapshot;
+        let Snapshot { policy, sources, kept, decision_time } = &*self.snapshot;
         let decision = resolve(policy, &request, &mut self.facts, sources, *decision_time).await;
+        if let Some(kept) = kept {
+            self.lesson.learn(&kept.catch_all, policy, &request, &decision);
+        }
         let mut record = Record::of(&request, &decision);
         let took = begun.elapsed();
         self.spent = self.spent.saturating_add(took);
@@ -255,7 +259,7 @@ domains: { hosted: , other: { spf: { mode: monitor } } }
             let host =
                 Host { name: "mx".to_owned(), today: "2026-11-24".parse().unwrap(), has_group: |_| true };
             let (config, report) = config::parse("test", CONFIGURATION, &host, Path::new("")).unwrap();
-            let (snapshot, _) = Snapshot::new(&config, report).await.unwrap();
+            let (snapshot, _) = Snapshot::new(&config, report, None).await.unwrap();
             let lines = Lines::default();
             let log = Log::start(LogFormat::Logfmt, lines.clone()).unwrap();
             let snapshot = ArcSwap::from_pointee(snapshot);

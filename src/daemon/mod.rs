@@ -3,6 +3,8 @@
 mod clients;
 mod clock;
 mod conversation;
+mod kept;
+mod learning;
 mod log;
 mod run;
 mod snapshot;
@@ -12,6 +14,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 
 pub use clock::now;
+pub use learning::Lesson;
 pub use run::{RunError, run};
 pub use snapshot::open;
 

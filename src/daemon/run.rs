@@ -17,6 +17,7 @@ use super::conversation::Talk;
 use super::log::Log;
 use super::snapshot::Snapshot;
 use crate::config::{self, Config, LogLevel, Report};
+use crate::lookup::store::OpenError;
 use crate::milter::{self, BindError, Bound};
 
 /// Why the daemon does not run.
@@ -25,6 +26,9 @@ pub enum RunError {
     /// The configuration has errors.
     #[error("the configuration has errors")]
     Configuration(Report),
+    /// Another daemon keeps what this one should.
+    #[error(transparent)]
+    Store(#[from] OpenError),
     /// A listener cannot be had.
     #[error(transparent)]
     Bind(#[from] BindError),
@@ -42,7 +46,6 @@ impl From<Report> for RunError {
 /// Runs the daemon until SIGTERM or SIGINT. `load` reads the configuration, at the start and for every SIGHUP.
 pub async fn run(load: impl Fn() -> Result<(Config, Report), Report>) -> Result<(), RunError> {
     let (config, report) = load()?;
-    let (snapshot, warnings) = Snapshot::new(&config, report).await?;
     let log = Log::start(config.log.format, io::stderr())?;
     let chosen = Targets::new()
         .with_target("lockdown_milter", level(config.log.level))
@@ -50,6 +53,9 @@ pub async fn run(load: impl Fn() -> Result<(Config, Report), Report>) -> Result<
         .with_target("hickory", LevelFilter::ERROR)
         .with_default(LevelFilter::WARN);
     tracing_subscriber::registry().with(log.clone().with_filter(chosen)).init();
+    // The store has something to say when it is opened, so the log comes first.
+    let opened = Snapshot::new(&config, report, None).await;
+    let (snapshot, warnings) = opened.inspect_err(|_| log.flush())?;
     log_report(&warnings);
 
     let mut signals = Signals::new()?;
@@ -77,6 +83,9 @@ pub async fn run(load: impl Fn() -> Result<(Config, Report), Report>) -> Result<
 
     let shutdown = serve_signals(&mut signals, &daemon, &config, &load);
     milter::serve(listeners, limits(&config.limits), shutdown).await;
+    if let Some(kept) = &daemon.snapshot().kept {
+        kept.close();
+    }
     info!("ended");
     daemon.log.flush();
     Ok(())
@@ -134,13 +143,19 @@ async fn serve_signals(
 /// Puts a new configuration into force, if it is good. Transactions that have begun keep the old one.
 async fn reload(daemon: &Daemon, started_with: &Config, loaded: Result<(Config, Report), Report>) {
     let opened = match loaded {
-        Ok((config, report)) => Snapshot::new(&config, report).await.map(|opened| (config, opened)),
-        Err(problems) => Err(problems),
+        Ok((config, report)) => {
+            let earlier = daemon.snapshot();
+            Snapshot::new(&config, report, earlier.kept.as_ref()).await.map(|opened| (config, opened))
+        }
+        Err(problems) => Err(problems.into()),
     };
     let (config, (snapshot, warnings)) = match opened {
         Ok(opened) => opened,
-        Err(problems) => {
-            log_report(&problems);
+        Err(failed) => {
+            match failed {
+                RunError::Configuration(problems) => log_report(&problems),
+                other => error!("{other}"),
+            }
             error!("the new configuration has errors; the old one stays in force");
             return;
         }

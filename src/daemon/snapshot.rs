@@ -3,7 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::kept::Kept;
+use super::run::RunError;
 use crate::config::{Config, Diagnostic, Report, Severity};
+use crate::lookup::catch_all::CatchAll;
 use crate::lookup::dns::Resolver;
 use crate::lookup::identities::Identities;
 use crate::lookup::recipients::Recipients;
@@ -15,14 +18,35 @@ use crate::spf;
 pub(super) struct Snapshot {
     pub(super) policy: Policy,
     pub(super) sources: Arc<Sources>,
+    /// What is kept from one day to the next, where anything is.
+    pub(super) kept: Option<Arc<Kept>>,
     pub(super) decision_time: Duration,
 }
 
-/// Opens the sources that a configuration describes; what is doubtful about them is added to `report`.
+/// Opens the sources that a configuration describes; what is doubtful about them is added to `report`. What a daemon has
+/// learned is read as it is.
 ///
 /// # Errors
 /// The report with everything for which a source cannot be used.
-pub async fn open(config: &Config, mut report: Report) -> Result<(Arc<Sources>, Report), Report> {
+pub async fn open(config: &Config, report: Report) -> Result<(Arc<Sources>, Report), Report> {
+    let (sources, report) = open_sources(config, report).await?;
+    if !config.policy.learns() {
+        return Ok((Arc::new(sources), report));
+    }
+    let path = config.ledger.path.clone();
+    let learned = tokio::task::spawn_blocking(move || match CatchAll::of_file(&path) {
+        Ok(catch_all) => Ok(Arc::new(catch_all)),
+        Err(error) if error.is_absent() => {
+            Err(format!("nothing was learned yet: {} is not there", path.display()))
+        }
+        Err(error) => Err(error.to_string()),
+    });
+    let learned = learned.await.unwrap_or_else(|error| Err(error.to_string()));
+    Ok((Arc::new(sources.with_catch_all(learned)), report))
+}
+
+/// The sources, without what was learned.
+async fn open_sources(config: &Config, mut report: Report) -> Result<(Sources, Report), Report> {
     let spf = spf::Options {
         lookups: config.limits.spf_lookups,
         void_lookups: config.limits.spf_void_lookups,
@@ -52,17 +76,29 @@ pub async fn open(config: &Config, mut report: Report) -> Result<(Arc<Sources>, 
     }
     match (dns, identities, recipients) {
         (Ok(dns), Ok(identities), Ok(recipients)) => {
-            Ok((Arc::new(Sources::new(dns, identities, recipients, spf)), report))
+            Ok((Sources::new(dns, identities, recipients, spf), report))
         }
         _ => Err(report),
     }
 }
 
 impl Snapshot {
-    /// The configuration with its sources opened; see [`open`].
-    pub(super) async fn new(config: &Config, report: Report) -> Result<(Self, Report), Report> {
-        let (sources, report) = open(config, report).await?;
+    /// The configuration with its sources opened; see [`open`]. What an earlier one kept goes on.
+    ///
+    /// # Errors
+    ///
+    /// A source cannot be used, or another daemon keeps what this one should.
+    pub(super) async fn new(
+        config: &Config,
+        report: Report,
+        earlier: Option<&Arc<Kept>>,
+    ) -> Result<(Self, Report), RunError> {
+        let (mut sources, report) = open_sources(config, report).await?;
+        let kept = Kept::open(config, earlier).await?;
+        if let Some(kept) = &kept {
+            sources = sources.with_catch_all(Ok(Arc::clone(&kept.catch_all)));
+        }
         let decision_time = config.limits.decision_time;
-        Ok((Self { policy: config.policy.clone(), sources, decision_time }, report))
+        Ok((Self { policy: config.policy.clone(), sources: Arc::new(sources), kept, decision_time }, report))
     }
 }

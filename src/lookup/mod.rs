@@ -1,6 +1,7 @@
-//! Finding out what decisions depend on: DNS, the grants of logins, the names that exist; from files, from Postfix's own
-//! tables, from servers.
+//! Finding out what decisions depend on: DNS, the grants of logins, the names that exist and who uses them; from files,
+//! from Postfix's own tables, from servers, from what was learned.
 
+pub mod catch_all;
 pub mod dns;
 pub mod identities;
 mod lines;
@@ -9,7 +10,10 @@ pub mod postfix;
 pub mod problem;
 pub mod recipients;
 mod resolve;
+pub mod store;
 mod watched;
+
+use std::sync::Arc;
 
 use tokio::time::Instant;
 
@@ -19,6 +23,7 @@ pub use resolve::resolve;
 use crate::facts::{Answer, Cause, Question, Standing, Usage};
 use crate::mail::Domain;
 use crate::spf;
+use catch_all::CatchAll;
 use dns::Resolver;
 use identities::Identities;
 use recipients::Recipients;
@@ -30,12 +35,20 @@ pub struct Sources {
     identities: Identities,
     recipients: Recipients,
     spf: spf::Options,
+    /// What is known of names behind wildcards, or why nothing is.
+    catch_all: Result<Arc<CatchAll>, String>,
 }
 
 impl Sources {
     /// The sources; `spf` bounds each evaluation.
     pub fn new(dns: Resolver, identities: Identities, recipients: Recipients, spf: spf::Options) -> Self {
-        Self { dns, identities, recipients, spf }
+        Self { dns, identities, recipients, spf, catch_all: Err("nothing is learned".to_owned()) }
+    }
+
+    /// The same with what is known of names behind wildcards, or why nothing is.
+    #[must_use]
+    pub fn with_catch_all(self, catch_all: Result<Arc<CatchAll>, String>) -> Self {
+        Self { catch_all, ..self }
     }
 
     /// Whether a domain publishes an SPF record; the error says why that is not known.
@@ -49,7 +62,10 @@ impl Sources {
             Question::Cause(_) => Answer::Cause(Cause::Unknown("nothing is recorded".to_owned())),
             Question::Harvest(_) => Answer::Harvest(Standing::NotCounted("nobody counts".to_owned())),
             Question::Recipient(question) => Answer::Recipient(self.recipients.find(question).await),
-            Question::Usage(_) => Answer::Usage(Usage::Undetermined("nothing is learned".to_owned())),
+            Question::Usage(question) => Answer::Usage(match &self.catch_all {
+                Ok(catch_all) => catch_all.find(question),
+                Err(why) => Usage::Undetermined(why.clone()),
+            }),
             Question::Grant(question) => Answer::Grant(self.identities.find(question).await),
             Question::Spf(question) => {
                 let time = self.spf.time.min(deadline.saturating_duration_since(Instant::now()));

@@ -3,6 +3,7 @@
 mod forms;
 mod settings;
 
+pub use forms::{name_behind, shape};
 pub use settings::{CatchAll, RETURN_AFTER, Settings};
 
 use jiff::tz::TimeZone;
