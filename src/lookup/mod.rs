@@ -2,6 +2,7 @@
 //! tables, from servers.
 
 pub mod dns;
+pub mod harvest;
 pub mod identities;
 mod lines;
 mod pairs;
