@@ -1,7 +1,7 @@
 //! The decision: a pure function of policy, request and facts.
 //!
 //! It walks the classes of cost, cheapest first. A check whose questions are dearer waits for its class; once an
-//! *enforced* rejection stands, dearer classes are not entered. So the verdict never depends on what happens to be
+//! *enforced* rejection stands, dearer classes are not entered. A check that goes first is asked for alone. So the verdict never depends on what happens to be
 //! known already: a dear answer that lies at hand is not looked at before its turn.
 
 use crate::check::{
@@ -121,6 +121,9 @@ pub fn decide(policy: &Policy, request: &Request<'_>, facts: &Facts) -> Result<D
                 }
                 Err(questions) => {
                     if let Some(due) = questions.only(|question| policy.cost(question) <= class) {
+                        if matter.check.goes_first() {
+                            return Err(due);
+                        }
                         open = Some(open.map_or(due.clone(), |earlier| earlier.and(due)));
                     }
                 }

@@ -50,10 +50,9 @@ impl Scene {
 
     /// What is blocked for the client, and for how many minutes still.
     fn standing(&mut self, client: &str) -> String {
-        match self.tracker.standing(client.parse().unwrap(), self.now) {
-            Standing::Clear => "clear".to_owned(),
-            Standing::NotCounted(why) => why,
-            Standing::Blocked { network, until, names } => {
+        match self.tracker.block_of(client.parse().unwrap(), self.now) {
+            None => "clear".to_owned(),
+            Some(Block { network, until, names, .. }) => {
                 let minutes = until.duration_since(self.now).as_secs() / 60;
                 format!("{network} {names} names {minutes}m")
             }
@@ -421,7 +420,7 @@ proptest! {
                 }
                 Step::Release(number) => {
                     scene.tracker.release(Some(client(number).into()), scene.now);
-                    prop_assert_eq!(scene.tracker.standing(client(number), scene.now), Standing::Clear);
+                    prop_assert_eq!(scene.tracker.block_of(client(number), scene.now), None);
                 }
                 Step::Apply(exempt) => {
                     let exempt = if exempt { vec!["192.0.2.0/30".parse().unwrap()] } else { Vec::new() };

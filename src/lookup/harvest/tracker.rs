@@ -5,11 +5,11 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use super::record::{Asked, Record};
 use super::records::Records;
 use super::settings::Settings;
-use crate::facts::Standing;
 use crate::mail::Mailbox;
 
 /// How far the time may go back and be taken as standing still. Sessions read the clock at the same time, but come to
@@ -31,7 +31,7 @@ pub struct Tracker {
 }
 
 /// A network that is blocked.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Block {
     /// An address, a /64 or a /24.
     pub network: IpNet,
@@ -111,18 +111,15 @@ impl Tracker {
         }
     }
 
-    /// How a client stands. Of two blocks the longer one counts.
-    pub fn standing(&mut self, client: IpAddr, now: Timestamp) -> Standing {
+    /// The block that a client is under, if there is one; of two the longer one.
+    pub fn block_of(&mut self, client: IpAddr, now: Timestamp) -> Option<Block> {
         self.advance(now);
         if self.settings.is_exempt(client) {
-            return Standing::Clear;
+            return None;
         }
         let networks = [own_network(client), around(client)];
         let blocks = networks.iter().filter_map(|network| block(*network, self.records.get(network)?));
-        match blocks.max_by_key(|block| block.until) {
-            Some(Block { network, until, names, .. }) => Standing::Blocked { network, until, names },
-            None => Standing::Clear,
-        }
+        blocks.max_by_key(|block| block.until)
     }
 
     /// The networks that are blocked, in the order of their addresses.
@@ -142,6 +139,11 @@ impl Tracker {
             None => true,
             Some(network) => network.contains(own) || (own.contains(&network) && record.block().is_some()),
         })
+    }
+
+    /// The settings in force.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
     }
 
     /// Puts other settings into force. Blocks keep their ends, apart from those of networks that are exempt now, and
