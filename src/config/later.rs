@@ -1,8 +1,7 @@
 //! What the configuration knows and this version does not do yet. Each later version shortens the list.
 
 /// Settings, by their path; what holds for `defaults` holds for every domain.
-pub(super) const SETTINGS: &[&str] =
-    &["control", "defaults.bounces.at_source", "harvest", "metrics", "shared"];
+pub(super) const SETTINGS: &[&str] = &["defaults.bounces.at_source", "metrics", "shared"];
 
 /// Values of settings that are there.
 pub(super) const VALUES: &[(&str, &str)] = &[
@@ -53,6 +52,7 @@ mod tests {
     /// Every setting that this version has.
     const ACCEPTED: &[&str] = &[
         "authserv_id",
+        "control",
         "defaults",
         "defaults.addresses",
         "defaults.addresses.case_sensitive",
@@ -119,6 +119,16 @@ mod tests {
         "dns.servers",
         "dns.timeout",
         "domains_from",
+        "harvest",
+        "harvest.block",
+        "harvest.block_max",
+        "harvest.exempt_networks",
+        "harvest.good_ratio",
+        "harvest.memory_entries",
+        "harvest.mode",
+        "harvest.network_threshold",
+        "harvest.threshold",
+        "harvest.window",
         "identities",
         "identities.exempt_logins",
         "identities.login_domain",

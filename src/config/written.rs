@@ -9,7 +9,8 @@ use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor, value::MapAcc
 use super::document::AT;
 use super::yaml::Id;
 use super::{
-    addresses, auth_match, exceptions, identities, ledger, listen, recipients, require_auth, responses, spf,
+    addresses, auth_match, exceptions, harvest, identities, ledger, listen, recipients, require_auth,
+    responses, spf,
 };
 
 /// The whole file.
@@ -18,6 +19,7 @@ use super::{
 pub(super) struct Written {
     pub(super) mode: Option<At<String>>,
     pub(super) listen: Option<Vec<At<TextOr<listen::Written>>>>,
+    pub(super) control: Option<At<String>>,
     pub(super) authserv_id: Option<At<String>>,
     pub(super) trusted_authserv_ids: Vec<At<String>>,
     pub(super) trusted_networks: Option<Vec<At<String>>>,
@@ -30,6 +32,7 @@ pub(super) struct Written {
     pub(super) domains: Entries<Domain>,
     pub(super) domains_from: Vec<At<TextOr<DomainsFrom>>>,
     pub(super) locked: Vec<At<String>>,
+    pub(super) harvest: harvest::Written,
     pub(super) identities: identities::Written,
     pub(super) ledger: ledger::Written,
     pub(super) log: Log,

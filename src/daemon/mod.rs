@@ -2,7 +2,10 @@
 
 mod clients;
 mod clock;
+pub mod control;
 mod conversation;
+mod guesses;
+mod harvest;
 mod kept;
 mod learning;
 mod log;
@@ -18,12 +21,14 @@ pub use learning::Lesson;
 pub use run::{RunError, run};
 pub use snapshot::open;
 
+use harvest::Watch;
 use log::Log;
 use snapshot::Snapshot;
 
 /// What all sessions share.
 struct Daemon {
     snapshot: ArcSwap<Snapshot>,
+    harvest: Arc<Watch>,
     log: Log,
 }
 

@@ -1,24 +1,29 @@
 //! The life of the daemon: start, reload, drain.
 
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::JoinSet;
 use tracing::{error, info, level_filters::LevelFilter, warn};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
-use super::Daemon;
 use super::clients::Clients;
 use super::conversation::Talk;
+use super::harvest::Watch;
 use super::log::Log;
 use super::snapshot::Snapshot;
+use super::{Daemon, control};
+use crate::check::Mode;
 use crate::config::{self, Config, LogLevel, Report};
 use crate::lookup::store::OpenError;
-use crate::milter::{self, BindError, Bound};
+use crate::milter::{self, BindError, Bound, Service};
+use crate::session::Role;
 
 /// Why the daemon does not run.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +51,7 @@ impl From<Report> for RunError {
 /// Runs the daemon until SIGTERM or SIGINT. `load` reads the configuration, at the start and for every SIGHUP.
 pub async fn run(load: impl Fn() -> Result<(Config, Report), Report>) -> Result<(), RunError> {
     let (config, report) = load()?;
+    let harvest = Arc::new(Watch::new(config.harvest.clone()));
     let log = Log::start(config.log.format, io::stderr())?;
     let chosen = Targets::new()
         .with_target("lockdown_milter", level(config.log.level))
@@ -54,17 +60,21 @@ pub async fn run(load: impl Fn() -> Result<(Config, Report), Report>) -> Result<
         .with_default(LevelFilter::WARN);
     tracing_subscriber::registry().with(log.clone().with_filter(chosen)).init();
     // The store has something to say when it is opened, so the log comes first.
-    let opened = Snapshot::new(&config, report, None).await;
+    let opened = Snapshot::new(&config, report, Arc::clone(&harvest) as _, None).await;
     let (snapshot, warnings) = opened.inspect_err(|_| log.flush())?;
     log_report(&warnings);
 
     let mut signals = Signals::new()?;
-    let daemon = Arc::new(Daemon { snapshot: ArcSwap::from_pointee(snapshot), log });
-    let mut listeners = Vec::new();
+    let daemon = Arc::new(Daemon { snapshot: ArcSwap::from_pointee(snapshot), harvest, log });
+    let mut services = Vec::new();
     for listener in &config.listeners {
         let bound = Bound::bind(address(&listener.address), listener.allowed_peers.clone()).await?;
         info!(address = %bound.address(), role = listener.role.as_str(), "listening");
         let (daemon, role) = (Arc::clone(&daemon), listener.role);
+        let watched = Arc::clone(&daemon);
+        // Negotiation comes before anything is known of the client, and a reload may change the answer.
+        let wants_refused =
+            move || role != Role::Local && watched.snapshot().policy.defaults.harvest != Mode::Off;
         let (name, clients) = (bound.address(), Clients::default());
         let begin = move |connect| {
             let talk = Talk::new(Arc::clone(&daemon), role, connect);
@@ -76,16 +86,25 @@ pub async fn run(load: impl Fn() -> Result<(Config, Report), Report>) -> Result<
             }
             talk
         };
-        listeners.push((bound, begin));
+        services.push(Service { bound, begin, wants_refused });
     }
+    let mut tasks = JoinSet::new();
+    if let Some(path) = &config.control {
+        let bound = Bound::bind(control_address(path), Vec::new()).await?;
+        tasks.spawn(control::serve(bound, Arc::clone(&daemon)));
+    }
+    let harvest = Arc::clone(&daemon.harvest);
+    tasks.spawn(async move { harvest.keep_time().await });
     notify(&[NotifyState::Ready]);
     info!(version = env!("CARGO_PKG_VERSION"), hosted = config.policy.hosted.len(), "ready");
 
     let shutdown = serve_signals(&mut signals, &daemon, &config, &load);
-    milter::serve(listeners, limits(&config.limits), shutdown).await;
+    milter::serve(services, limits(&config.limits), shutdown).await;
     if let Some(kept) = &daemon.snapshot().kept {
         kept.close();
     }
+    // With its task, the file of the control socket goes.
+    tasks.shutdown().await;
     info!("ended");
     daemon.log.flush();
     Ok(())
@@ -144,8 +163,9 @@ async fn serve_signals(
 async fn reload(daemon: &Daemon, started_with: &Config, loaded: Result<(Config, Report), Report>) {
     let opened = match loaded {
         Ok((config, report)) => {
-            let earlier = daemon.snapshot();
-            Snapshot::new(&config, report, earlier.kept.as_ref()).await.map(|opened| (config, opened))
+            let (earlier, harvest) = (daemon.snapshot(), Arc::clone(&daemon.harvest) as _);
+            let opened = Snapshot::new(&config, report, harvest, earlier.kept.as_ref()).await;
+            opened.map(|opened| (config, opened))
         }
         Err(problems) => Err(problems.into()),
     };
@@ -162,11 +182,13 @@ async fn reload(daemon: &Daemon, started_with: &Config, loaded: Result<(Config, 
     };
     log_report(&warnings);
     daemon.snapshot.store(Arc::new(snapshot));
+    daemon.harvest.apply(&config.harvest);
     let fixed = config.listeners != started_with.listeners
+        || config.control != started_with.control
         || limits(&config.limits) != limits(&started_with.limits)
         || config.log != started_with.log;
     if fixed {
-        warn!("changes of `listen`, `log` and connection limits take a restart");
+        warn!("changes of `listen`, `control`, `log` and connection limits take a restart");
     }
     info!(hosted = config.policy.hosted.len(), "the new configuration is in force");
 }
@@ -215,6 +237,10 @@ fn limits(limits: &config::Limits) -> milter::Limits {
         frame_time: limits.frame_time,
         drain_time: limits.drain_time,
     }
+}
+
+fn control_address(path: &Path) -> milter::Address {
+    milter::Address::Unix { path: path.to_owned(), permissions: control::PERMISSIONS, group: None }
 }
 
 fn address(address: &config::Address) -> milter::Address {

@@ -8,6 +8,7 @@ use super::run::RunError;
 use crate::config::{Config, Diagnostic, Report, Severity};
 use crate::lookup::catch_all::CatchAll;
 use crate::lookup::dns::Resolver;
+use crate::lookup::harvest::Counter;
 use crate::lookup::identities::Identities;
 use crate::lookup::recipients::Recipients;
 use crate::lookup::{Problem, Sources};
@@ -23,13 +24,17 @@ pub(super) struct Snapshot {
     pub(super) decision_time: Duration,
 }
 
-/// Opens the sources that a configuration describes; what is doubtful about them is added to `report`. What a daemon has
-/// learned is read as it is.
+/// Opens the sources that a configuration describes; what is doubtful about them is added to `report`. Who guesses names
+/// is for `harvest` to say; what a daemon has learned is read as it is.
 ///
 /// # Errors
 /// The report with everything for which a source cannot be used.
-pub async fn open(config: &Config, report: Report) -> Result<(Arc<Sources>, Report), Report> {
-    let (sources, report) = open_sources(config, report).await?;
+pub async fn open(
+    config: &Config,
+    report: Report,
+    harvest: Arc<dyn Counter>,
+) -> Result<(Arc<Sources>, Report), Report> {
+    let (sources, report) = open_sources(config, report, harvest).await?;
     if !config.policy.learns() {
         return Ok((Arc::new(sources), report));
     }
@@ -46,7 +51,11 @@ pub async fn open(config: &Config, report: Report) -> Result<(Arc<Sources>, Repo
 }
 
 /// The sources, without what was learned.
-async fn open_sources(config: &Config, mut report: Report) -> Result<(Sources, Report), Report> {
+async fn open_sources(
+    config: &Config,
+    mut report: Report,
+    harvest: Arc<dyn Counter>,
+) -> Result<(Sources, Report), Report> {
     let spf = spf::Options {
         lookups: config.limits.spf_lookups,
         void_lookups: config.limits.spf_void_lookups,
@@ -76,7 +85,7 @@ async fn open_sources(config: &Config, mut report: Report) -> Result<(Sources, R
     }
     match (dns, identities, recipients) {
         (Ok(dns), Ok(identities), Ok(recipients)) => {
-            Ok((Sources::new(dns, identities, recipients, spf), report))
+            Ok((Sources::new(dns, identities, recipients, harvest, spf), report))
         }
         _ => Err(report),
     }
@@ -91,9 +100,10 @@ impl Snapshot {
     pub(super) async fn new(
         config: &Config,
         report: Report,
+        harvest: Arc<dyn Counter>,
         earlier: Option<&Arc<Kept>>,
     ) -> Result<(Self, Report), RunError> {
-        let (mut sources, report) = open_sources(config, report).await?;
+        let (mut sources, report) = open_sources(config, report, harvest).await?;
         let kept = Kept::open(config, earlier).await?;
         if let Some(kept) = &kept {
             sources = sources.with_catch_all(Ok(Arc::clone(&kept.catch_all)));

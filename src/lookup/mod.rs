@@ -1,8 +1,9 @@
-//! Finding out what decisions depend on: DNS, the grants of logins, the names that exist and who uses them; from files,
-//! from Postfix's own tables, from servers, from what was learned.
+//! Finding out what decisions depend on: DNS, the grants of logins, the names that exist, who uses them and who guesses
+//! them; from files, from Postfix's own tables, from servers, from what was learned and counted.
 
 pub mod catch_all;
 pub mod dns;
+pub mod harvest;
 pub mod identities;
 mod lines;
 mod pairs;
@@ -20,11 +21,12 @@ use tokio::time::Instant;
 pub use problem::{Place, Problem};
 pub use resolve::resolve;
 
-use crate::facts::{Answer, Cause, Question, Standing, Usage};
+use crate::facts::{Answer, Cause, Question, Usage};
 use crate::mail::Domain;
 use crate::spf;
 use catch_all::CatchAll;
 use dns::Resolver;
+use harvest::Counter;
 use identities::Identities;
 use recipients::Recipients;
 
@@ -34,6 +36,7 @@ pub struct Sources {
     dns: Resolver,
     identities: Identities,
     recipients: Recipients,
+    harvest: Arc<dyn Counter>,
     spf: spf::Options,
     /// What is known of names behind wildcards, or why nothing is.
     catch_all: Result<Arc<CatchAll>, String>,
@@ -41,8 +44,15 @@ pub struct Sources {
 
 impl Sources {
     /// The sources; `spf` bounds each evaluation.
-    pub fn new(dns: Resolver, identities: Identities, recipients: Recipients, spf: spf::Options) -> Self {
-        Self { dns, identities, recipients, spf, catch_all: Err("nothing is learned".to_owned()) }
+    pub fn new(
+        dns: Resolver,
+        identities: Identities,
+        recipients: Recipients,
+        harvest: Arc<dyn Counter>,
+        spf: spf::Options,
+    ) -> Self {
+        let catch_all = Err("nothing is learned".to_owned());
+        Self { dns, identities, recipients, harvest, spf, catch_all }
     }
 
     /// The same with what is known of names behind wildcards, or why nothing is.
@@ -60,7 +70,7 @@ impl Sources {
     pub async fn find(&self, question: &Question, deadline: Instant) -> Answer {
         match question {
             Question::Cause(_) => Answer::Cause(Cause::Unknown("nothing is recorded".to_owned())),
-            Question::Harvest(_) => Answer::Harvest(Standing::NotCounted("nobody counts".to_owned())),
+            Question::Harvest(question) => Answer::Harvest(self.harvest.standing(question.client).await),
             Question::Recipient(question) => Answer::Recipient(self.recipients.find(question).await),
             Question::Usage(question) => Answer::Usage(match &self.catch_all {
                 Ok(catch_all) => catch_all.find(question),

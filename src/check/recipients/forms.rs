@@ -1,7 +1,7 @@
 //! The forms of an address under which a source may have it.
 
+use crate::check::Site;
 use crate::check::addresses::Addresses;
-use crate::check::{Case, Site};
 use crate::mail::{Mailbox, tagged};
 
 /// The forms.
@@ -13,20 +13,19 @@ pub(super) struct Forms {
 }
 
 impl Forms {
-    pub(super) fn of(case: &Case<'_>, mailbox: &Mailbox) -> Self {
-        let addresses = &case.locks.addresses;
+    pub(super) fn of(site: &Site, addresses: &Addresses, mailbox: &Mailbox) -> Self {
         let whole = addresses.canonical(mailbox);
         // A bounce to mail that left with a tag comes back with it.
         let untagged = tagged::without_batv(&whole);
         let bare = addresses.without_subaddress(untagged.as_ref().unwrap_or(&whole));
         let mut all: Vec<Mailbox> = [Some(whole), untagged, bare.clone()].into_iter().flatten().collect();
         let followed = |mailbox: &Mailbox| {
-            let domain = case.site.followed(mailbox.domain());
+            let domain = site.followed(mailbox.domain());
             (domain != mailbox.domain()).then(|| Mailbox::new(mailbox.local_part(), domain.clone()))
         };
         let elsewhere: Vec<Mailbox> = all.iter().filter_map(&followed).collect();
         all.extend(elsewhere);
-        let key = name_behind(case.site, addresses, mailbox);
+        let key = name_behind(site, addresses, mailbox);
         Self { all, key }
     }
 }

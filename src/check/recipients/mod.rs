@@ -53,7 +53,7 @@ impl Check for Recipients {
         if settings.sources.is_empty() {
             return Ok(not_examined("recipient-no-source", "`recipients.sources` names none"));
         }
-        let forms = Forms::of(case, mailbox);
+        let forms = Forms::of(case.site, &case.locks.addresses, mailbox);
         judge_existence(case, settings, &forms, &look_up(case, settings, &forms, facts)?, facts)
     }
 }
@@ -67,7 +67,7 @@ pub(super) fn is_by_wildcard(case: &Case<'_>, mailbox: &Mailbox, facts: &View<'_
     if is_known || settings.sources.is_empty() {
         return Ok(false);
     }
-    let forms = Forms::of(case, mailbox);
+    let forms = Forms::of(case.site, &case.locks.addresses, mailbox);
     Ok(matches!(look_up(case, settings, &forms, facts)?, Existence::Wildcard(_)))
 }
 
