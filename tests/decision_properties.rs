@@ -284,7 +284,7 @@ proptest! {
         let origin = policy.origin(&session, &envelope);
         let path = ForwardPath::parse("x@a.example");
         let point = Point::Recipient(&path);
-        let request = Request { session: &session, envelope: &envelope, origin, point, now: now() };
+        let request = Request { session: &session, envelope: &envelope, origin, point, report: None, now: now() };
         let mode = policy.locks(&domain("a.example")).expect("it is hosted").harvest;
 
         let rounds = rounds(&policy, &request, &world);

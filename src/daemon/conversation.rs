@@ -11,6 +11,8 @@ use crate::decide::Decision;
 use crate::facts::Facts;
 use crate::journal::{Record, is_eventful};
 use crate::lookup::resolve;
+use crate::mail::automatic::{self, Automatic};
+use crate::mail::report::Reader;
 use crate::mail::{Edit, Field, ForwardPath, Header, ReversePath, xtext};
 use crate::milter::{Answer, Connect, Conversation, Mail, Rcpt};
 use crate::session::{Client, Envelope, Login, Origin, Point, Request, Role, Session};
@@ -102,6 +104,10 @@ impl Conversation for Talk {
         }
     }
 
+    fn body(&mut self, piece: &[u8]) -> bool {
+        self.message.as_mut().is_some_and(|message| message.body(piece))
+    }
+
     async fn end_of_message(&mut self, queue_id: Option<String>) -> (Vec<Edit>, Answer) {
         let Some(mut message) = self.message.take() else { return (Vec::new(), Answer::Continue) };
         if queue_id.is_some() {
@@ -125,8 +131,21 @@ struct Message {
     facts: Facts,
     header: Header,
     lesson: Lesson,
+    body: Body,
     /// The time that decisions have taken so far.
     spent: Duration,
+}
+
+/// The body of a message as far as it is of interest.
+#[derive(Default)]
+enum Body {
+    /// Nothing of it has come.
+    #[default]
+    Ahead,
+    /// That of a report, so far.
+    Report(Box<Reader>),
+    /// Of no interest.
+    Skipped,
 }
 
 impl Message {
@@ -140,19 +159,47 @@ impl Message {
         };
         let origin = snapshot.policy.origin(session, &envelope);
         let (facts, header, spent) = (Facts::default(), Header::default(), Duration::ZERO);
-        Self { snapshot, envelope, origin, facts, header, lesson: Lesson::default(), spent }
+        Self {
+            snapshot,
+            envelope,
+            origin,
+            facts,
+            header,
+            body: Body::default(),
+            lesson: Lesson::default(),
+            spent,
+        }
+    }
+
+    /// Takes a piece of the body; whether more of it is wanted. Only reports say something in their body.
+    fn body(&mut self, piece: &[u8]) -> bool {
+        if let Body::Ahead = self.body {
+            let (what, _) = automatic::recognise(&self.header, &self.envelope.reverse_path);
+            let is_report = what == Some(Automatic::Bounce) && self.origin != Origin::Foreign;
+            let field = self.header.all("Content-Type").next().filter(|_| is_report);
+            let reader = field.and_then(|field| Reader::new(&field.value));
+            self.body = reader.map_or(Body::Skipped, |reader| Body::Report(Box::new(reader)));
+        }
+        match &mut self.body {
+            Body::Report(reader) => reader.feed(piece),
+            Body::Ahead | Body::Skipped => false,
+        }
     }
 
     /// The decision about a recipient, or else about the message, and its record.
     async fn decide(&mut self, session: &Session, recipient: Option<&ForwardPath>) -> (Decision, Record) {
         let begun = Instant::now();
         let point = recipient.map_or(Point::Message(&self.header), Point::Recipient);
+        let report = match &self.body {
+            Body::Report(reader) if recipient.is_none() => Some(reader.report()),
+            _ => None,
+        };
         let request = Request {
             session,
             envelope: &self.envelope,
             origin: self.origin,
             point,
-            report: None,
+            report: report.as_ref(),
             now: clock::now(),
         };
         let Snapshot { policy, sources, kept, decision_time } = &*self.snapshot;

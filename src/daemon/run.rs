@@ -22,7 +22,7 @@ use super::{Daemon, control};
 use crate::check::Mode;
 use crate::config::{self, Config, LogLevel, Report};
 use crate::lookup::store::OpenError;
-use crate::milter::{self, BindError, Bound, Service};
+use crate::milter::{self, BindError, Bound, Service, Wishes};
 use crate::session::Role;
 
 /// Why the daemon does not run.
@@ -73,8 +73,11 @@ pub async fn run(load: impl Fn() -> Result<(Config, Report), Report>) -> Result<
         let (daemon, role) = (Arc::clone(&daemon), listener.role);
         let watched = Arc::clone(&daemon);
         // Negotiation comes before anything is known of the client, and a reload may change the answer.
-        let wants_refused =
-            move || role != Role::Local && watched.snapshot().policy.defaults.harvest != Mode::Off;
+        let wishes = move || Wishes {
+            refused: role != Role::Local && watched.snapshot().policy.defaults.harvest != Mode::Off,
+            // Where the outside world comes in, no body says anything that we would believe.
+            body: matches!(role, Role::Local | Role::Submission),
+        };
         let (name, clients) = (bound.address(), Clients::default());
         let begin = move |connect| {
             let talk = Talk::new(Arc::clone(&daemon), role, connect);
@@ -86,7 +89,7 @@ pub async fn run(load: impl Fn() -> Result<(Config, Report), Report>) -> Result<
             }
             talk
         };
-        services.push(Service { bound, begin, wants_refused });
+        services.push(Service { bound, begin, wishes });
     }
     let mut tasks = JoinSet::new();
     if let Some(path) = &config.control {

@@ -91,11 +91,12 @@ impl Reader {
         self.part != Part::Done && self.octets < Self::LIMIT
     }
 
-    /// What was found.
-    pub fn finish(mut self) -> Report {
-        self.end_of_line();
-        self.end_of_recipient();
-        self.report
+    /// What was found, if this was all.
+    pub fn report(&self) -> Report {
+        let mut last = self.clone();
+        last.end_of_line();
+        last.end_of_recipient();
+        last.report
     }
 
     fn end_of_line(&mut self) {
@@ -234,7 +235,7 @@ mod tests {
         for piece in body.as_bytes().chunks(piece) {
             reader.feed(piece);
         }
-        let report = reader.finish();
+        let report = reader.report();
         let (recipients, queue_id, message_id) = expected;
         assert_eq!(report.recipients, recipients);
         assert_eq!(report.queue_id.as_deref().unwrap_or_default(), queue_id);
@@ -270,6 +271,6 @@ mod tests {
         let piece = vec![b'x'; 65_535];
         let wanted = (0..1000).take_while(|_| reader.feed(&piece)).count();
         assert!(wanted <= Reader::LIMIT / 65_535 + 1, "{wanted}");
-        assert_eq!(reader.finish(), Report::default());
+        assert_eq!(reader.report(), Report::default());
     }
 }

@@ -8,6 +8,7 @@ use indymilter::{
     SmtpReply, SocketInfo, Status,
 };
 
+use super::Wishes;
 use super::conversation::{Answer, Connect, Conversation, Mail, Rcpt};
 use super::negotiation::Granted;
 use crate::mail::{Edit, Field, Reply};
@@ -57,16 +58,16 @@ impl<C> Drop for Session<C> {
 /// The callbacks of one service.
 ///
 /// A session exists from the negotiation on. A callback without one has no business here, and says [`Status::Tempfail`].
-pub(super) fn callbacks<C, F, W>(begin: F, wants_refused: W) -> Callbacks<impl Send + 'static>
+pub(super) fn callbacks<C, F, W>(begin: F, wishes: W) -> Callbacks<impl Send + 'static>
 where
     C: Conversation,
     F: Fn(Connect) -> C + Send + Sync + 'static,
-    W: Fn() -> bool + Send + Sync + 'static,
+    W: Fn() -> Wishes + Send + Sync + 'static,
 {
     let begin = Arc::new(begin);
     Callbacks::<Session<C>>::new()
         .on_negotiate(move |cx, actions, options| {
-            let granted = Granted::of(actions, options, wants_refused());
+            let granted = Granted::of(actions, options, wishes());
             Box::pin(async move {
                 if !granted.edits() {
                     tracing::debug!(?actions, "this MTA does not let us change header fields");
@@ -124,6 +125,15 @@ where
                 let field = Field::new(text(&name), text(&value));
                 let taken = session.message().map(|conversation| conversation.header(field));
                 session.collected(ProtoOpts::NOREPLY_HEADER, taken.is_some())
+            })
+        })
+        .on_body(|cx, piece| {
+            Box::pin(async move {
+                let Some(session) = &mut cx.data else { return Status::Tempfail };
+                let wanted = session.granted.body;
+                let conversation = session.message().filter(|_| wanted);
+                let more = conversation.is_some_and(|conversation| conversation.body(&piece));
+                session.granted.after_body(more)
             })
         })
         .on_eom(|cx| Box::pin(end_of_message(cx)))

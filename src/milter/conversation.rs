@@ -37,6 +37,10 @@ pub trait Conversation: Send + 'static {
     /// One more header field, from the top to the bottom of the message.
     fn header(&mut self, field: Field);
 
+    /// A piece of the body, in order, on services that wish for bodies; whether more of this body is wanted. Nothing must
+    /// be waited for.
+    fn body(&mut self, piece: &[u8]) -> bool;
+
     /// The message is complete. The edits are made in the order given, and only if the answer is [`Answer::Continue`]:
     /// a deletion must not come before one with a higher occurrence of the same name.
     ///

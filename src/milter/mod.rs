@@ -56,8 +56,17 @@ pub struct Service<F, W> {
     pub bound: Bound,
     /// Begins its conversations.
     pub begin: F,
-    /// Says whether a connection that opens now should be told of recipients that the MTA itself refuses.
-    pub wants_refused: W,
+    /// Says what a connection that opens now should be told of.
+    pub wishes: W,
+}
+
+/// What an MTA tells only those who want to know.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wishes {
+    /// Recipients that the MTA itself refuses.
+    pub refused: bool,
+    /// The bodies of messages, each until nobody wants more of it.
+    pub body: bool,
 }
 
 /// Serves the MTAs until `shutdown`, and then the open connections for at most `limits.drain_time` longer.
@@ -68,19 +77,19 @@ pub async fn serve<C, F, W>(services: Vec<Service<F, W>>, limits: Limits, shutdo
 where
     C: Conversation,
     F: Fn(Connect) -> C + Send + Sync + 'static,
-    W: Fn() -> bool + Send + Sync + 'static,
+    W: Fn() -> Wishes + Send + Sync + 'static,
 {
     let gate = Gate::new(limits);
     let (stage, _) = watch::channel(Stage::Serving);
     let mut sessions = JoinSet::new();
     let mut sockets = Vec::new();
-    for Service { bound, begin, wants_refused } in services {
+    for Service { bound, begin, wishes } in services {
         let (sender, receiver) = mpsc::channel(1);
         sockets.push((bound, sender));
         let closing = reached(&stage, Stage::Closing);
         sessions.spawn(indymilter::run(
             Accepted(receiver),
-            callbacks::callbacks(begin, wants_refused),
+            callbacks::callbacks(begin, wishes),
             config(limits),
             closing,
         ));

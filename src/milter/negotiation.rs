@@ -5,6 +5,8 @@ use std::ffi::{CStr, CString};
 
 use indymilter::{Actions, MacroStage, ProtoOpts, Status};
 
+use super::Wishes;
+
 /// What we do to a message: insert fields (part of `ADD_HEADER`) and delete them. The right to choose macros is an
 /// action on the wire, too.
 const ACTIONS: Actions = Actions::ADD_HEADER.union(Actions::CHANGE_HEADER).union(Actions::REQUEST_MACROS);
@@ -36,14 +38,21 @@ const MACROS: [(MacroStage, &CStr); 4] = [
 pub(super) struct Granted {
     pub(super) actions: Actions,
     pub(super) options: ProtoOpts,
+    /// Whether we wish for bodies; an MTA may send them without being asked.
+    pub(super) body: bool,
 }
 
 impl Granted {
-    /// What is granted of our wishes, given the offer; `refused` if we want to be told of recipients that the MTA itself
-    /// refuses.
-    pub(super) fn of(actions: Actions, options: ProtoOpts, refused: bool) -> Self {
-        let refused = if refused { ProtoOpts::REJECTED_RCPT } else { ProtoOpts::empty() };
-        Self { actions: actions & ACTIONS, options: options & (WITHOUT_REPLY | WITHOUT_EVENT | refused) }
+    /// What is granted of our wishes, given the offer.
+    pub(super) fn of(actions: Actions, options: ProtoOpts, wishes: Wishes) -> Self {
+        let mut wanted = WITHOUT_REPLY | WITHOUT_EVENT;
+        if wishes.refused {
+            wanted |= ProtoOpts::REJECTED_RCPT;
+        }
+        if wishes.body {
+            wanted = (wanted - ProtoOpts::NO_BODY) | ProtoOpts::SKIP;
+        }
+        Self { actions: actions & ACTIONS, options: options & wanted, body: wishes.body }
     }
 
     /// The macros to ask for.
@@ -64,6 +73,11 @@ impl Granted {
         self.options.contains(ProtoOpts::REJECTED_RCPT)
     }
 
+    /// The status after a piece of a body, of which more is wanted or not. Without the right to skip the rest, an MTA sends it all the same.
+    pub(super) fn after_body(self, more: bool) -> Status {
+        if more || !self.options.contains(ProtoOpts::SKIP) { Status::Continue } else { Status::Skip }
+    }
+
     /// The status of a stage that is only collected. An MTA that has not granted silence waits for an answer; one that
     /// has takes an answer for that of the next stage.
     pub(super) fn collected(self, silence: ProtoOpts) -> Status {
@@ -77,11 +91,15 @@ mod tests {
 
     #[test]
     fn a_full_offer_grants_every_wish() {
-        let granted = Granted::of(Actions::all(), ProtoOpts::all(), false);
+        let granted = Granted::of(Actions::all(), ProtoOpts::all(), Wishes::default());
         assert_eq!(granted.actions, ACTIONS);
         assert_eq!(granted.options, WITHOUT_REPLY | WITHOUT_EVENT);
         assert!(!granted.refused());
-        assert!(Granted::of(Actions::all(), ProtoOpts::all(), true).refused());
+        assert_eq!(granted.after_body(false), Status::Continue);
+        let granted = Granted::of(Actions::all(), ProtoOpts::all(), Wishes { refused: true, body: true });
+        assert!(granted.refused());
+        assert!(!granted.options.contains(ProtoOpts::NO_BODY));
+        assert_eq!((granted.after_body(true), granted.after_body(false)), (Status::Continue, Status::Skip));
         assert!(granted.edits());
         assert_eq!(granted.macros().len(), MACROS.len());
         assert_eq!(granted.collected(ProtoOpts::NOREPLY_MAIL), Status::Noreply);
@@ -89,7 +107,11 @@ mod tests {
 
     #[test]
     fn a_poor_offer_is_not_overdrawn() {
-        let granted = Granted::of(Actions::ADD_HEADER | Actions::ADD_RCPT, ProtoOpts::NO_BODY, true);
+        let granted = Granted::of(
+            Actions::ADD_HEADER | Actions::ADD_RCPT,
+            ProtoOpts::NO_BODY,
+            Wishes { refused: true, body: false },
+        );
         assert_eq!(granted.actions, Actions::ADD_HEADER);
         assert_eq!(granted.options, ProtoOpts::NO_BODY);
         assert!(!granted.edits());

@@ -147,6 +147,34 @@ async fn nothing_is_taken_for_refused_where_that_was_not_agreed() {
 }
 
 #[tokio::test]
+async fn a_body_is_read_as_far_as_it_is_wanted() {
+    let shell = Shell::start_curious(Limits::default()).await;
+    let mut mta = shell.greet().await;
+    for _ in 0..2 {
+        assert_eq!(mta.ask(&[mail(&["<a@example.com>"]), rcpt("<b@example.org>")]).await, "continue");
+        assert_eq!(mta.ask(&[header("From", "x"), body("more")]).await, "continue");
+        assert_eq!(mta.ask(&[body("enough")]).await, "skip");
+        mta.ask(&[end_of_message()]).await;
+        // What is inserted comes before the reply.
+        while mta.answer().await != "continue" {}
+    }
+    let told = shell.record.take().into_iter().filter(|event| event.starts_with("body"));
+    assert_eq!(told.collect::<Vec<_>>(), ["body more", "body enough", "body more", "body enough"]);
+}
+
+#[tokio::test]
+async fn an_mta_that_cannot_skip_sends_the_whole_body() {
+    let shell = Shell::start_curious(Limits::default()).await;
+    let mut mta = shell.connect().await;
+    assert_eq!(mta.ask(&[offer(6, ALL_ACTIONS, ALL_OPTIONS & !0x400)]).await, "negotiated");
+    mta.send(&[connect("client.example", '4', 25, "192.0.2.1"), helo("client.example")].concat())
+        .await
+        .unwrap();
+    assert_eq!(mta.ask(&[mail(&["<a@example.com>"]), rcpt("<b@example.org>")]).await, "continue");
+    assert_eq!(mta.ask(&[header("From", "x"), body("enough")]).await, "continue");
+}
+
+#[tokio::test]
 async fn changes_and_reply_arrive_together() {
     let shell = Shell::start(Limits::default()).await;
     let mut mta = shell.greet().await;

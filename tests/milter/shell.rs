@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use lockdown_milter::mail::{Edit, Field, Reply};
 use lockdown_milter::milter::{
-    Address, Answer, Bound, Connect, Conversation, Limits, Mail, Rcpt, Service, serve,
+    Address, Answer, Bound, Connect, Conversation, Limits, Mail, Rcpt, Service, Wishes, serve,
 };
 use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
@@ -116,6 +116,11 @@ impl Conversation for Scribe {
         self.note(format!("header {}: {}", field.name, field.value));
     }
 
+    fn body(&mut self, piece: &[u8]) -> bool {
+        self.note(format!("body {}", String::from_utf8_lossy(piece)));
+        !piece.starts_with(b"enough")
+    }
+
     async fn end_of_message(&mut self, queue_id: Option<String>) -> (Vec<Edit>, Answer) {
         let count = |prefix: &str| self.message.iter().filter(|event| event.starts_with(prefix)).count();
         let summary = format!("{} rcpt, {} header", count("rcpt"), count("header"));
@@ -161,7 +166,7 @@ impl Shell {
         Self::serve(vec![on_loopback().await], limits)
     }
 
-    /// One that wants to be told of recipients that the MTA refuses.
+    /// One that wants to be told of recipients that the MTA refuses, and of bodies.
     pub(crate) async fn start_curious(limits: Limits) -> Self {
         Self::serve_as(vec![on_loopback().await], limits, true)
     }
@@ -179,7 +184,7 @@ impl Shell {
             .map(|bound| {
                 let record = record.clone();
                 let begin = move |connect| Scribe::begin(&record, connect);
-                Service { bound, begin, wants_refused: move || is_curious }
+                Service { bound, begin, wishes: move || Wishes { refused: is_curious, body: is_curious } }
             })
             .collect();
         let served = tokio::spawn(serve(services, limits, async {

@@ -65,6 +65,10 @@ pub(crate) fn header(name: &str, value: &str) -> Vec<u8> {
     strings(b'L', &[name, value])
 }
 
+pub(crate) fn body(piece: &str) -> Vec<u8> {
+    frame(b'B', piece.as_bytes())
+}
+
 pub(crate) fn end_of_message() -> Vec<u8> {
     frame(b'E', b"")
 }
@@ -87,6 +91,7 @@ pub(crate) fn in_words(frame: &[u8]) -> String {
         b'O' => "negotiated".into(),
         b'c' => "continue".into(),
         b'd' => "discard".into(),
+        b's' => "skip".into(),
         b'r' => "reject".into(),
         b't' => "tempfail".into(),
         b'y' => text(payload),
