@@ -125,7 +125,7 @@ pub fn decide(policy: &Policy, request: &Request<'_>, facts: &Facts) -> Result<D
                     settled.push(index);
                     // No later check could outrank this rejection. What an earlier one still asks could.
                     if ends {
-                        return open.map_or_else(|| Ok(conclude(&matters, &settled)), Err);
+                        return open.map_or_else(|| Ok(conclude(request, &matters, &settled)), Err);
                     }
                 }
                 Err(questions) => {
@@ -142,7 +142,7 @@ pub fn decide(policy: &Policy, request: &Request<'_>, facts: &Facts) -> Result<D
             return Err(open);
         }
     }
-    Ok(conclude(&matters, &settled))
+    Ok(conclude(request, &matters, &settled))
 }
 
 /// Whether no later check could outrank the judgment: a rejection, or a reply that ends the session (RFC 5321, 3.8).
@@ -192,7 +192,7 @@ fn matters<'a>(policy: &'a Policy, request: &Request<'_>, facts: &Facts) -> Resu
             let Some((domain, locks)) = policy.judge_of(subject) else { continue };
             let is_off = locks.mode(check.id()) == Mode::Off;
             // Where all must agree, a domain that has the lock off does not.
-            if !is_off || check.takes_all() {
+            if !is_off || check.takes_all(request) {
                 let opinion =
                     is_off.then(|| Judgment::NotExamined(Remark::new("off", "the lock is off")).into());
                 matters.push(Matter { check, domain, locks, opinion });
@@ -229,7 +229,7 @@ fn judge(
 }
 
 /// The decision that the opinions add up to.
-fn conclude(matters: &[Matter<'_>], settled: &[usize]) -> Decision {
+fn conclude(request: &Request<'_>, matters: &[Matter<'_>], settled: &[usize]) -> Decision {
     let mut decision = Decision::default();
     let mut edits = Vec::new();
     for matter in settled.iter().map(|&index| &matters[index]) {
@@ -239,7 +239,7 @@ fn conclude(matters: &[Matter<'_>], settled: &[usize]) -> Decision {
         // Several domains of one message ask for the same field; it is made once.
         let agreed = |edit: &&Edit| {
             let asks = |opinion: &Opinion| opinion.edits.contains(edit);
-            !matter.check.takes_all() || all_agree(matters, check, asks, Mode::Enforce)
+            !matter.check.takes_all(request) || all_agree(matters, check, asks, Mode::Enforce)
         };
         for edit in opinion.edits.iter().filter(agreed).map(|edit| (check, edit.clone())) {
             if !edits.contains(&edit) {
@@ -263,8 +263,11 @@ fn conclude(matters: &[Matter<'_>], settled: &[usize]) -> Decision {
     // for goes in last, above all others (RFC 8601, 4.1).
     edits.sort_by_key(|(_, edit)| match edit {
         Edit::Delete { .. } => 0,
-        Edit::InsertAtTop(field) if field.is(authres::NAME) => 2,
-        Edit::InsertAtTop(_) => 1,
+        // A recipient that is put on again before it is taken off would be lost.
+        Edit::DeleteRecipient(_) => 1,
+        Edit::AddRecipient { .. } => 2,
+        Edit::InsertAtTop(field) if field.is(authres::NAME) => 4,
+        Edit::InsertAtTop(_) => 3,
     });
     decision.edits = edits;
     decision

@@ -68,6 +68,13 @@ impl Policy {
         }
     }
 
+    /// Whether messages may be told not to bounce, by other parameters of their recipients.
+    pub fn changes_recipients(&self) -> bool {
+        self.hosted
+            .values()
+            .any(|locks| locks.bounces.settings.notifies_never && locks.bounces.mode == Mode::Enforce)
+    }
+
     /// Whether any refusal would quote the explanation that a sender's domain publishes.
     pub fn quotes_explanations(&self) -> bool {
         self.hosted.values().any(|locks| locks.spf.settings.explanation)

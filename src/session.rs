@@ -89,6 +89,8 @@ pub struct Session {
     pub helo: String,
     /// The MTA's own host name, macro `{j}`.
     pub mta_name: Option<String>,
+    /// Whether the MTA is Postfix: its macros hold canonical addresses, and it sends no bounce where NOTIFY says so.
+    pub is_postfix: bool,
 }
 
 /// The authorisation identity that the client proved by SMTP AUTH (RFC 4954), as the MTA names it.
@@ -105,9 +107,34 @@ pub struct Envelope {
     /// The login in force at MAIL.
     pub login: Option<Login>,
     /// The recipients accepted so far.
-    pub forward_paths: Vec<ForwardPath>,
+    pub recipients: Vec<Recipient>,
     /// The MTA's name for the message; Postfix has none before the first accepted recipient.
     pub queue_id: Option<String>,
+}
+
+impl Envelope {
+    /// The forward-paths of the recipients.
+    pub fn forward_paths(&self) -> impl Iterator<Item = &ForwardPath> {
+        self.recipients.iter().map(|recipient| &recipient.path)
+    }
+}
+
+/// One recipient.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recipient {
+    /// The forward-path.
+    pub path: ForwardPath,
+    /// The argument of RCPT, by which alone the MTA knows the recipient again.
+    pub argument: String,
+    /// The parameters of RCPT, `KEYWORD` or `KEYWORD=value`.
+    pub parameters: Vec<String>,
+}
+
+impl Recipient {
+    /// A recipient of which nothing is known but its forward-path.
+    pub fn bare(path: ForwardPath) -> Self {
+        Self { argument: format!("<{path}>"), parameters: Vec::new(), path }
+    }
 }
 
 /// Where a message comes from, which decides which locks apply.
@@ -184,12 +211,12 @@ mod tests {
 
     fn origin(role: Role, address: &str, port: u16, bracketed: bool, login: Option<&str>) -> &'static str {
         let client = Client { address: address.parse().ok(), name: String::new(), port };
-        let session = Session { role, client, helo: String::new(), mta_name: None };
+        let session = Session { role, client, helo: String::new(), mta_name: None, is_postfix: true };
         let envelope = Envelope {
             reverse_path: ReversePath::Null,
             bracketed,
             login: login.map(|name| Login(name.to_owned())),
-            forward_paths: Vec::new(),
+            recipients: Vec::new(),
             queue_id: None,
         };
         let trusted = ["127.0.0.0/8".parse().unwrap(), "198.51.100.0/24".parse().unwrap()];

@@ -81,13 +81,19 @@ fn reverse_path(form: &Case) -> ReversePath {
 /// What auth match says.
 fn judgment(form: &Case, reverse_path: ReversePath, point: Point<'_>) -> String {
     let client = Client { address: "192.0.2.1".parse().ok(), name: "unknown".to_owned(), port: 1 };
-    let session = Session { role: Role::Submission, client, helo: "client".to_owned(), mta_name: None };
+    let session = Session {
+        role: Role::Submission,
+        client,
+        helo: "client".to_owned(),
+        mta_name: None,
+        is_postfix: true,
+    };
     let login = Login(form.login.clone().unwrap_or_else(|| "alice@example.org".to_owned()));
     let envelope = Envelope {
         reverse_path,
         bracketed: true,
         login: Some(login),
-        forward_paths: Vec::new(),
+        recipients: Vec::new(),
         queue_id: None,
     };
     let policy = policy();

@@ -18,7 +18,7 @@ use lockdown_milter::facts::{
 use lockdown_milter::mail::spf::{SpfAnswer, SpfQuestion, SpfResult};
 use lockdown_milter::mail::{Domain, Field, ForwardPath, Header, Mailbox, ReversePath};
 use lockdown_milter::policy::Policy;
-use lockdown_milter::session::{Client, Envelope, Point, Request, Role, Session};
+use lockdown_milter::session::{Client, Envelope, Point, Recipient, Request, Role, Session};
 use proptest::prelude::*;
 use proptest::sample::select;
 
@@ -190,7 +190,13 @@ fn now() -> Timestamp {
 fn transaction(null: bool) -> (Session, Envelope, Vec<Question>) {
     let address = "192.0.2.1".parse().expect("an address");
     let client = Client { address: Some(address), name: "unknown".to_owned(), port: 1 };
-    let session = Session { role: Role::Auto, client, helo: "helo.example".to_owned(), mta_name: None };
+    let session = Session {
+        role: Role::Auto,
+        client,
+        helo: "helo.example".to_owned(),
+        mta_name: None,
+        is_postfix: true,
+    };
     let reverse_path = ReversePath::parse(if null { "<>" } else { "<a@sender.example>" });
     let mut questions = vec![SpfQuestion::helo(address, "helo.example")];
     questions.extend(SpfQuestion::mail_from(address, "helo.example", &reverse_path));
@@ -209,8 +215,9 @@ fn transaction(null: bool) -> (Session, Envelope, Vec<Question>) {
     }
     let network = session.client.network().expect("a network");
     questions.push(Question::Usage(UsageQuestion { mailbox, sender: reverse_path.clone(), network }));
-    let forward_paths = HOSTED.iter().map(|name| ForwardPath::parse(&format!("x@{name}"))).collect();
-    let envelope = Envelope { reverse_path, bracketed: true, login: None, forward_paths, queue_id: None };
+    let paths = HOSTED.iter().map(|name| ForwardPath::parse(&format!("x@{name}")));
+    let recipients = paths.map(Recipient::bare).collect();
+    let envelope = Envelope { reverse_path, bracketed: true, login: None, recipients, queue_id: None };
     (session, envelope, questions)
 }
 

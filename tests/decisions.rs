@@ -18,7 +18,7 @@ use lockdown_milter::mail::report::Report;
 use lockdown_milter::mail::spf::{SpfAnswer, SpfIdentity, SpfQuestion, SpfResult};
 use lockdown_milter::mail::{Edit, Field, ForwardPath, Header, ReversePath};
 use lockdown_milter::policy::Policy;
-use lockdown_milter::session::{Client, Envelope, Login, Origin, Point, Request, Role, Session};
+use lockdown_milter::session::{Client, Envelope, Login, Origin, Point, Recipient, Request, Role, Session};
 use serde::Deserialize;
 
 /// What every configuration of a case begins with.
@@ -144,7 +144,13 @@ impl Case {
         let client = Client { address, name: "unknown".to_owned(), port: self.port };
         let role =
             self.role.as_deref().map(|name| Role::NAMES.iter().find(|(n, _)| *n == name).expect("a role").1);
-        Session { role: role.unwrap_or_default(), client, helo: self.helo.clone(), mta_name: None }
+        Session {
+            role: role.unwrap_or_default(),
+            client,
+            helo: self.helo.clone(),
+            mta_name: None,
+            is_postfix: true,
+        }
     }
 
     fn envelope(&self) -> Envelope {
@@ -152,7 +158,7 @@ impl Case {
             reverse_path: ReversePath::parse(&self.mail_from),
             bracketed: self.mail_from.starts_with('<'),
             login: self.login.clone().map(Login),
-            forward_paths: Vec::new(),
+            recipients: Vec::new(),
             queue_id: None,
         }
     }
@@ -266,6 +272,8 @@ fn outcome(decision: &Decision) -> String {
 fn edit(edit: &(CheckId, Edit)) -> String {
     match &edit.1 {
         Edit::Delete { name, occurrence } => format!("delete {name} {occurrence}"),
+        Edit::DeleteRecipient(address) => format!("delete recipient {address}"),
+        Edit::AddRecipient { address, parameters } => format!("add recipient {address} {parameters}"),
         Edit::InsertAtTop(field) => format!("insert {}: {}", field.name, field.value.replace("\n\t", " ")),
     }
 }
@@ -284,10 +292,10 @@ fn check(case: &Case) {
         let decision = case.decide(&policy, &request);
         assert_eq!(outcome(&decision), *expected, "{}: {recipient}", case.name);
         if decision.verdict.reply().is_none() {
-            accepted.push(path);
+            accepted.push(Recipient::bare(path));
         }
     }
-    envelope.forward_paths = accepted;
+    envelope.recipients = accepted;
     if case.edits.is_none() && case.message.is_none() {
         return;
     }

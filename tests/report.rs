@@ -13,7 +13,7 @@ use lockdown_milter::facts::{Answer, Facts, Grant, Question};
 use lockdown_milter::journal::summary::Summary;
 use lockdown_milter::journal::{Record, render};
 use lockdown_milter::mail::{Field, ForwardPath, Header, ReversePath};
-use lockdown_milter::session::{Client, Envelope, Login, Point, Request, Role, Session};
+use lockdown_milter::session::{Client, Envelope, Login, Point, Recipient, Request, Role, Session};
 
 /// Runs `report`, as for a pipe of so many columns, with a log on standard input.
 fn run(arguments: &[&str], columns: u32, log: &[u8]) -> Output {
@@ -122,13 +122,14 @@ fn lines(mail_from: &str, header: &[(&str, &str)]) -> Vec<String> {
     let text = "listen: ['inet:127.0.0.1:8891']\nmode: monitor\ndefaults: { auth_match: { sender: domain } }\ndomains: { example.org: }\n";
     let policy = config::parse("x", text, &host, Path::new("")).unwrap().0.policy;
     let client = Client { address: "192.0.2.1".parse().ok(), name: "unknown".to_owned(), port: 1024 };
-    let session = Session { role: Role::Auto, client, helo: "laptop".to_owned(), mta_name: None };
+    let session =
+        Session { role: Role::Auto, client, helo: "laptop".to_owned(), mta_name: None, is_postfix: true };
     let recipient = ForwardPath::parse("<bob@example.com>");
     let envelope = Envelope {
         reverse_path: ReversePath::parse(mail_from),
         bracketed: true,
         login: Some(Login("alice@example.org".to_owned())),
-        forward_paths: vec![recipient.clone()],
+        recipients: vec![Recipient::bare(recipient.clone())],
         queue_id: None,
     };
     let header: Header = header.iter().map(|(name, value)| Field::new(*name, *value)).collect();

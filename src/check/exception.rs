@@ -87,7 +87,7 @@ impl Pattern {
         };
         match request.point {
             Point::Recipient(path) => matches(path),
-            Point::Message(_) => request.envelope.forward_paths.iter().all(matches),
+            Point::Message(_) => request.envelope.forward_paths().all(matches),
         }
     }
 }

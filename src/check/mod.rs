@@ -257,7 +257,7 @@ pub trait Check: Sync {
 
     /// Whether what this lock does to a message is done only if every domain that it concerns agrees, where another lock
     /// does what one of them asks for.
-    fn takes_all(&self) -> bool {
+    fn takes_all(&self, _: &Request<'_>) -> bool {
         false
     }
 

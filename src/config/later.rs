@@ -1,7 +1,7 @@
 //! What the configuration knows and this version does not do yet. Each later version shortens the list.
 
 /// Settings, by their path; what holds for `defaults` holds for every domain.
-pub(super) const SETTINGS: &[&str] = &["defaults.bounces.at_source", "metrics", "shared"];
+pub(super) const SETTINGS: &[&str] = &["metrics", "shared"];
 
 /// Values of settings that are there.
 pub(super) const VALUES: &[(&str, &str)] = &[
@@ -72,6 +72,7 @@ mod tests {
         "defaults.auto_responders.policy",
         "defaults.auto_responders.unknown",
         "defaults.bounces",
+        "defaults.bounces.at_source",
         "defaults.bounces.mode",
         "defaults.bounces.policy",
         "defaults.bounces.unknown",
@@ -191,7 +192,7 @@ mod tests {
             let value = if list { format!("[{value}]") } else { (*value).to_owned() };
             assert!(is_refused(&setting(path, &value)), "{path}: {value}");
         }
-        assert!(is_refused("domains: { example.org: { bounces: { at_source: off } } }"));
+        assert!(is_refused("shared: redis://valkey.example.org"));
         assert!(is_refused("identities: { sources: [{ ldap: { url: \"ldaps://ldap.example.org\" } }] }"));
     }
 

@@ -101,7 +101,7 @@ impl Profile {
             Self::Standard => Policy::RequireSpfPassIfPublished,
             Self::Lockdown => Policy::RequireSpfPass,
         };
-        BounceSettings { policy, unknown: Unknown::Allow }
+        BounceSettings { policy, unknown: Unknown::Allow, notifies_never: false }
     }
 
     /// The SPF lock.

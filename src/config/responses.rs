@@ -20,6 +20,7 @@ pub(super) const SETTINGS: &[&str] = &[
     "bounces.mode",
     "bounces.policy",
     "bounces.unknown",
+    "bounces.at_source",
 ];
 
 /// `auto_responders` as written.
@@ -40,6 +41,7 @@ pub(super) struct WrittenBounces {
     pub(super) mode: Option<At<String>>,
     policy: Option<At<String>>,
     unknown: Option<At<String>>,
+    at_source: Option<At<String>>,
 }
 
 impl WrittenAuto {
@@ -69,9 +71,12 @@ impl WrittenAuto {
 impl WrittenBounces {
     /// The settings that `inherited` become by what is written.
     pub(super) fn build(&self, problems: &mut Problems<'_>, inherited: &BounceSettings) -> BounceSettings {
+        let at_source = [("off", false), ("notify_never", true)];
         BounceSettings {
             policy: policy(problems, self.policy.as_ref(), inherited.policy),
             unknown: unknown(problems, self.unknown.as_ref(), inherited.unknown),
+            notifies_never: words::choice(problems, self.at_source.as_ref(), &at_source)
+                .unwrap_or(inherited.notifies_never),
         }
     }
 }

@@ -275,7 +275,11 @@ fn auto_responders(settings: &AutoSettings) -> Vec<String> {
 }
 
 fn bounces(settings: &BounceSettings) -> Vec<String> {
-    vec![answered(settings.policy, settings.unknown)]
+    let mut lines = vec![answered(settings.policy, settings.unknown)];
+    if settings.notifies_never && settings.policy != Policy::Allow {
+        lines.push("at source: NOTIFY=NEVER".to_owned());
+    }
+    lines
 }
 
 fn answered(policy: Policy, unknown: Unknown) -> String {

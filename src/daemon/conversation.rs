@@ -15,7 +15,7 @@ use crate::mail::automatic::{self, Automatic};
 use crate::mail::report::Reader;
 use crate::mail::{Edit, Field, ForwardPath, Header, ReversePath, xtext};
 use crate::milter::{Answer, Connect, Conversation, Mail, Rcpt};
-use crate::session::{Client, Envelope, Login, Origin, Point, Request, Role, Session};
+use crate::session::{Client, Envelope, Login, Origin, Point, Recipient, Request, Role, Session};
 
 /// Characters of a reference, drawn from an alphabet without look-alikes (Crockford's base 32).
 const REFERENCE: (usize, &[u8; 32]) = (8, b"0123456789ABCDEFGHJKMNPQRSTVWXYZ");
@@ -24,8 +24,6 @@ const REFERENCE: (usize, &[u8; 32]) = (8, b"0123456789ABCDEFGHJKMNPQRSTVWXYZ");
 pub(super) struct Talk {
     daemon: Arc<Daemon>,
     session: Session,
-    /// Whether the MTA is Postfix, whose macros hold canonical addresses.
-    is_postfix: bool,
     message: Option<Message>,
 }
 
@@ -34,8 +32,8 @@ impl Talk {
     pub(super) fn new(daemon: Arc<Daemon>, role: Role, connect: Connect) -> Self {
         let client = Client { address: connect.address, name: connect.client_name, port: connect.port };
         let is_postfix = connect.software.is_some_and(|software| software.starts_with("Postfix"));
-        let session = Session { role, client, helo: String::new(), mta_name: connect.host };
-        Self { daemon, session, is_postfix, message: None }
+        let session = Session { role, client, helo: String::new(), mta_name: connect.host, is_postfix };
+        Self { daemon, session, message: None }
     }
 
     /// The client.
@@ -74,7 +72,7 @@ impl Conversation for Talk {
     }
 
     fn mail(&mut self, mail: Mail) {
-        self.message = Some(Message::new(self.daemon.snapshot(), &self.session, self.is_postfix, mail));
+        self.message = Some(Message::new(self.daemon.snapshot(), &self.session, mail));
     }
 
     async fn rcpt(&mut self, rcpt: Rcpt) -> Answer {
@@ -82,11 +80,12 @@ impl Conversation for Talk {
         if rcpt.queue_id.is_some() {
             message.envelope.queue_id.clone_from(&rcpt.queue_id);
         }
-        let path = forward_path(&rcpt, self.is_postfix);
+        let path = forward_path(&rcpt, self.session.is_postfix);
         let (decision, record) = message.decide(&self.session, Some(&path)).await;
         let guess = guesses::of_decision(&message.snapshot.policy, message.origin, &path, &decision);
         if decision.verdict.reply().is_none() {
-            message.envelope.forward_paths.push(path);
+            let Rcpt { argument, parameters, .. } = rcpt;
+            message.envelope.recipients.push(Recipient { path, argument, parameters });
         }
         self.note(guess.as_ref());
         if is_eventful(&decision) { self.answer(&decision, record) } else { Answer::Continue }
@@ -149,12 +148,12 @@ enum Body {
 }
 
 impl Message {
-    fn new(snapshot: Arc<Snapshot>, session: &Session, is_postfix: bool, mail: Mail) -> Self {
+    fn new(snapshot: Arc<Snapshot>, session: &Session, mail: Mail) -> Self {
         let envelope = Envelope {
-            reverse_path: reverse_path(&mail, is_postfix),
+            reverse_path: reverse_path(&mail, session.is_postfix),
             bracketed: mail.argument.trim_start().starts_with('<'),
-            login: login(&mail, is_postfix),
-            forward_paths: Vec::new(),
+            login: login(&mail, session.is_postfix),
+            recipients: Vec::new(),
             queue_id: mail.queue_id,
         };
         let origin = snapshot.policy.origin(session, &envelope);

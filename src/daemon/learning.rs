@@ -118,7 +118,7 @@ fn learn_own(catch_all: &CatchAll, policy: &Policy, request: &Request<'_>, heade
             own.extend(header.all("From").flat_map(|field| authors(&field.value)));
         }
         if request.origin == Origin::Local {
-            own.extend(request.envelope.forward_paths.iter().filter_map(|path| match path {
+            own.extend(request.envelope.forward_paths().filter_map(|path| match path {
                 ForwardPath::Mailbox(mailbox) => Some(mailbox.clone()),
                 _ => None,
             }));

@@ -77,6 +77,7 @@ pub async fn run(load: impl Fn() -> Result<(Config, Report), Report>) -> Result<
             refused: role != Role::Local && watched.snapshot().policy.defaults.harvest != Mode::Off,
             // Where the outside world comes in, no body says anything that we would believe.
             body: matches!(role, Role::Local | Role::Submission),
+            recipients: role != Role::Local && watched.snapshot().policy.changes_recipients(),
         };
         let (name, clients) = (bound.address(), Clients::default());
         let begin = move |connect| {

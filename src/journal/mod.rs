@@ -102,7 +102,7 @@ impl Record {
         let (event, rcpt_to, header_from) = match request.point {
             Point::Recipient(path) => (Event::Recipient, vec![path.to_string()], None),
             Point::Message(header) => {
-                let paths = envelope.forward_paths.iter().map(ToString::to_string).collect();
+                let paths = envelope.forward_paths().map(ToString::to_string).collect();
                 (Event::Message, paths, header_from(header))
             }
         };

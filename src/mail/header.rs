@@ -100,4 +100,13 @@ pub enum Edit {
         /// Which of the fields of that name, from 1, counted over the message as it arrived.
         occurrence: u32,
     },
+    /// Take a recipient off the envelope.
+    DeleteRecipient(String),
+    /// Put a recipient on the envelope.
+    AddRecipient {
+        /// The address as RCPT had it.
+        address: String,
+        /// The parameters of RCPT, with spaces between them.
+        parameters: String,
+    },
 }

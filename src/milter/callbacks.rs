@@ -182,6 +182,10 @@ async fn apply(edit: &Edit, actions: &EomActions) -> Result<(), ActionError> {
             let index = i32::try_from(*occurrence).map_err(|_| ActionError::InvalidParam)?;
             actions.change_header(name.as_str(), index, None::<&str>).await
         }
+        Edit::DeleteRecipient(address) => actions.delete_recipient(address.as_str()).await,
+        Edit::AddRecipient { address, parameters } => {
+            actions.add_recipient_ext(address.as_str(), Some(parameters.as_str())).await
+        }
     }
 }
 

@@ -60,13 +60,15 @@ pub struct Service<F, W> {
     pub wishes: W,
 }
 
-/// What an MTA tells only those who want to know.
+/// What an MTA tells and allows only those who ask for it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Wishes {
     /// Recipients that the MTA itself refuses.
     pub refused: bool,
     /// The bodies of messages, each until nobody wants more of it.
     pub body: bool,
+    /// To change recipients, which takes a right that some would rather not give.
+    pub recipients: bool,
 }
 
 /// Serves the MTAs until `shutdown`, and then the open connections for at most `limits.drain_time` longer.

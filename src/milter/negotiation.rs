@@ -11,6 +11,9 @@ use super::Wishes;
 /// action on the wire, too.
 const ACTIONS: Actions = Actions::ADD_HEADER.union(Actions::CHANGE_HEADER).union(Actions::REQUEST_MACROS);
 
+/// What takes recipients off and puts them on again, with parameters.
+const RECIPIENT_ACTIONS: Actions = Actions::DELETE_RCPT.union(Actions::ADD_RCPT_EXT);
+
 /// The stages that never get an answer: nothing is decided before the first recipient, and no MTA should wait for us
 /// to say so.
 const WITHOUT_REPLY: ProtoOpts = ProtoOpts::NOREPLY_CONNECT
@@ -52,7 +55,8 @@ impl Granted {
         if wishes.body {
             wanted = (wanted - ProtoOpts::NO_BODY) | ProtoOpts::SKIP;
         }
-        Self { actions: actions & ACTIONS, options: options & wanted, body: wishes.body }
+        let changes = if wishes.recipients { RECIPIENT_ACTIONS } else { Actions::empty() };
+        Self { actions: actions & (ACTIONS | changes), options: options & wanted, body: wishes.body }
     }
 
     /// The macros to ask for.
@@ -96,8 +100,13 @@ mod tests {
         assert_eq!(granted.options, WITHOUT_REPLY | WITHOUT_EVENT);
         assert!(!granted.refused());
         assert_eq!(granted.after_body(false), Status::Continue);
-        let granted = Granted::of(Actions::all(), ProtoOpts::all(), Wishes { refused: true, body: true });
+        let granted = Granted::of(
+            Actions::all(),
+            ProtoOpts::all(),
+            Wishes { refused: true, body: true, recipients: true },
+        );
         assert!(granted.refused());
+        assert_eq!(granted.actions, ACTIONS | RECIPIENT_ACTIONS);
         assert!(!granted.options.contains(ProtoOpts::NO_BODY));
         assert_eq!((granted.after_body(true), granted.after_body(false)), (Status::Continue, Status::Skip));
         assert!(granted.edits());
@@ -110,7 +119,7 @@ mod tests {
         let granted = Granted::of(
             Actions::ADD_HEADER | Actions::ADD_RCPT,
             ProtoOpts::NO_BODY,
-            Wishes { refused: true, body: false },
+            Wishes { refused: true, ..Wishes::default() },
         );
         assert_eq!(granted.actions, Actions::ADD_HEADER);
         assert_eq!(granted.options, ProtoOpts::NO_BODY);

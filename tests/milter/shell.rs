@@ -184,7 +184,11 @@ impl Shell {
             .map(|bound| {
                 let record = record.clone();
                 let begin = move |connect| Scribe::begin(&record, connect);
-                Service { bound, begin, wishes: move || Wishes { refused: is_curious, body: is_curious } }
+                Service {
+                    bound,
+                    begin,
+                    wishes: move || Wishes { refused: is_curious, body: is_curious, recipients: false },
+                }
             })
             .collect();
         let served = tokio::spawn(serve(services, limits, async {

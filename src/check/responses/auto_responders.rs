@@ -51,7 +51,7 @@ impl Check for AutoResponders {
         CheckId::AutoResponders
     }
 
-    fn takes_all(&self) -> bool {
+    fn takes_all(&self, _: &Request<'_>) -> bool {
         true
     }
 
@@ -82,7 +82,7 @@ impl Check for AutoResponders {
 
 /// The hosted domains of the recipients, sorted.
 pub(super) fn recipient_domains(site: &Site, request: &Request<'_>) -> Vec<Domain> {
-    let paths = request.envelope.forward_paths.iter();
+    let paths = request.envelope.forward_paths();
     let mut domains: Vec<Domain> =
         paths.filter_map(ForwardPath::domain).filter(|domain| site.hosts(domain)).cloned().collect();
     domains.sort();
@@ -92,7 +92,7 @@ pub(super) fn recipient_domains(site: &Site, request: &Request<'_>) -> Vec<Domai
 
 /// The recipients that are not ours: answers among our own users are their own affair.
 pub(super) fn outsiders(site: &Site, request: &Request<'_>) -> Vec<Mailbox> {
-    let mailboxes = request.envelope.forward_paths.iter().filter_map(ForwardPath::mailbox);
+    let mailboxes = request.envelope.forward_paths().filter_map(ForwardPath::mailbox);
     mailboxes.filter(|mailbox| !site.hosts(mailbox.domain())).cloned().collect()
 }
 
@@ -133,7 +133,7 @@ fn before(case: &Case<'_>, header: &Header, facts: &View<'_>) -> Result<Opinion,
     }
     let spf = spf::sender_result(case, header, facts)?;
     let in_domain = |mailbox: &&Mailbox| Some(mailbox.domain()) == case.domain;
-    let mailboxes = case.request.envelope.forward_paths.iter().filter_map(ForwardPath::mailbox);
+    let mailboxes = case.request.envelope.forward_paths().filter_map(ForwardPath::mailbox);
     let mut asked = Ok(true);
     for mailbox in mailboxes.filter(in_domain) {
         let asks = asks(case, settings, mailbox, spf, facts);

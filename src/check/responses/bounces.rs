@@ -1,13 +1,14 @@
 //! Bounces: delivery status notifications, and what mailboxes refuse with.
 
-use super::auto_responders::outsiders;
-use super::{Policy, Reasons, Unknown, judge_answer, ties};
+use super::auto_responders::{outsiders, recipient_domains};
+use super::{Policy, Reasons, Unknown, is_excepted, judge_answer, ties};
 use crate::check::authors::visible_domains;
-use crate::check::{Case, Check, CheckId, Judgment, Opinion, Remark, Site, Subject};
+use crate::check::{Case, Check, CheckId, Judgment, Mode, Opinion, Remark, Site, Subject, recipients, spf};
 use crate::facts::{Cause, Open, Original, View, both};
 use crate::mail::automatic::{self, Automatic};
-use crate::mail::{Domain, Header, Mailbox};
-use crate::session::{Origin, Point, Request};
+use crate::mail::spf::SpfResult;
+use crate::mail::{Domain, Edit, Header, Mailbox, ReversePath};
+use crate::session::{Origin, Point, Recipient, Request};
 
 /// The settings of the lock in one domain.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +17,8 @@ pub struct Settings {
     pub policy: Policy,
     /// What becomes of a bounce of what is not known, or of a message whose SPF result is not.
     pub unknown: Unknown,
+    /// Whether a message that is not to be bounced says so to the MTA when it comes, by `NOTIFY=NEVER` (RFC 3461, 4.1).
+    pub notifies_never: bool,
 }
 
 /// The lock. A bounce about several domains is thrown away only if all of them want that.
@@ -26,12 +29,17 @@ impl Check for Bounces {
         CheckId::Bounces
     }
 
-    fn takes_all(&self) -> bool {
-        true
+    fn takes_all(&self, request: &Request<'_>) -> bool {
+        request.origin != Origin::Foreign
     }
 
-    fn concerns(&self, _: &Site, _: &Request<'_>) -> Vec<Subject> {
-        Vec::new()
+    /// Before: each domain for its own recipients.
+    fn concerns(&self, site: &Site, request: &Request<'_>) -> Vec<Subject> {
+        let is_before = matches!(request.point, Point::Message(_)) && request.origin == Origin::Foreign;
+        if !is_before {
+            return Vec::new();
+        }
+        recipient_domains(site, request).into_iter().map(Subject::Hosted).collect()
     }
 
     fn concerns_by_facts(
@@ -41,7 +49,10 @@ impl Check for Bounces {
         facts: &View<'_>,
     ) -> Result<Vec<Subject>, Open> {
         let Point::Message(header) = request.point else { return Ok(Vec::new()) };
-        if request.origin == Origin::Foreign || !is_bounce(request, header) {
+        if request.origin == Origin::Foreign {
+            return Ok(self.concerns(site, request));
+        }
+        if !is_bounce(request, header) {
             return Ok(Vec::new());
         }
         let mut domains = Vec::new();
@@ -66,10 +77,13 @@ impl Check for Bounces {
     fn judge(&self, case: &Case<'_>, facts: &View<'_>) -> Result<Opinion, Open> {
         const REASONS: Reasons =
             Reasons { pass: "bounce-wanted", unknown: "bounce-unknown", discard: "bounce-unwanted" };
-        let Settings { policy, unknown } = case.locks.bounces.settings;
+        let Settings { policy, unknown, .. } = case.locks.bounces.settings;
         let Point::Message(header) = case.request.point else {
             return Ok(Judgment::NotExamined(Remark::new("bounce-later", "judged with the message")).into());
         };
+        if case.request.origin == Origin::Foreign {
+            return before(case, header, facts);
+        }
         if policy == Policy::Allow {
             return Ok(Judgment::Pass(Remark::new("bounce-wanted", "policy allow")).into());
         }
@@ -84,6 +98,66 @@ impl Check for Bounces {
         let judge = |cause| judge_answer(cause, (policy, unknown), by_wildcard, &REASONS);
         Ok(super::mildest(causes.into_iter().map(judge).collect()).into())
     }
+}
+
+/// Tells the MTA not to bounce the message to recipients of this domain, where it should not.
+fn before(case: &Case<'_>, header: &Header, facts: &View<'_>) -> Result<Opinion, Open> {
+    let settings = &case.locks.bounces.settings;
+    let allowed = |detail: &str| Judgment::NotExamined(Remark::new("bounce-allowed", detail)).into();
+    // Sendmail takes the parameter and bounces all the same.
+    if !settings.notifies_never
+        || case.locks.bounces.mode != Mode::Enforce
+        || !case.request.session.is_postfix
+    {
+        return Ok(allowed("`bounces.at_source` is off"));
+    }
+    if case.request.envelope.reverse_path == ReversePath::Null {
+        return Ok(allowed("nobody would get it"));
+    }
+    if is_excepted(case, CheckId::Bounces) {
+        return Ok(allowed("excepted"));
+    }
+    let spf = spf::sender_result(case, header, facts)?;
+    let word = spf.map_or("not examined", SpfResult::as_str);
+    let detail = format!("policy {}; spf {word}", settings.policy.as_str());
+    let answers = settings.policy.answers(spf, settings.unknown);
+    let ours = case.request.envelope.recipients.iter().filter(|one| one.path.domain() == case.domain);
+    let mut edits = Vec::new();
+    for recipient in ours {
+        let by_wildcard = match recipient.path.mailbox() {
+            Some(mailbox) if answers => recipients::is_by_wildcard(case, mailbox, facts)?,
+            _ => false,
+        };
+        if !answers || by_wildcard {
+            edits.extend(never_notify(recipient));
+        }
+    }
+    if edits.is_empty() {
+        return Ok(allowed(&detail));
+    }
+    let judgment = Judgment::NotExamined(Remark::new("bounce-suppressed", format!("{detail}: no bounces")));
+    Ok(Opinion { judgment, edits, observations: Vec::new() })
+}
+
+/// The same recipient without notifications. Postfix knows it by the words of RCPT only.
+fn never_notify(recipient: &Recipient) -> Vec<Edit> {
+    let keyword = |parameter: &str, keyword: &str| {
+        let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+        name.eq_ignore_ascii_case(keyword).then(|| value.to_owned())
+    };
+    let value = |name| recipient.parameters.iter().find_map(|parameter| keyword(parameter, name));
+    if value("NOTIFY").is_some_and(|value| value.eq_ignore_ascii_case("NEVER")) {
+        return Vec::new();
+    }
+    // xtext (RFC 3461, 4): what is not is not passed on.
+    let is_xtext = |value: &String| value.bytes().all(|octet| octet.is_ascii_graphic() && octet != b'=');
+    let original =
+        value("ORCPT").filter(is_xtext).map_or_else(String::new, |value| format!(" ORCPT={value}"));
+    let address = recipient.argument.clone();
+    vec![
+        Edit::DeleteRecipient(address.clone()),
+        Edit::AddRecipient { address, parameters: format!("NOTIFY=NEVER{original}") },
+    ]
 }
 
 fn is_bounce(request: &Request<'_>, header: &Header) -> bool {

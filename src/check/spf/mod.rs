@@ -27,7 +27,7 @@ impl Check for Spf {
             Point::Recipient(path) => path.domain().cloned().into_iter().collect(),
             Point::Message(_) => {
                 let mut domains: Vec<Domain> =
-                    request.envelope.forward_paths.iter().filter_map(ForwardPath::domain).cloned().collect();
+                    request.envelope.forward_paths().filter_map(ForwardPath::domain).cloned().collect();
                 domains.sort();
                 domains.dedup();
                 domains

@@ -17,7 +17,7 @@ use crate::lookup::{Sources, resolve};
 use crate::mail::spf::{SpfAnswer, SpfQuestion, SpfResult};
 use crate::mail::{Field, ForwardPath, Header, ReversePath};
 use crate::policy::Policy;
-use crate::session::{Client, Envelope, Login, Point, Request, Role, Session};
+use crate::session::{Client, Envelope, Login, Point, Recipient, Request, Role, Session};
 use outcome::Outcome;
 
 /// Arguments of `explain`.
@@ -135,12 +135,13 @@ async fn foresee(
         name: arguments.client_name.clone(),
         port: 1024,
     };
-    let session = Session { role: Role::Auto, client, helo: arguments.helo.clone(), mta_name: None };
+    let session =
+        Session { role: Role::Auto, client, helo: arguments.helo.clone(), mta_name: None, is_postfix: true };
     let mut envelope = Envelope {
         reverse_path: ReversePath::parse(&arguments.mail_from),
         bracketed: true,
         login: arguments.login.clone().filter(|login| !login.is_empty()).map(Login),
-        forward_paths: Vec::new(),
+        recipients: Vec::new(),
         queue_id: None,
     };
     let origin = policy.origin(&session, &envelope);
@@ -154,10 +155,10 @@ async fn foresee(
         let accepted = decision.verdict.reply().is_none();
         outcome.recipients.push((path.clone(), decision));
         if accepted {
-            envelope.forward_paths.push(path);
+            envelope.recipients.push(Recipient::bare(path));
         }
     }
-    if !envelope.forward_paths.is_empty() {
+    if !envelope.recipients.is_empty() {
         let header: Header = arguments.header.iter().cloned().collect();
         let point = Point::Message(&header);
         let request = Request { session: &session, envelope: &envelope, origin, point, report: None, now };

@@ -93,6 +93,10 @@ fn finding_json(finding: &Finding) -> Value {
 fn edit_json(check: &str, edit: &Edit) -> Value {
     match edit {
         Edit::InsertAtTop(field) => json!({ "check": check, "insert": field.name, "value": field.value }),
+        Edit::DeleteRecipient(address) => json!({ "check": check, "delete_recipient": address }),
+        Edit::AddRecipient { address, parameters } => {
+            json!({ "check": check, "add_recipient": address, "parameters": parameters })
+        }
         Edit::Delete { name, occurrence } => {
             json!({ "check": check, "delete": name, "occurrence": occurrence })
         }

@@ -79,6 +79,10 @@ fn headline(finding: &Finding) -> String {
 fn describe_edit(text: &mut String, edit: &Edit) {
     match edit {
         Edit::Delete { name, occurrence } => line(text, "  delete", &format!("{name} number {occurrence}")),
+        Edit::DeleteRecipient(address) => line(text, "  remove", &format!("recipient {address}")),
+        Edit::AddRecipient { address, parameters } => {
+            line(text, "  add", &format!("recipient {address} {parameters}"));
+        }
         Edit::InsertAtTop(field) => line(text, "  insert", &format!("{}: {}", field.name, field.value)),
     }
 }
