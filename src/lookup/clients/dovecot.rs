@@ -69,7 +69,7 @@ impl Protocol for Lines {
         let mut is_same = false;
         loop {
             let line = wire.line(LONGEST_ANSWER).await?;
-            match fields(&line)?.as_slice() {
+            match String::from_utf8_lossy(&line).split('\t').collect::<Vec<_>>().as_slice() {
                 ["VERSION", VERSION, ..] => is_same = true,
                 ["VERSION", other, ..] => {
                     return Err(Trouble::Refused(format!(
@@ -92,7 +92,7 @@ impl Protocol for Lines {
         let number = self.0.fetch_add(1, Ordering::Relaxed).max(1).to_string();
         wire.send(format!("USER\t{number}\t{question}\n").as_bytes()).await?;
         let line = wire.line(LONGEST_ANSWER).await?;
-        match fields(&line)?.as_slice() {
+        match String::from_utf8_lossy(&line).split('\t').collect::<Vec<_>>().as_slice() {
             ["USER", of, user, ..] if *of == number => Ok(Answer::User(unescape(user))),
             ["NOTFOUND", of, ..] if *of == number => Ok(Answer::NotFound),
             ["FAIL", of, rest @ ..] if *of == number => {
@@ -105,12 +105,6 @@ impl Protocol for Lines {
             _ => Err(garbled(&line)),
         }
     }
-}
-
-/// The fields of a line.
-fn fields(line: &[u8]) -> Result<Vec<&str>, Trouble> {
-    let text = str::from_utf8(line).map_err(|_| garbled(line))?;
-    Ok(text.split('\t').collect())
 }
 
 /// Characters that must not stand in a field, with what stands for them behind a U+0001.

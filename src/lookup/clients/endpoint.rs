@@ -66,9 +66,8 @@ impl Endpoint {
         if host.contains(':') && !host.starts_with('[') {
             return Err(EndpointError(format!("an IPv6 address stands in brackets: [{host}]:{port}")));
         }
-        let port = match port.parse() {
-            Ok(port @ 1..) => port,
-            _ => return Err(EndpointError(format!("{} is no port", quoted(port)))),
+        let Ok(port @ 1..) = port.parse() else {
+            return Err(EndpointError(format!("{} is no port", quoted(port))));
         };
         Ok(Self::Inet { host: host_of(host)?, port })
     }

@@ -131,14 +131,14 @@ pub(super) fn garbled(octets: &[u8]) -> Trouble {
 mod tests {
     use super::*;
 
-    async fn pair() -> (Wire, UnixStream) {
+    fn pair() -> (Wire, UnixStream) {
         let (ours, theirs) = UnixStream::pair().unwrap();
         (Wire::new(Stream::Unix(ours)), theirs)
     }
 
     #[tokio::test]
     async fn lines_and_octets() {
-        let (mut wire, mut server) = pair().await;
+        let (mut wire, mut server) = pair();
         server.write_all(b"one\ntwo\r\n\n12345678").await.unwrap();
         assert_eq!(wire.line(5).await.unwrap(), b"one");
         assert_eq!(wire.line(5).await.unwrap(), b"two\r");
@@ -150,19 +150,19 @@ mod tests {
 
     #[tokio::test]
     async fn a_long_line_is_none_even_when_it_ends() {
-        let (mut wire, mut server) = pair().await;
+        let (mut wire, mut server) = pair();
         server.write_all(b"123456\n").await.unwrap();
         assert!(matches!(wire.line(5).await, Err(Trouble::Garbled(_))));
     }
 
     #[tokio::test]
     async fn an_end_before_an_answer_differs_from_one_within() {
-        let (mut wire, mut server) = pair().await;
+        let (mut wire, mut server) = pair();
         wire.send(b"?").await.unwrap();
         server.write_all(b"half").await.unwrap();
         drop(server);
         assert_eq!(wire.line(50).await.unwrap_err().to_string(), "the answer ends in the middle");
-        let (mut wire, server) = pair().await;
+        let (mut wire, server) = pair();
         drop(server);
         assert!(matches!(wire.send(b"?").await, Err(Trouble::Closed)));
         assert!(matches!(wire.line(50).await, Err(Trouble::Closed)));

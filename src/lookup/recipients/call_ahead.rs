@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::one_by_one::{OneByOne, Server};
 use super::probed::{Lifetimes, Probed};
-use super::{CallAheadSettings, Opening};
+use super::{CallAheadSettings, Source};
 use crate::facts::Existence;
 use crate::lookup::clients::smtp::{CallAhead, Dialect, Verdict};
 use crate::lookup::remembered::Remembered;
@@ -27,7 +27,7 @@ struct Recipients {
 }
 
 /// Takes the server; it is asked for nothing yet.
-pub(super) fn open(dialect: Dialect, settings: &CallAheadSettings) -> Opening {
+pub(super) fn open(dialect: Dialect, settings: &CallAheadSettings) -> Box<dyn Source> {
     let CallAheadSettings { server, sender, host_name, exists, unknown } = settings;
     let server = CallAhead::new(dialect, server.clone(), host_name, sender.clone());
     let word = match dialect {
@@ -41,7 +41,7 @@ pub(super) fn open(dialect: Dialect, settings: &CallAheadSettings) -> Opening {
         unknown: *unknown,
         remembered: Remembered::new(MAILBOXES),
     };
-    Ok((Box::new(Probed::new(OneByOne(recipients), PROBES)), Vec::new()))
+    Box::new(Probed::new(OneByOne(recipients), PROBES))
 }
 
 impl Recipients {

@@ -2,7 +2,7 @@
 
 use super::one_by_one::{OneByOne, Server};
 use super::probed::{Lifetimes, Probed};
-use super::{DovecotSettings, Opening};
+use super::{DovecotSettings, Source};
 use crate::facts::Existence;
 use crate::lookup::clients::Endpoint;
 use crate::lookup::clients::dovecot::{Answer, Userdb};
@@ -18,11 +18,11 @@ struct Users {
 }
 
 /// Takes the server; it is asked for nothing yet.
-pub(super) fn open(settings: &DovecotSettings) -> Opening {
+pub(super) fn open(settings: &DovecotSettings) -> Box<dyn Source> {
     let server = Userdb::new(Endpoint::Unix(settings.socket.clone()));
     let name = format!("dovecot {}", server.endpoint());
     let users = Users { name, server, without_domain: settings.without_domain };
-    Ok((Box::new(Probed::new(OneByOne(users), Lifetimes::NEAR)), Vec::new()))
+    Box::new(Probed::new(OneByOne(users), Lifetimes::NEAR))
 }
 
 #[async_trait::async_trait]

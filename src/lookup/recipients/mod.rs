@@ -113,10 +113,10 @@ async fn open(settings: &SourceSettings) -> Opening {
             let path = path.clone();
             apart(move || file::open(&path)).await
         }
-        SourceSettings::Socketmap(settings) => socketmap::open(settings),
-        SourceSettings::Dovecot(settings) => dovecot::open(settings),
-        SourceSettings::Smtp(settings) => call_ahead::open(Dialect::Smtp, settings),
-        SourceSettings::Lmtp(settings) => call_ahead::open(Dialect::Lmtp, settings),
+        SourceSettings::Socketmap(settings) => Ok((socketmap::open(settings), Vec::new())),
+        SourceSettings::Dovecot(settings) => Ok((dovecot::open(settings), Vec::new())),
+        SourceSettings::Smtp(settings) => Ok((call_ahead::open(Dialect::Smtp, settings), Vec::new())),
+        SourceSettings::Lmtp(settings) => Ok((call_ahead::open(Dialect::Lmtp, settings), Vec::new())),
     }
 }
 

@@ -69,7 +69,6 @@ mod tests {
         }
     }
 
-    #[track_caller]
     async fn check(forms: &[&str], asked: usize, expected: &str) {
         let question = RecipientQuestion {
             source: SourceId { number: 0, cost: Cost::Near },
@@ -84,7 +83,7 @@ mod tests {
             _ => "unknown",
         };
         assert_eq!(answer, expected, "{forms:?}");
-        assert_eq!(*source.0.0.lock().unwrap(), forms[..asked]);
+        assert_eq!(*source.0.0.lock().unwrap(), forms[..asked], "{forms:?}");
     }
 
     #[tokio::test]

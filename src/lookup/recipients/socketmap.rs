@@ -2,7 +2,7 @@
 
 use super::one_by_one::{OneByOne, Server};
 use super::probed::{Lifetimes, Probed};
-use super::{Opening, SocketmapSettings};
+use super::{SocketmapSettings, Source};
 use crate::facts::Existence;
 use crate::lookup::clients::socketmap::{Answer, Socketmap};
 use crate::mail::Mailbox;
@@ -15,11 +15,10 @@ struct Recipients {
 }
 
 /// Takes the server; it is asked for nothing yet.
-pub(super) fn open(settings: &SocketmapSettings) -> Opening {
+pub(super) fn open(settings: &SocketmapSettings) -> Box<dyn Source> {
     let server = Socketmap::new(settings.address.clone(), &settings.map);
     let name = format!("socketmap {} {}", server.endpoint(), server.map());
-    let source = Probed::new(OneByOne(Recipients { name, server }), Lifetimes::NEAR);
-    Ok((Box::new(source), Vec::new()))
+    Box::new(Probed::new(OneByOne(Recipients { name, server }), Lifetimes::NEAR))
 }
 
 #[async_trait::async_trait]

@@ -64,7 +64,7 @@ impl CallAhead {
         if path.len() + "RCPT TO:<>\r\n".len() > LONGEST_COMMAND {
             return Err(Trouble::Unaskable(format!("an address of {} octets is too long", path.len())));
         }
-        self.0.ask(&path).await
+        self.0.ask(&Question { mailbox: mailbox.clone(), path }).await
     }
 }
 
@@ -74,6 +74,13 @@ struct Conversation {
     dialect: Dialect,
     host_name: String,
     sender: Option<Mailbox>,
+}
+
+/// A mailbox, and how it is written.
+#[derive(Debug)]
+struct Question {
+    mailbox: Mailbox,
+    path: String,
 }
 
 /// What is known of a connection.
@@ -88,23 +95,29 @@ struct Session {
 
 impl Protocol for Conversation {
     type Session = Session;
-    type Question = String;
+    type Question = Question;
     type Answer = Verdict;
 
     const FAREWELL: &'static [u8] = b"QUIT\r\n";
 
     async fn open(&self, wire: &mut Wire) -> Result<Session, Trouble> {
-        Reply::read(wire).await?.accepted("the greeting")?;
+        Reply::read(wire).await?.accepted("the greeting is")?;
         let verb = match self.dialect {
             Dialect::Smtp => "EHLO",
             Dialect::Lmtp => "LHLO",
         };
         wire.send(format!("{verb} {}\r\n", self.host_name).as_bytes()).await?;
-        let hello = Reply::read(wire).await?.accepted(verb)?;
+        let hello = Reply::read(wire).await?.accepted(&format!("{verb} is answered by"))?;
         Ok(Session { offers_smtputf8: hello.offers("SMTPUTF8"), ..Session::default() })
     }
 
-    async fn ask(&self, wire: &mut Wire, session: &mut Session, path: &String) -> Result<Verdict, Trouble> {
+    async fn ask(
+        &self,
+        wire: &mut Wire,
+        session: &mut Session,
+        question: &Question,
+    ) -> Result<Verdict, Trouble> {
+        let Question { mailbox, path } = question;
         let sender = self.sender.as_ref().and_then(self::path).unwrap_or_default();
         let is_ascii = path.is_ascii() && sender.is_ascii();
         if !is_ascii && !session.offers_smtputf8 {
@@ -118,13 +131,13 @@ impl Protocol for Conversation {
             // It closes a connection that was quiet for too long (RFC 5321, 3.8). It was not asked anything yet.
             return Err(Trouble::Closed);
         }
-        mail.accepted("MAIL")?;
+        mail.accepted("MAIL is answered by")?;
         session.recipients += 1;
         wire.send(format!("RCPT TO:<{path}>\r\n").as_bytes()).await?;
         let answer = Reply::read_or_end(wire).await?;
         session.refusals += usize::from(answer.code() >= 400);
         session.is_over = answer.code() == 421 || !resets(wire).await;
-        Ok(answer.verdict())
+        Ok(answer.verdict(mailbox))
     }
 
     fn is_spent(&self, session: &Session) -> bool {

@@ -62,11 +62,11 @@ impl Reply {
         self.code
     }
 
-    /// The reply, where it lets us go on.
-    pub(super) fn accepted(self, to: &str) -> Result<Self, Trouble> {
+    /// The reply, where it lets us go on. `what` leads to its text where it does not.
+    pub(super) fn accepted(self, what: &str) -> Result<Self, Trouble> {
         match self.code {
             200..=299 => Ok(self),
-            _ => Err(Trouble::Refused(format!("{to} is answered by {}", self.shown()))),
+            _ => Err(Trouble::Refused(format!("{what} {}", self.shown()))),
         }
     }
 
@@ -82,15 +82,15 @@ impl Reply {
     /// Only what is said of the mailbox itself counts: that there is none, that it has another name, that its name is
     /// no name. A refusal for who we are, for the domain or by policy, and a mailbox that is full, say nothing about it.
     /// Nor does 252, which is how a server says that it will see (RFC 5321, 3.5.3).
-    pub(super) fn verdict(&self) -> Verdict {
+    pub(super) fn verdict(&self, asked: &Mailbox) -> Verdict {
         match (self.code, self.enhanced()) {
             (250 | 251, _) => Verdict::Exists,
-            (550 | 551 | 553, Some([5, 1, 6])) => Verdict::Relocated(self.path()),
+            (550 | 551 | 553, Some([5, 1, 6])) => Verdict::Relocated(self.other_than(asked)),
             // X.1.10 is a name that can get no mail (RFC 7505), and Exchange says it of every name that it does not know.
             (501 | 550 | 551 | 553, Some([5, 1, 0 | 1 | 3 | 10])) | (550, None) => {
                 Verdict::Unknown(self.shown())
             }
-            (551, None) if self.path().is_some() => Verdict::Relocated(self.path()),
+            (551, None) if self.other_than(asked).is_some() => Verdict::Relocated(self.other_than(asked)),
             _ => Verdict::Undetermined(format!("RCPT is answered by {}", self.shown())),
         }
     }
@@ -105,11 +105,14 @@ impl Reply {
         numbers.collect::<Option<Vec<u16>>>()?.try_into().ok()
     }
 
-    /// The forward-path in the text (RFC 5321, 3.4).
-    fn path(&self) -> Option<Mailbox> {
-        self.lines.iter().find_map(|line| {
-            let (_, rest) = line.split_once('<')?;
-            rest.split_once('>')?.0.parse().ok()
+    /// The mailbox in the text (RFC 5321, 3.4) that is not the one that was asked for: Postfix names both.
+    fn other_than(&self, asked: &Mailbox) -> Option<Mailbox> {
+        let between = |c: char| c.is_whitespace() || "<>()[],;:".contains(c);
+        let words = self.lines.iter().flat_map(|line| line.split(between));
+        let mut mailboxes = words.filter_map(|word| word.trim_end_matches('.').parse().ok());
+        mailboxes.find(|mailbox: &Mailbox| {
+            let same_name = mailbox.local_part().eq_ignore_ascii_case(asked.local_part());
+            !(same_name && mailbox.domain() == asked.domain())
         })
     }
 
@@ -145,7 +148,7 @@ mod tests {
 
     #[track_caller]
     fn check(text: &str, expected: &str) {
-        let found = match reply(text).verdict() {
+        let found = match reply(text).verdict(&"a@b.example".parse().unwrap()) {
             Verdict::Exists => "exists".to_owned(),
             Verdict::Unknown(_) => "unknown".to_owned(),
             Verdict::Undetermined(_) => "undetermined".to_owned(),
@@ -172,7 +175,8 @@ mod tests {
         check("551 User not local; please try <c@d.example>", "moved to c@d.example");
         check("551 User not local", "undetermined");
         check("550 5.1.6 moved, try <c@d.example> now", "moved to c@d.example");
-        check("550 5.1.6 moved", "moved to ?");
+        check("550 5.1.6 <A@b.example>: User has moved to c@d.example.", "moved to c@d.example");
+        check("550 5.1.6 <a@b.example> moved", "moved to ?");
         check("551 5.7.1 ask <c@d.example>", "undetermined");
         for text in [
             "421 4.3.2 shutting down",

@@ -45,12 +45,12 @@ pub(super) fn open_static(request: &Request<'_>) -> Reading<Box<dyn Table>> {
 pub(super) fn open_random(request: &Request<'_>) -> Reading<Box<dyn Table>> {
     let wrong = |message: &str| vec![Problem::new(message).hint("write randmap:{ value, … }")];
     let inside = inside_braces(request.name).ok_or_else(|| wrong("the values are not in braces"))?;
-    let values: Result<Vec<String>, _> =
-        words(inside).map(|word| unbraced(word).map(str::to_owned)).collect();
-    match values? {
-        values if values.is_empty() => Err(wrong("there is no value in the braces")),
-        values => Ok((Box::new(Random(values)), Vec::new())),
+    // Unlike elsewhere, braces around a value are a part of it.
+    let values: Vec<String> = words(inside).map(str::to_owned).collect();
+    if values.is_empty() {
+        return Err(wrong("there is no value in the braces"));
     }
+    Ok((Box::new(Random(values)), Vec::new()))
 }
 
 /// Networks have no recipients.
