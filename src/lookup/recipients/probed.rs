@@ -1,16 +1,10 @@
 //! Sources that cannot be enumerated. Where one knows a name, a random name tells whether it would know any.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-
-use moka::policy::EvictionPolicy;
-use moka::sync::Cache;
-use tokio::sync::Mutex;
-use tokio::time::Instant;
 
 use super::Source;
 use crate::facts::{Existence, RecipientQuestion};
+use crate::lookup::remembered::Remembered;
 use crate::mail::{Domain, Mailbox};
 
 /// How many domains are remembered; each takes some hundred octets.
@@ -43,22 +37,7 @@ impl Lifetimes {
 pub(super) struct Probed<S> {
     source: S,
     lifetimes: Lifetimes,
-    probes: Cache<Domain, Arc<Probe>>,
-}
-
-/// The probe of a domain.
-#[derive(Debug, Default)]
-struct Probe {
-    /// How often it was made.
-    number: AtomicU64,
-    latest: Mutex<Option<Latest>>,
-}
-
-/// What a probe found out last, and until when that may be believed.
-#[derive(Debug)]
-struct Latest {
-    found: Result<Probing, String>,
-    until: Instant,
+    probes: Remembered<Domain, Probing>,
 }
 
 /// What a probe found out.
@@ -73,8 +52,7 @@ enum Probing {
 impl<S: Source> Probed<S> {
     /// The source with its probes.
     pub(super) fn new(source: S, lifetimes: Lifetimes) -> Self {
-        let probes = Cache::builder().max_capacity(DOMAINS).eviction_policy(EvictionPolicy::lru()).build();
-        Self { source, lifetimes, probes }
+        Self { source, lifetimes, probes: Remembered::new(DOMAINS) }
     }
 
     /// The answer to a question whose forms are all at one domain.
@@ -83,7 +61,7 @@ impl<S: Source> Probed<S> {
         if !matches!(answer, Existence::Exists(_)) {
             return answer;
         }
-        match self.probe(domain, question).await {
+        match self.probes.find(domain, self.probe(domain, question)).await {
             Ok(Probing::Names) => answer,
             Ok(Probing::Wildcard(probe)) => {
                 let local_part = probe.local_part();
@@ -98,39 +76,19 @@ impl<S: Source> Probed<S> {
         }
     }
 
-    /// What is known of a domain, or else what a probe finds out.
-    async fn probe(&self, domain: &Domain, question: &RecipientQuestion) -> Result<Probing, String> {
-        let probe = self.probes.get_with_by_ref(domain, Arc::default);
-        let before = probe.number.load(Ordering::Acquire);
-        let mut latest = probe.latest.lock().await;
-        if let Some(latest) = &*latest {
-            // A failure is for those only who waited while it came about.
-            let is_of_ours = probe.number.load(Ordering::Acquire) != before;
-            let holds = if latest.found.is_ok() { Instant::now() < latest.until } else { is_of_ours };
-            if holds {
-                return latest.found.clone();
-            }
-        }
-        let found = self.ask(domain, question).await;
-        let lifetime = match found {
-            Ok(Probing::Wildcard(_)) => self.lifetimes.wildcard,
-            Ok(Probing::Names) => self.lifetimes.names,
-            Err(_) => Duration::ZERO,
-        };
-        *latest = Some(Latest { found: found.clone(), until: Instant::now() + lifetime });
-        probe.number.fetch_add(1, Ordering::Release);
-        found
-    }
-
-    /// Asks for a random name.
-    async fn ask(&self, domain: &Domain, question: &RecipientQuestion) -> Result<Probing, String> {
+    /// Asks for a random name; what that says, with the time for which it may be believed.
+    async fn probe(
+        &self,
+        domain: &Domain,
+        question: &RecipientQuestion,
+    ) -> Result<(Probing, Duration), String> {
         let probe = random_mailbox(domain);
         let question = RecipientQuestion { forms: vec![probe.clone()], ..*question };
         match self.source.find(&question).await {
             Existence::Exists(_) | Existence::Relocated { .. } | Existence::Wildcard(_) => {
-                Ok(Probing::Wildcard(probe))
+                Ok((Probing::Wildcard(probe), self.lifetimes.wildcard))
             }
-            Existence::Unknown(_) | Existence::NoList(_) => Ok(Probing::Names),
+            Existence::Unknown(_) | Existence::NoList(_) => Ok((Probing::Names, self.lifetimes.names)),
             Existence::Undetermined(why) => Err(why),
         }
     }
@@ -167,7 +125,10 @@ fn random_mailbox(domain: &Domain) -> Mailbox {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::AtomicBool;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+    use tokio::time::Instant;
 
     use super::*;
     use crate::facts::{Cost, SourceId};
