@@ -5,6 +5,8 @@
 
 pub(crate) mod dovecot;
 mod endpoint;
+#[cfg(test)]
+mod hostile;
 mod pool;
 pub(crate) mod smtp;
 pub(crate) mod socketmap;

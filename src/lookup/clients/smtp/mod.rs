@@ -169,6 +169,8 @@ fn path(mailbox: &Mailbox) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[track_caller]
@@ -195,6 +197,15 @@ mod tests {
         check("a\"b\\c", Some("\"a\\\"b\\\\c\""));
         for refused in ["", "a\tb", "a\r\nQUIT", "a\0b", "a\u{85}b", "a\u{7f}"] {
             check(refused, None);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_path_means_the_mailbox_that_it_was_made_of(local_part in "(\\PC|[ \"\\\\<>@.]){1,20}") {
+            let mailbox = Mailbox::new(local_part, "example.org".parse().unwrap());
+            let path = path(&mailbox).unwrap();
+            prop_assert_eq!(path.parse(), Ok(mailbox));
         }
     }
 }
