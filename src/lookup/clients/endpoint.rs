@@ -64,7 +64,7 @@ impl Endpoint {
         let no_port = || EndpointError(format!("{} has no port", quoted(text)));
         let (host, port) = text.rsplit_once(':').ok_or_else(no_port)?;
         if host.contains(':') && !host.starts_with('[') {
-            return Err(EndpointError(format!("an IPv6 address stands in brackets: [{host}]:{port}")));
+            return Err(EndpointError("an IPv6 address must stand in brackets".to_owned()));
         }
         let Ok(port @ 1..) = port.parse() else {
             return Err(EndpointError(format!("{} is no port", quoted(port))));
@@ -169,7 +169,7 @@ mod tests {
         check("inet:localhost", "‘localhost’ has no port");
         check("inet:localhost:0", "‘0’ is no port");
         check("inet:localhost:smtp", "‘smtp’ is no port");
-        check("inet:::1:7777", "an IPv6 address stands in brackets: [::1]:7777");
+        check("inet:::1:7777", "an IPv6 address must stand in brackets");
         check("inet:[::1:7777", "‘[::1’ is no host");
         check("inet:a b:7777", "‘a b’ is no host");
         check("inet:127.1:7777", "‘127.1’ is no host");
