@@ -2,6 +2,7 @@
 //! them; from files, from Postfix's own tables, from servers, from what was learned and counted.
 
 pub mod catch_all;
+pub mod clients;
 pub mod dns;
 pub mod harvest;
 pub mod identities;
@@ -10,6 +11,7 @@ mod pairs;
 pub mod postfix;
 pub mod problem;
 pub mod recipients;
+mod remembered;
 mod resolve;
 pub mod store;
 mod watched;
