@@ -1,10 +1,11 @@
 //! A private Dovecot: it tells Postfix whether a login and a password belong together, or it knows users, whom it tells
-//! about at `auth-userdb` and takes mail for by LMTP.
+//! about at `auth-userdb` and takes mail for by LMTP, or it files mail by Sieve scripts that may answer it.
 #![allow(dead_code, reason = "each test file uses its own part of the support")]
 
 use std::fs;
+use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -25,6 +26,15 @@ pub(crate) enum Users<'a> {
     Listed(&'a [&'a str]),
     /// Everybody whom anybody can name.
     Everybody,
+}
+
+/// How programs send what they have to say.
+#[derive(Clone, Copy)]
+pub(crate) enum Outlet<'a> {
+    /// By sendmail(1) of the Postfix instance with this configuration directory.
+    Sendmail(&'a Path),
+    /// By SMTP to this loopback port.
+    Smtp(u16),
 }
 
 impl Dovecot {
@@ -67,16 +77,89 @@ impl Dovecot {
         Self::launch(&lines.concat(), "lmtp", userdb)
     }
 
+    /// Whether one with Sieve can be started here; if not, the calling test is [skipped](host::is_possible).
+    pub(crate) fn is_available_with_sieve() -> bool {
+        let plugin = Path::new("/usr/lib/dovecot/modules/lib90_sieve_plugin.so");
+        let missing = "dovecot-sieve is not installed (packaging/setup installs it)";
+        host::is_possible(plugin.exists().then_some(()).ok_or_else(|| missing.to_owned()))
+            && Self::is_available()
+    }
+
+    /// Starts a server that has a mailbox for every address. Mail for a local part that is named in `scripts` is treated
+    /// by its Sieve script.
+    ///
+    /// # Panics
+    ///
+    /// When Dovecot does not start.
+    pub(crate) fn with_sieve(scripts: &[(&str, &str)], outlet: Outlet<'_>) -> Self {
+        // Only to a member of this group sendmail(1) lets itself be told which instance is meant.
+        let group = nix::unistd::Group::from_name("postdrop").unwrap().expect("Postfix has such a group");
+        let userdb = format!(
+            "driver = static\n  args = uid=65534 gid={} home=DIR/home/%u allow_all_users=yes",
+            group.gid
+        );
+        let server = Self::prepare("", "lmtp", &userdb);
+        let outlet = match outlet {
+            Outlet::Sendmail(config_dir) => {
+                server.write_sendmail(config_dir);
+                "sendmail_path = DIR/sendmail".to_owned()
+            }
+            Outlet::Smtp(port) => format!("submission_host = 127.0.0.1:{port}"),
+        };
+        server.configure(&SIEVE.replace("OUTLET", &outlet));
+        for folder in ["home", "sieve"] {
+            fs::create_dir(server.dir.path().join(folder)).unwrap();
+            // Scripts are compiled beside their source.
+            std::os::unix::fs::chown(server.dir.path().join(folder), Some(65534), None).unwrap();
+        }
+        for (name, script) in scripts {
+            fs::write(server.dir.path().join(format!("sieve/{name}.sieve")), script).unwrap();
+        }
+        server.resume();
+        server
+    }
+
+    /// sendmail(1) of the instance with this configuration directory.
+    fn write_sendmail(&self, config_dir: &Path) {
+        let program = host::program("sendmail").unwrap();
+        let script =
+            format!("#!/bin/sh\nMAIL_CONFIG={} exec {} \"$@\"\n", config_dir.display(), program.display());
+        let file = self.dir.path().join("sendmail");
+        fs::write(&file, script).unwrap();
+        fs::set_permissions(file, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    /// The message in the mailbox of this address, which is taken out.
+    pub(crate) fn take(&self, mailbox: &str) -> Option<Vec<u8>> {
+        let folder = self.dir.path().join("home").join(mailbox).join("Maildir/new");
+        let file = fs::read_dir(folder).ok()?.next()?.unwrap().path();
+        let message = fs::read(&file).unwrap();
+        fs::remove_file(file).unwrap();
+        Some(message)
+    }
+
     /// Starts a server and returns when it listens.
     fn launch(passwd: &str, protocols: &str, userdb: &str) -> Self {
+        let server = Self::prepare(passwd, protocols, userdb);
+        server.resume();
+        server
+    }
+
+    /// Writes the files of a server.
+    fn prepare(passwd: &str, protocols: &str, userdb: &str) -> Self {
         let dir = tempfile::Builder::new().prefix("lockdown-dovecot.").tempdir().unwrap();
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
         fs::write(dir.path().join("passwd"), passwd).unwrap();
-        let configuration = configuration(protocols, userdb).replace("DIR", dir.path().to_str().unwrap());
-        fs::write(dir.path().join("dovecot.conf"), configuration).unwrap();
         let server = Self { dir };
-        server.resume();
+        server.configure(&configuration(protocols, userdb));
         server
+    }
+
+    /// Adds lines to its configuration, in which `DIR` stands for its directory. A later setting wins.
+    fn configure(&self, lines: &str) {
+        let dir = self.dir.path();
+        let mut file = fs::File::options().create(true).append(true).open(dir.join("dovecot.conf")).unwrap();
+        file.write_all(lines.replace("DIR", dir.to_str().unwrap()).as_bytes()).unwrap();
     }
 
     /// Starts the server, at first or after it was stopped.
@@ -152,6 +235,21 @@ fn is_alive(pid: i32) -> bool {
     let status = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     status.rsplit(") ").next().is_some_and(|rest| !rest.is_empty() && !rest.starts_with(['Z', 'X']))
 }
+
+/// Sieve at delivery. Whoever writes gets an answer each time, not once in seven days.
+const SIEVE: &str = "mail_location = maildir:~/Maildir
+hostname = mx.local.test
+postmaster_address = postmaster@mx.local.test
+OUTLET
+protocol lmtp {
+  mail_plugins = sieve
+}
+plugin {
+  sieve = file:DIR/sieve/%n.sieve
+  sieve_extensions = +vacation-seconds
+  sieve_vacation_min_period = 0
+}
+";
 
 /// An address that gave a wrong password is not made to wait: without its listener, nobody counts such penalties.
 fn configuration(protocols: &str, userdb: &str) -> String {

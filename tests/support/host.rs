@@ -4,7 +4,7 @@
 use std::io::Write as _;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 
 /// Whether a test can run here: whether nothing stands in its way.
@@ -57,6 +57,20 @@ pub(crate) fn run(command: &mut Command) -> Result<(), String> {
     }
     let printed = [stdout, stderr].concat();
     Err(format!("{command:?}: {status}: {}", String::from_utf8_lossy(&printed)))
+}
+
+/// Runs a program with this input and returns what it prints.
+///
+/// # Panics
+///
+/// When it fails.
+pub(crate) fn feed(command: &mut Command, input: &str) -> String {
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    // Dropping the pipe ends the input.
+    child.stdin.take().expect("standard input is a pipe").write_all(input.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{command:?}: {}", output.status);
+    String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 /// A loopback port that nobody uses, and that no caller in this process was given before.

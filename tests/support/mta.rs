@@ -19,6 +19,22 @@ pub(crate) trait Mta {
 
     /// Who has certified this host, and may certify clients.
     fn authority(&self) -> &Authority;
+
+    /// Gives a message (lines ended by LF) to sendmail(1) with these arguments, as programs of the host do.
+    fn submit(&self, arguments: &str, message: &str);
+
+    /// Returns when it holds no mail any more.
+    ///
+    /// # Panics
+    ///
+    /// When it goes on to hold some.
+    fn wait_until_idle(&self) {}
+
+    /// The header and body of the message in a mailbox, which has one, and which is empty then; none where there is no
+    /// message.
+    fn take(&self, mailbox: &str) -> Option<Vec<u8>> {
+        panic!("there is no mailbox {mailbox}");
+    }
 }
 
 /// The services of a mail system, each with a milter of its own.

@@ -8,6 +8,9 @@ use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread;
+use std::time::Duration;
 
 use tempfile::TempDir;
 
@@ -23,17 +26,22 @@ cleanup  unix      n - n -   0 cleanup
 qmgr     unix      n - n 300 1 qmgr
 tlsmgr   unix      - - n 1000? 1 tlsmgr
 rewrite  unix      - - n -   - trivial-rewrite
+showq    unix      n - n -   - showq
 proxymap unix      - - n -   - proxymap
 bounce   unix      - - n -   0 bounce
 defer    unix      - - n -   0 bounce
 trace    unix      - - n -   0 bounce
 smtp     unix      - - n -   - smtp
 relay    unix      - - n -   - smtp
+lmtp     unix      - - n -   - lmtp
 error    unix      - - n -   - error
 retry    unix      - - n -   - error
 anvil    unix      - - n -   1 anvil
 postlog  unix-dgram n - n -   1 postlogd
 ";
+
+/// How often the queue is looked at before mail is said to stay in it.
+const TRIES: u32 = 500;
 
 /// A running instance, stopped when dropped. If the test is failing by then, its log is printed.
 pub(crate) struct Postfix {
@@ -45,12 +53,14 @@ pub(crate) struct Postfix {
 
 /// What an instance is to be.
 pub(crate) struct Builder {
+    dir: TempDir,
     sink: u16,
     relay_domains: Vec<String>,
     milters: Vec<String>,
     submission_milters: Vec<String>,
     virtual_aliases: String,
     main_cf: String,
+    services: String,
 }
 
 impl Postfix {
@@ -62,12 +72,14 @@ impl Postfix {
     /// An instance that relays mail for `local.test` to the SMTP server on loopback port `sink`.
     pub(crate) fn builder(sink: u16) -> Builder {
         Builder {
+            dir: tempfile::Builder::new().prefix("lockdown-postfix.").tempdir().unwrap(),
             sink,
             relay_domains: vec!["local.test".to_owned()],
             milters: Vec::new(),
             submission_milters: Vec::new(),
             virtual_aliases: String::new(),
             main_cf: String::new(),
+            services: String::new(),
         }
     }
 
@@ -79,6 +91,13 @@ impl Postfix {
     /// Where its main.cf is, for `sendmail -C` and `postqueue -c`.
     pub(crate) fn config_dir(&self) -> PathBuf {
         self.dir.path().join("etc")
+    }
+
+    /// One of its programs that takes `-c`.
+    fn command(&self, program: &str) -> Result<Command, String> {
+        let mut command = host::command(&host::program(program)?);
+        command.arg("-c").arg(self.config_dir());
+        Ok(command)
     }
 
     /// All that it has logged so far.
@@ -98,6 +117,27 @@ impl Mta for Postfix {
 
     fn authority(&self) -> &Authority {
         &self.authority
+    }
+
+    fn submit(&self, arguments: &str, message: &str) {
+        let mut sendmail = host::command(&host::program("sendmail").unwrap());
+        sendmail.arg("-C").arg(self.config_dir()).arg("-i").args(arguments.split(' '));
+        host::feed(&mut sendmail, message);
+    }
+
+    /// Looks at the queue until it is empty twice: one look is not one moment, and mail moves.
+    fn wait_until_idle(&self) {
+        let (mut queue, mut empty) = (String::new(), 0);
+        for _ in 0..TRIES {
+            let look = self.command("postqueue").unwrap().arg("-j").output().unwrap();
+            queue = String::from_utf8_lossy(&look.stdout).into_owned();
+            empty = if queue.is_empty() { empty + 1 } else { 0 };
+            if empty == 2 {
+                return;
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+        panic!("mail stays in the queue: {queue}");
     }
 }
 
@@ -130,6 +170,39 @@ impl Builder {
     pub(crate) fn submission_milter(mut self, address: &str) -> Self {
         self.submission_milters.push(format!("{{ {address}, default_action=tempfail }}"));
         self
+    }
+
+    /// Adds a milter for what does not come by SMTP: sendmail(1) and, with it, bounces. A milter that fails changes
+    /// nothing there, as [the manual](https://www.postfix.org/MILTER_README.html) wants it.
+    pub(crate) fn local_milter(self, address: &str) -> Self {
+        self.main_cf(&format!(
+            "non_smtpd_milters = {{ {address}, default_action=accept }}\ninternal_mail_filter_classes = bounce"
+        ))
+    }
+
+    /// Adds an SMTP server on this loopback port for programs of the host, with a milter of its own.
+    pub(crate) fn own_programs(mut self, port: u16, milter: &str) -> Self {
+        writeln!(
+            self.services,
+            "127.0.0.1:{port} inet n - n - - smtpd\n  -o smtpd_relay_restrictions=permit_mynetworks,reject\n  \
+             -o {{ smtpd_milters = {{ {milter}, default_action=accept }} }}"
+        )
+        .expect("writing to a string");
+        self
+    }
+
+    /// Delivers what comes for these domains by LMTP to this Unix socket.
+    pub(crate) fn mailboxes(self, domains: &[&str], lmtp: &Path) -> Self {
+        self.main_cf(&format!(
+            "virtual_mailbox_domains = {}\nvirtual_mailbox_maps = static:ok\nvirtual_transport = lmtp:unix:{}",
+            domains.join(", "),
+            lmtp.display()
+        ))
+    }
+
+    /// Where its main.cf will be, for `sendmail -C` and `postqueue -c`.
+    pub(crate) fn config_dir(&self) -> PathBuf {
+        self.dir.path().join("etc")
     }
 
     /// Relays one more domain to the sink.
@@ -165,11 +238,10 @@ impl Builder {
     ///
     /// When Postfix does not start.
     pub(crate) fn start(self) -> Postfix {
-        let dir = tempfile::Builder::new().prefix("lockdown-postfix.").tempdir().unwrap();
         let (port, submission_port) = (free_port(), free_port());
         let authority = Authority::new();
-        self.write(dir.path(), port, submission_port, &authority);
-        let instance = Postfix { dir, port, submission_port, authority };
+        self.write(self.dir.path(), port, submission_port, &authority);
+        let instance = Postfix { dir: self.dir, port, submission_port, authority };
         if let Err(trouble) = control(&instance.config_dir(), "start") {
             panic!("Postfix did not start: {trouble}");
         }
@@ -204,7 +276,7 @@ impl Builder {
              \x20 -o {{ smtpd_milters = {milters} }}\n",
             milters = self.submission_milters.join(", "),
         );
-        fs::write(etc.join("master.cf"), services + MASTER_CF).unwrap();
+        fs::write(etc.join("master.cf"), services + &self.services + MASTER_CF).unwrap();
     }
 
     fn main(&self, dir: &Path) -> String {

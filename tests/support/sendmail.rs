@@ -8,7 +8,6 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -107,6 +106,10 @@ impl Mta for Sendmail {
     fn authority(&self) -> &Authority {
         &self.authority
     }
+
+    fn submit(&self, _: &str, _: &str) {
+        unimplemented!("no test submits mail on this host")
+    }
 }
 
 impl Drop for Sendmail {
@@ -201,13 +204,13 @@ impl Builder {
             let (name, realm) = login.split_once('@').expect("a login has a domain");
             let mut command = program("usr/sbin/saslpasswd2");
             command.args(["-p", "-c", "-u", realm, "-f"]).arg(&password_file).arg(name);
-            feed(&mut command, PASSWORD);
+            host::feed(&mut command, PASSWORD);
         }
 
         let configuration = server.path("sendmail.cf");
         let mut makemap = program("usr/libexec/sendmail/makemap");
         makemap.arg("-C").arg(&configuration).arg("hash").arg(server.path("virtusertable"));
-        feed(&mut makemap, &self.virtual_users);
+        host::feed(&mut makemap, &self.virtual_users);
         fs::write(server.path("aliases"), &self.aliases).unwrap();
         let mut new_aliases = program("usr/libexec/sendmail/sendmail");
         host::run(new_aliases.arg("-C").arg(&configuration).arg("-bi")).unwrap();
@@ -282,17 +285,7 @@ fn expand(macros: &str) -> String {
     let macro_files = root().join("usr/share/sendmail/cf");
     let mut m4 = program("usr/bin/m4");
     m4.arg(format!("-D_CF_DIR_={}/", macro_files.display())).arg(macro_files.join("m4/cf.m4")).arg("-");
-    feed(&mut m4, macros)
-}
-
-/// Runs a program with this input and returns what it prints.
-fn feed(command: &mut Command, input: &str) -> String {
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-    // Dropping the pipe ends the input.
-    child.stdin.take().expect("standard input is a pipe").write_all(input.as_bytes()).unwrap();
-    let output = child.wait_with_output().unwrap();
-    assert!(output.status.success(), "{command:?}: {}", output.status);
-    String::from_utf8_lossy(&output.stdout).into_owned()
+    host::feed(&mut m4, macros)
 }
 
 /// Sendmail has no way to say that it listens, so it is asked.

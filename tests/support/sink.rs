@@ -1,9 +1,13 @@
 //! The next hop: a small SMTP server that hands every message it receives to the test, whole.
+//!
+//! It refuses recipients whose local part begins with `nobody`, and those that begin with `busy` twice for the moment.
 #![allow(dead_code, reason = "each test file uses its own part of the support")]
 
+use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// How long [`Sink::next`] waits for a message.
@@ -34,11 +38,12 @@ impl Sink {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let (sender, messages) = mpsc::channel();
+        let busy = Arc::new(Mutex::new(HashMap::new()));
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
-                let sender = sender.clone();
+                let (sender, busy) = (sender.clone(), Arc::clone(&busy));
                 // The client may vanish at any moment; the messages that it has completed are what counts.
-                std::thread::spawn(move || drop(serve(stream, &sender)));
+                std::thread::spawn(move || drop(serve(stream, &sender, &busy)));
             }
         });
         Self { port, messages }
@@ -65,34 +70,61 @@ impl Sink {
 }
 
 impl Delivered {
-    /// The header fields in order, each unfolded to one line, without line ends.
+    /// Its [fields].
     pub(crate) fn fields(&self) -> Vec<String> {
-        let text = self.text();
-        let header = text.split("\r\n\r\n").next().unwrap_or_default();
-        let mut fields: Vec<String> = Vec::new();
-        for line in header.split("\r\n").filter(|line| !line.is_empty()) {
-            match (line.starts_with([' ', '\t']), fields.last_mut()) {
-                (true, Some(field)) => {
-                    field.push(' ');
-                    field.push_str(line.trim_start());
-                }
-                _ => fields.push(line.to_owned()),
-            }
-        }
-        fields
+        fields(&self.data)
     }
 
-    /// What follows the header.
+    /// Its [body].
     pub(crate) fn body(&self) -> String {
-        self.text().split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default()
-    }
-
-    fn text(&self) -> String {
-        String::from_utf8_lossy(&self.data).into_owned()
+        body(&self.data)
     }
 }
 
-fn serve(stream: TcpStream, messages: &Sender<Delivered>) -> std::io::Result<()> {
+/// The header fields of a message in order, each unfolded to one line, without line ends.
+pub(crate) fn fields(message: &[u8]) -> Vec<String> {
+    let text = text(message);
+    let header = text.split("\n\n").next().unwrap_or_default();
+    let mut fields: Vec<String> = Vec::new();
+    for line in header.lines() {
+        match (line.starts_with([' ', '\t']), fields.last_mut()) {
+            (true, Some(field)) => {
+                field.push(' ');
+                field.push_str(line.trim_start());
+            }
+            _ => fields.push(line.to_owned()),
+        }
+    }
+    fields
+}
+
+/// What follows the header of a message.
+pub(crate) fn body(message: &[u8]) -> String {
+    text(message).split_once("\n\n").map(|(_, body)| body.to_owned()).unwrap_or_default()
+}
+
+fn text(message: &[u8]) -> String {
+    String::from_utf8_lossy(message).replace("\r\n", "\n")
+}
+
+/// How often each recipient was put off.
+type Busy = Mutex<HashMap<String, u32>>;
+
+/// Why a recipient is refused, if it is.
+fn refusal(recipient: &str, busy: &Busy) -> Option<&'static str> {
+    if recipient.starts_with("nobody") {
+        return Some("550 5.1.1 No such user\r\n");
+    }
+    if !recipient.starts_with("busy") {
+        return None;
+    }
+    let mut busy = busy.lock().unwrap();
+    let times = busy.entry(recipient.to_owned()).or_default();
+    *times += 1;
+    (*times <= 2).then_some("450 4.2.0 Not now\r\n")
+}
+
+fn serve(stream: TcpStream, messages: &Sender<Delivered>, busy: &Busy) -> std::io::Result<()> {
     let mut output = stream.try_clone()?;
     let mut input = BufReader::new(stream);
     let mut open = Delivered { mail_from: String::new(), rcpt_to: vec![], parameters: vec![], data: vec![] };
@@ -115,10 +147,13 @@ fn serve(stream: TcpStream, messages: &Sender<Delivered>) -> std::io::Result<()>
             }
             "RCPT" => {
                 let (path, parameters) = argument(line);
-                open.rcpt_to.push(path);
-                open.parameters.extend(parameters);
-                "250 2.1.5 Ok\r\n"
+                refusal(&path, busy).unwrap_or_else(|| {
+                    open.rcpt_to.push(path);
+                    open.parameters.extend(parameters);
+                    "250 2.1.5 Ok\r\n"
+                })
             }
+            "DATA" if open.rcpt_to.is_empty() => "503 5.5.1 No recipients\r\n",
             "DATA" => {
                 output.write_all(b"354 Go ahead\r\n")?;
                 open.data = receive(&mut input)?;
