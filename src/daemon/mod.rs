@@ -6,6 +6,7 @@ mod conversation;
 mod kept;
 mod learning;
 mod log;
+mod recording;
 mod run;
 mod snapshot;
 

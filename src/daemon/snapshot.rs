@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::clock;
 use super::kept::Kept;
 use super::run::RunError;
 use crate::config::{Config, Diagnostic, Report, Severity};
 use crate::lookup::catch_all::CatchAll;
 use crate::lookup::dns::Resolver;
 use crate::lookup::identities::Identities;
+use crate::lookup::ledger::Ledger;
 use crate::lookup::recipients::Recipients;
 use crate::lookup::{Problem, Sources};
 use crate::policy::Policy;
@@ -24,12 +26,16 @@ pub(super) struct Snapshot {
 }
 
 /// Opens the sources that a configuration describes; what is doubtful about them is added to `report`. What a daemon has
-/// learned is read as it is.
+/// learned and recorded is read as it is.
 ///
 /// # Errors
 /// The report with everything for which a source cannot be used.
 pub async fn open(config: &Config, report: Report) -> Result<(Arc<Sources>, Report), Report> {
-    let (sources, report) = open_sources(config, report).await?;
+    let (mut sources, report) = open_sources(config, report).await?;
+    if config.policy.records() {
+        let ledger = config.ledger.clone();
+        sources = sources.with_ledger(Arc::new(Ledger::of_file(ledger.path, ledger.retention, clock::now)));
+    }
     if !config.policy.learns() {
         return Ok((Arc::new(sources), report));
     }
@@ -96,7 +102,8 @@ impl Snapshot {
         let (mut sources, report) = open_sources(config, report).await?;
         let kept = Kept::open(config, earlier).await?;
         if let Some(kept) = &kept {
-            sources = sources.with_catch_all(Ok(Arc::clone(&kept.catch_all)));
+            sources =
+                sources.with_catch_all(Ok(Arc::clone(&kept.catch_all))).with_ledger(Arc::clone(&kept.ledger));
         }
         let decision_time = config.limits.decision_time;
         Ok((Self { policy: config.policy.clone(), sources: Arc::new(sources), kept, decision_time }, report))
