@@ -53,7 +53,7 @@ pub enum Tie {
     MessageId(String),
     /// Who answers: the newest message of the sender to this mailbox counts, if it is not older than an hour.
     Correspondents {
-        /// The mailbox, in canonical form.
+        /// The mailbox, as the name behind it: without a tag or a subaddress, at the domain that its own follows.
         mailbox: Mailbox,
         /// When the answer came.
         answered: Timestamp,
@@ -78,7 +78,7 @@ pub struct Original {
     pub origin: Origin,
     /// What SPF said of its sender; none where that was not examined.
     pub spf: Option<SpfResult>,
-    /// The recipients at hosted domains, in canonical form, and whether only a wildcard knows them.
+    /// The recipients at hosted domains, as the names behind them, and whether only a wildcard knows them.
     pub recipients: Vec<(Mailbox, bool)>,
 }
 

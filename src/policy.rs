@@ -53,6 +53,11 @@ impl Policy {
         self.hosted.values().any(|locks| locks.learns())
     }
 
+    /// Whether accepted messages must be recorded, so that answers can be judged by what they answer.
+    pub fn records(&self) -> bool {
+        self.hosted.values().any(|locks| locks.records())
+    }
+
     /// Where a transaction comes from.
     pub fn origin(&self, session: &Session, envelope: &Envelope) -> Origin {
         Origin::of(session, envelope, &self.trusted_networks)

@@ -165,6 +165,15 @@ impl Locks {
         *mode != Mode::Off && settings.catch_all.learns() && !settings.sources.is_empty()
     }
 
+    /// Whether it matters which messages were accepted, as not all of them are answered.
+    pub fn records(&self) -> bool {
+        let allows = [
+            (self.auto_responders.mode, self.auto_responders.settings.policy),
+            (self.bounces.mode, self.bounces.settings.policy),
+        ];
+        allows.iter().any(|(mode, policy)| *mode != Mode::Off && *policy != responses::Policy::Allow)
+    }
+
     /// The mode of a lock.
     pub fn mode(&self, check: CheckId) -> Mode {
         match check {

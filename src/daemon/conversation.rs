@@ -6,8 +6,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::guesses::{self, Guess};
+use super::recording::Draft;
 use super::{Daemon, Lesson, Snapshot, clock};
-use crate::decide::Decision;
+use crate::decide::{Decision, Verdict};
 use crate::facts::Facts;
 use crate::journal::{Record, is_eventful};
 use crate::lookup::resolve;
@@ -50,9 +51,10 @@ impl Talk {
 
     /// Logs a decision and turns it into the answer.
     fn answer(&self, decision: &Decision, mut record: Record) -> Answer {
-        let answer = match decision.verdict.reply() {
-            None => Answer::Continue,
-            Some(reply) => {
+        let answer = match &decision.verdict {
+            Verdict::Pass => Answer::Continue,
+            Verdict::Discard => Answer::Discard,
+            Verdict::Defer(reply) | Verdict::Reject(reply) => {
                 let reference = draw_reference();
                 let reply = reply.with_reference(&reference);
                 record.reply = Some(reply.to_string());
@@ -114,7 +116,8 @@ impl Conversation for Talk {
         }
         let (decision, record) = message.decide(&self.session, None).await;
         let answer = self.answer(&decision, record);
-        (decision.edits.into_iter().map(|(_, edit)| edit).collect(), answer)
+        let passes = decision.verdict == Verdict::Pass;
+        (decision.edits.into_iter().filter(|_| passes).map(|(_, edit)| edit).collect(), answer)
     }
 
     fn abort(&mut self) {
@@ -131,6 +134,7 @@ struct Message {
     header: Header,
     lesson: Lesson,
     body: Body,
+    draft: Draft,
     /// The time that decisions have taken so far.
     spent: Duration,
 }
@@ -158,6 +162,7 @@ impl Message {
         };
         let origin = snapshot.policy.origin(session, &envelope);
         let (facts, header, spent) = (Facts::default(), Header::default(), Duration::ZERO);
+        let (lesson, draft) = (Lesson::default(), Draft::default());
         Self {
             snapshot,
             envelope,
@@ -165,7 +170,8 @@ impl Message {
             facts,
             header,
             body: Body::default(),
-            lesson: Lesson::default(),
+            lesson,
+            draft,
             spent,
         }
     }
@@ -203,10 +209,11 @@ impl Message {
         };
         let Snapshot { policy, sources, kept, decision_time } = &*self.snapshot;
         let decision = resolve(policy, &request, &mut self.facts, sources, *decision_time).await;
+        let mut record = Record::of(&request, &decision);
         if let Some(kept) = kept {
             self.lesson.learn(&kept.catch_all, policy, &request, &decision);
+            record.reference = self.draft.record(&kept.ledger, policy, &request, &decision, draw_reference);
         }
-        let mut record = Record::of(&request, &decision);
         let took = begun.elapsed();
         self.spent = self.spent.saturating_add(took);
         let shown = if recipient.is_some() { took } else { self.spent };
@@ -263,6 +270,8 @@ listen: ['inet:127.0.0.1:8891']
 authserv_id: mx
 dns: { servers: ['127.0.0.1:1'], timeout: 1ms, attempts: 1 }
 defaults:
+  auto_responders: { policy: allow }
+  bounces: { policy: allow }
   spf: { helo: { none: reject }, mail_from: { none: reject } }
   exceptions: [{ sender: kind@sender, lock: spf }]
 domains: { hosted: , other: { spf: { mode: monitor } } }

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use super::clock;
 use crate::config::Config;
 use crate::lookup::catch_all::CatchAll;
-use crate::lookup::store::{OpenError, Queue, Store};
+use crate::lookup::ledger::Ledger;
+use crate::lookup::store::{OpenError, Queue, Resident, Store};
 
 /// The open store with what lives in it.
 #[derive(Debug)]
 pub(super) struct Kept {
     pub(super) catch_all: Arc<CatchAll>,
+    pub(super) ledger: Arc<Ledger>,
     store: Store,
 }
 
@@ -24,13 +26,14 @@ impl Kept {
         config: &Config,
         earlier: Option<&Arc<Self>>,
     ) -> Result<Option<Arc<Self>>, OpenError> {
-        if !config.policy.learns() {
+        if !config.policy.learns() && !config.policy.records() {
             return Ok(None);
         }
         let ledger = config.ledger.clone();
         if let Some(kept) = earlier.filter(|kept| kept.store.path() == ledger.path) {
             kept.store.set_commit_interval(ledger.commit_interval);
             kept.catch_all.set_retention(ledger.retention);
+            kept.ledger.set_retention(ledger.retention);
             return Ok(Some(Arc::clone(kept)));
         }
         let path = ledger.path.clone();
@@ -38,10 +41,12 @@ impl Kept {
         let opened = tokio::task::spawn_blocking(move || {
             let queue = Arc::new(Queue::default());
             let catch_all = Arc::new(CatchAll::new(Arc::clone(&queue), ledger.retention));
-            let residents: Vec<Arc<dyn crate::lookup::store::Resident>> =
-                vec![Arc::<CatchAll>::clone(&catch_all)];
+            let messages = Arc::new(Ledger::new(Arc::clone(&queue), ledger.retention, clock::now));
+            let residents: Vec<Arc<dyn Resident>> =
+                vec![Arc::<CatchAll>::clone(&catch_all), Arc::<Ledger>::clone(&messages)];
             let store = Store::open(ledger.path, ledger.commit_interval, queue, residents, clock::now)?;
-            Ok(Arc::new(Self { catch_all, store }))
+            messages.read_from(store.reader());
+            Ok(Arc::new(Self { catch_all, ledger: messages, store }))
         });
         let broken = |error| OpenError::Io(path, std::io::Error::other(error));
         opened.await.map_err(broken)?.map(Some)

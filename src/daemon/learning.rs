@@ -174,14 +174,18 @@ fn shaped(reverse_path: &ReversePath) -> ReversePath {
     }
 }
 
-/// What SPF says of the sender: of MAIL FROM, or of HELO where there is no reverse-path (RFC 7208, 2.4).
-fn spf(reverse_path: &ReversePath, observations: &[Observation]) -> Spf {
+/// What SPF says of the sender: of MAIL FROM, or of HELO where there is no reverse-path (RFC 7208, 2.4); none where that
+/// was not examined.
+pub(super) fn sender_result(reverse_path: &ReversePath, observations: &[Observation]) -> Option<SpfResult> {
     let wanted = if *reverse_path == ReversePath::Null { SpfIdentity::Helo } else { SpfIdentity::MailFrom };
-    let result = observations.iter().find_map(|observation| match observation {
+    observations.iter().find_map(|observation| match observation {
         Observation::Spf { identity, result, .. } if *identity == wanted => Some(*result),
         _ => None,
-    });
-    match result {
+    })
+}
+
+fn spf(reverse_path: &ReversePath, observations: &[Observation]) -> Spf {
+    match sender_result(reverse_path, observations) {
         Some(SpfResult::Pass) => Spf::Pass,
         None | Some(SpfResult::Temperror) => Spf::NotExamined,
         Some(_) => Spf::NotPass,

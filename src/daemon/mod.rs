@@ -9,6 +9,7 @@ mod harvest;
 mod kept;
 mod learning;
 mod log;
+mod recording;
 mod run;
 mod snapshot;
 

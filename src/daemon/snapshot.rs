@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::clock;
 use super::kept::Kept;
 use super::run::RunError;
 use crate::config::{Config, Diagnostic, Report, Severity};
@@ -10,6 +11,7 @@ use crate::lookup::catch_all::CatchAll;
 use crate::lookup::dns::Resolver;
 use crate::lookup::harvest::Counter;
 use crate::lookup::identities::Identities;
+use crate::lookup::ledger::Ledger;
 use crate::lookup::recipients::Recipients;
 use crate::lookup::{Problem, Sources};
 use crate::policy::Policy;
@@ -25,7 +27,7 @@ pub(super) struct Snapshot {
 }
 
 /// Opens the sources that a configuration describes; what is doubtful about them is added to `report`. Who guesses names
-/// is for `harvest` to say; what a daemon has learned is read as it is.
+/// is for `harvest` to say; what a daemon has learned and recorded is read as it is.
 ///
 /// # Errors
 /// The report with everything for which a source cannot be used.
@@ -34,7 +36,11 @@ pub async fn open(
     report: Report,
     harvest: Arc<dyn Counter>,
 ) -> Result<(Arc<Sources>, Report), Report> {
-    let (sources, report) = open_sources(config, report, harvest).await?;
+    let (mut sources, report) = open_sources(config, report, harvest).await?;
+    if config.policy.records() {
+        let ledger = config.ledger.clone();
+        sources = sources.with_ledger(Arc::new(Ledger::of_file(ledger.path, ledger.retention, clock::now)));
+    }
     if !config.policy.learns() {
         return Ok((Arc::new(sources), report));
     }
@@ -106,7 +112,8 @@ impl Snapshot {
         let (mut sources, report) = open_sources(config, report, harvest).await?;
         let kept = Kept::open(config, earlier).await?;
         if let Some(kept) = &kept {
-            sources = sources.with_catch_all(Ok(Arc::clone(&kept.catch_all)));
+            sources =
+                sources.with_catch_all(Ok(Arc::clone(&kept.catch_all))).with_ledger(Arc::clone(&kept.ledger));
         }
         let decision_time = config.limits.decision_time;
         Ok((Self { policy: config.policy.clone(), sources: Arc::new(sources), kept, decision_time }, report))

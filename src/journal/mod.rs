@@ -40,7 +40,7 @@ pub struct Record {
     pub time: Timestamp,
     /// What.
     pub event: Event,
-    /// The verdict that was given: `pass`, `defer`, `reject`.
+    /// The verdict that was given: `pass`, `discard`, `defer`, `reject`.
     pub verdict: &'static str,
     /// The verdict if every lock were enforced, where it differs.
     pub would: Option<&'static str>,
@@ -74,7 +74,7 @@ pub struct Record {
     pub spf: Option<String>,
     /// The MTA's name for the message.
     pub queue_id: Option<String>,
-    /// The reference that the client was given.
+    /// The reference that the client was given, or that an answer to the message will be judged by.
     pub reference: Option<String>,
     /// How long the decision took, in milliseconds; of a message, together with those about its recipients.
     pub ms: u64,

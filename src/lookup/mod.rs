@@ -1,11 +1,13 @@
 //! Finding out what decisions depend on: DNS, the grants of logins, the names that exist, who uses them and who guesses
-//! them; from files, from Postfix's own tables, from servers, from what was learned and counted.
+//! them, which message an answer is about; from files, from Postfix's own tables, from servers, from what was learned,
+//! counted and recorded.
 
 pub mod catch_all;
 pub mod clients;
 pub mod dns;
 pub mod harvest;
 pub mod identities;
+pub mod ledger;
 mod lines;
 mod pairs;
 pub mod postfix;
@@ -30,6 +32,7 @@ use catch_all::CatchAll;
 use dns::Resolver;
 use harvest::Counter;
 use identities::Identities;
+use ledger::Ledger;
 use recipients::Recipients;
 
 /// Everything that can be asked.
@@ -42,6 +45,8 @@ pub struct Sources {
     spf: spf::Options,
     /// What is known of names behind wildcards, or why nothing is.
     catch_all: Result<Arc<CatchAll>, String>,
+    /// The messages that were accepted, where they are recorded.
+    ledger: Option<Arc<Ledger>>,
 }
 
 impl Sources {
@@ -54,13 +59,19 @@ impl Sources {
         spf: spf::Options,
     ) -> Self {
         let catch_all = Err("nothing is learned".to_owned());
-        Self { dns, identities, recipients, harvest, spf, catch_all }
+        Self { dns, identities, recipients, harvest, spf, catch_all, ledger: None }
     }
 
     /// The same with what is known of names behind wildcards, or why nothing is.
     #[must_use]
     pub fn with_catch_all(self, catch_all: Result<Arc<CatchAll>, String>) -> Self {
         Self { catch_all, ..self }
+    }
+
+    /// The same with the messages that were accepted.
+    #[must_use]
+    pub fn with_ledger(self, ledger: Arc<Ledger>) -> Self {
+        Self { ledger: Some(ledger), ..self }
     }
 
     /// Whether a domain publishes an SPF record; the error says why that is not known.
@@ -71,7 +82,10 @@ impl Sources {
     /// The answer to a question, by `deadline`.
     pub async fn find(&self, question: &Question, deadline: Instant) -> Answer {
         match question {
-            Question::Cause(_) => Answer::Cause(Cause::Unknown("nothing is recorded".to_owned())),
+            Question::Cause(question) => Answer::Cause(match &self.ledger {
+                Some(ledger) => ledger.find(question).await,
+                None => Cause::Unknown("nothing is recorded".to_owned()),
+            }),
             Question::Harvest(question) => Answer::Harvest(self.harvest.standing(question.client).await),
             Question::Recipient(question) => Answer::Recipient(self.recipients.find(question).await),
             Question::Usage(question) => Answer::Usage(match &self.catch_all {

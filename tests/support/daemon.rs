@@ -75,6 +75,11 @@ impl Daemon {
         let notify = UnixDatagram::bind(&socket_of_notices).unwrap();
         notify.set_read_timeout(Some(PATIENCE)).unwrap();
         let config_file = dir.path().join("config.yaml");
+        let mut config = config.to_owned();
+        // Two daemons cannot have one store, and none under test may have that of the host.
+        if !config.contains("ledger:") {
+            config.push_str("\nledger: { path: '{dir}/ledger.redb' }\n");
+        }
         fs::write(&config_file, config.replace("{dir}", &dir.path().display().to_string())).unwrap();
 
         let mut command = Command::new(PROGRAM);

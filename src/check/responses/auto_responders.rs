@@ -186,7 +186,7 @@ fn after(case: &Case<'_>, header: &Header, facts: &View<'_>) -> Result<Judgment,
         let detail = format!("an automatic reply ({}); policy allow", sign.name);
         return Ok(Judgment::Pass(Remark::new("auto-reply-wanted", detail)));
     }
-    let mailbox = case.locks.addresses.canonical(&author);
+    let mailbox = recipients::name_behind(case.site, &case.locks.addresses, &author);
     let by_wildcard = |original: &Original| {
         original.recipients.iter().any(|(recipient, by_wildcard)| *recipient == mailbox && *by_wildcard)
     };

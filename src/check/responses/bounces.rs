@@ -58,7 +58,7 @@ impl Check for Bounces {
         let mut domains = Vec::new();
         for cause in causes(site, request, header, facts)? {
             match cause {
-                Cause::Known(original) => domains.extend(bounced(request, original)),
+                Cause::Known(original) => domains.extend(bounced(site, request, original)),
                 Cause::Unknown(_) => {
                     domains.extend(reported(site, request));
                     let from = visible_domains(header, "From");
@@ -183,9 +183,9 @@ fn causes<'a>(
 }
 
 /// The hosted domains whose mailboxes did not get the message: those that the report names, else all of its recipients.
-fn bounced(request: &Request<'_>, original: &Original) -> Vec<Domain> {
+fn bounced(site: &Site, request: &Request<'_>, original: &Original) -> Vec<Domain> {
     let all = || original.recipients.iter().map(|(mailbox, _)| mailbox.domain().clone());
-    let named: Vec<Domain> = named(request);
+    let named: Vec<Domain> = named(request).iter().map(|domain| site.followed(domain).clone()).collect();
     let some: Vec<Domain> = all().filter(|domain| named.contains(domain)).collect();
     if some.is_empty() { all().collect() } else { some }
 }

@@ -53,6 +53,9 @@ pub enum StoreError {
     /// A row that this program cannot have written.
     #[error("a row of the store cannot be read")]
     Unreadable,
+    /// Its file cannot be used at the moment.
+    #[error("the store is not open")]
+    Closed,
     /// The library, or the system below it.
     #[error(transparent)]
     Redb(Box<redb::Error>),
@@ -161,8 +164,12 @@ impl Store {
         if let Some(waiting) = self.shared.queue.find(&table.row(key)) {
             return waiting.map(|value| record::decode(&value)).transpose();
         }
-        let Some(database) = self.shared.database() else { return Err(StoreError::Unreadable) };
-        Rows::new(database.begin_read()?, None)?.get(table, key)
+        self.reader().rows()?.find(table, key)
+    }
+
+    /// The way to what is on the disk. It keeps nothing open.
+    pub fn reader(&self) -> Reader {
+        Reader(Arc::clone(&self.shared))
     }
 
     /// Waits until everything that was submitted so far is on the disk, at most that long; says whether it is.
@@ -173,6 +180,28 @@ impl Store {
     /// Commits what waits and lets go of the file. What is submitted later is lost.
     pub fn close(&self) {
         self.shared.queue.close(PATIENCE);
+    }
+}
+
+/// The way to what an open store has on the disk.
+#[derive(Clone)]
+pub struct Reader(Arc<Shared>);
+
+impl Reader {
+    /// What is committed at this moment. To begin is quick; to look into the rows may wait for the disk.
+    ///
+    /// # Errors
+    ///
+    /// When the file is not open or cannot be read.
+    pub fn rows(&self) -> Result<Rows, StoreError> {
+        let Some(database) = self.0.database() else { return Err(StoreError::Closed) };
+        Rows::new(database.begin_read()?, None)
+    }
+}
+
+impl fmt::Debug for Reader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Reader")
     }
 }
 

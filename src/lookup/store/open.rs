@@ -84,6 +84,7 @@ impl OpenError {
     fn of_store(path: &Path, error: StoreError) -> Self {
         match error {
             StoreError::Unreadable => Self::Damaged(path.to_owned(), "it has no key".to_owned()),
+            StoreError::Closed => Self::Io(path.to_owned(), io::Error::other(error.to_string())),
             StoreError::Redb(error) => match *error {
                 redb::Error::Corrupted(why) => Self::Damaged(path.to_owned(), why),
                 redb::Error::Io(error) => Self::of_storage(path.to_owned(), StorageError::Io(error)),

@@ -4,7 +4,8 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::rows::{Change, RowId};
+use super::record::{Key, Record};
+use super::rows::{Change, RowId, Table, TableId};
 
 /// Rows that wait, at most. At the end of the list a disk has been out of order for long.
 pub const MOST_ROWS: usize = 32_768;
@@ -28,6 +29,8 @@ struct State {
     /// The waiting rows, the oldest first.
     order: VecDeque<RowId>,
     octets: usize,
+    /// Tables that shall be no more, whatever is in them; rows that wait come after that.
+    doomed: Vec<TableId>,
     /// What the writer is committing.
     leaving: HashMap<RowId, Option<Vec<u8>>>,
     submitted: u64,
@@ -40,6 +43,8 @@ struct State {
 /// What the writer is to commit.
 #[derive(Debug)]
 pub(super) struct Batch {
+    /// Tables that go before anything else is done.
+    pub(super) doomed: Vec<TableId>,
     pub(super) changes: Vec<Change>,
     /// The last submission that it holds.
     pub(super) up_to: u64,
@@ -60,11 +65,17 @@ impl Queue {
         for change in changes {
             state.admit(change);
         }
-        state.submitted += 1;
-        let number = state.submitted;
-        if state.waiting.is_empty() && state.leaving.is_empty() {
-            state.acknowledged = number;
-        }
+        let number = state.count();
+        drop(state);
+        self.work.notify_one();
+        number
+    }
+
+    /// A table shall be no more, with all that is in it or waits to be; and gives the number of this submission.
+    pub fn drop_table<K: Key, V: Record>(&self, table: &Table<K, V>) -> u64 {
+        let mut state = self.lock();
+        state.doom(table.id());
+        let number = state.count();
         drop(state);
         self.work.notify_one();
         number
@@ -107,13 +118,13 @@ impl Queue {
 
     /// For the writer: waits for changes, then for `interval` so that others join them. None when it is to end.
     pub(super) fn next(&self, interval: Duration) -> Option<Batch> {
-        let idle = |state: &mut State| state.waiting.is_empty() && !state.closing;
+        let idle = |state: &mut State| state.is_idle() && !state.closing;
         let state = self.work.wait_while(self.lock(), idle).unwrap_or_else(PoisonError::into_inner);
         drop(state);
         self.pause(interval);
         let mut state = self.lock();
         let state = &mut *state;
-        if state.waiting.is_empty() {
+        if state.is_idle() {
             return None;
         }
         state.leaving = std::mem::take(&mut state.waiting);
@@ -122,7 +133,8 @@ impl Queue {
             let value = state.leaving.get(&row).cloned().flatten();
             Change { row, value }
         });
-        Some(Batch { changes: changes.collect(), up_to: state.submitted })
+        let doomed = std::mem::take(&mut state.doomed);
+        Some(Batch { doomed, changes: changes.collect(), up_to: state.submitted })
     }
 
     /// For the writer: does nothing for that long, unless it is to end, and says whether it is.
@@ -148,9 +160,11 @@ impl Queue {
         let later = std::mem::take(&mut state.order);
         let mut later_rows = std::mem::take(&mut state.waiting);
         state.octets = 0;
+        let doomed = std::mem::replace(&mut state.doomed, batch.doomed);
         for change in batch.changes.into_iter().filter(|change| !later_rows.contains_key(&change.row)) {
             state.admit(change);
         }
+        doomed.into_iter().for_each(|table| state.doom(table));
         for row in later {
             let value = later_rows.remove(&row).flatten();
             state.admit(Change { row, value });
@@ -165,6 +179,33 @@ impl Queue {
 }
 
 impl State {
+    fn is_idle(&self) -> bool {
+        self.waiting.is_empty() && self.doomed.is_empty()
+    }
+
+    /// Counts a submission. One that changes nothing has nothing to wait for.
+    fn count(&mut self) -> u64 {
+        self.submitted += 1;
+        if self.is_idle() && self.leaving.is_empty() {
+            self.acknowledged = self.submitted;
+        }
+        self.submitted
+    }
+
+    fn doom(&mut self, table: TableId) {
+        if !self.doomed.contains(&table) {
+            self.doomed.push(table);
+        }
+        self.order.retain(|row| row.0 != table);
+        let mut gone = 0;
+        self.waiting.retain(|row, value| {
+            let stays = row.0 != table;
+            gone += if stays { 0 } else { size(row, value.as_ref()) };
+            stays
+        });
+        self.octets -= gone;
+    }
+
     fn admit(&mut self, Change { row, value }: Change) {
         let size = size(&row, value.as_ref());
         match self.waiting.get_mut(&row) {
@@ -193,5 +234,5 @@ impl State {
 }
 
 fn size((table, key): &RowId, value: Option<&Vec<u8>>) -> usize {
-    table.len() + key.len() + value.map_or(0, Vec::len)
+    table.size() + key.len() + value.map_or(0, Vec::len)
 }

@@ -1,19 +1,30 @@
 //! Tables with types, changes to them, and what a file holds of them.
 
+use std::fmt;
 use std::marker::PhantomData;
 use std::path::Path;
 
-use redb::{ReadOnlyDatabase, ReadTransaction, ReadableTable as _, TableDefinition, TableError};
+use redb::{
+    ReadOnlyDatabase, ReadOnlyTable, ReadTransaction, ReadableTable as _, TableDefinition, TableError,
+    TableHandle as _,
+};
 
 use super::record::{self, Key, Record};
 use super::secret::Secret;
 use super::{StoreError, open};
 
-/// A table: rows of one kind, each under its key.
+/// A table: rows of one kind, each under its key. It may consist of numbered parts, which are tables of their own.
 #[derive(Debug)]
 pub struct Table<K, V> {
-    name: &'static str,
+    id: TableId,
     kinds: PhantomData<fn() -> (K, V)>,
+}
+
+/// Which table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct TableId {
+    name: &'static str,
+    part: Option<i32>,
 }
 
 /// A row as it shall be.
@@ -25,12 +36,34 @@ pub struct Change {
 }
 
 /// Which row: its table and its key.
-pub(super) type RowId = (&'static str, Vec<u8>);
+pub(super) type RowId = (TableId, Vec<u8>);
+
+impl TableId {
+    /// Octets of its name, roughly.
+    pub(super) fn size(self) -> usize {
+        self.name.len()
+    }
+}
+
+impl fmt::Display for TableId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.part {
+            None => f.write_str(self.name),
+            Some(part) => write!(f, "{}.{part}", self.name),
+        }
+    }
+}
 
 impl<K: Key, V: Record> Table<K, V> {
     /// The table of that name.
     pub const fn new(name: &'static str) -> Self {
-        Self { name, kinds: PhantomData }
+        Self { id: TableId { name, part: None }, kinds: PhantomData }
+    }
+
+    /// The part of that number.
+    #[must_use]
+    pub const fn part(&self, number: i32) -> Self {
+        Self { id: TableId { name: self.id.name, part: Some(number) }, kinds: PhantomData }
     }
 
     /// The row with this value, whatever it was before.
@@ -44,7 +77,11 @@ impl<K: Key, V: Record> Table<K, V> {
     }
 
     pub(super) fn row(&self, key: &K) -> RowId {
-        (self.name, key.encode())
+        (self.id, key.encode())
+    }
+
+    pub(super) fn id(&self) -> TableId {
+        self.id
     }
 }
 
@@ -89,11 +126,7 @@ impl Rows {
     /// All rows of a table, and how many there are that this program cannot read.
     pub fn all<K: Key, V: Record>(&self, table: &Table<K, V>) -> Result<(Vec<(K, V)>, usize), StoreError> {
         let (mut rows, mut unreadable) = (Vec::new(), 0);
-        let stored = match self.transaction.open_table(definition(table.name)) {
-            Ok(stored) => stored,
-            Err(TableError::TableDoesNotExist(_)) => return Ok((rows, unreadable)),
-            Err(error) => return Err(error.into()),
-        };
+        let Some(stored) = self.stored(table)? else { return Ok((rows, unreadable)) };
         for row in stored.iter()? {
             let (key, value) = row?;
             match (K::decode(key.value()), record::decode(value.value())) {
@@ -105,17 +138,63 @@ impl Rows {
     }
 
     /// One row.
-    pub(super) fn get<K: Key, V: Record>(
-        &self,
-        table: &Table<K, V>,
-        key: &K,
-    ) -> Result<Option<V>, StoreError> {
-        let stored = match self.transaction.open_table(definition(table.name)) {
-            Ok(stored) => stored,
-            Err(TableError::TableDoesNotExist(_)) => return Ok(None),
-            Err(error) => return Err(error.into()),
-        };
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read.
+    pub fn find<K: Key, V: Record>(&self, table: &Table<K, V>, key: &K) -> Result<Option<V>, StoreError> {
+        let Some(stored) = self.stored(table)? else { return Ok(None) };
         let value = stored.get(key.encode().as_slice())?;
         value.map(|value| record::decode(value.value())).transpose()
     }
+
+    /// The keys from `first` to `last`, both included, the last one first; at most that many.
+    ///
+    /// # Errors
+    ///
+    /// When one of them cannot be read.
+    pub fn keys_backwards<K: Key, V: Record>(
+        &self,
+        table: &Table<K, V>,
+        (first, last): (&K, &K),
+        most: usize,
+    ) -> Result<Vec<K>, StoreError> {
+        let Some(stored) = self.stored(table)? else { return Ok(Vec::new()) };
+        let (first, last) = (first.encode(), last.encode());
+        let rows = stored.range(first.as_slice()..=last.as_slice())?.rev().take(most);
+        rows.map(|row| K::decode(row?.0.value()).ok_or(StoreError::Unreadable)).collect()
+    }
+
+    /// The last key of a table.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read.
+    pub fn last_key<K: Key, V: Record>(&self, table: &Table<K, V>) -> Result<Option<K>, StoreError> {
+        let Some(stored) = self.stored(table)? else { return Ok(None) };
+        let last = stored.last()?;
+        last.map(|(key, _)| K::decode(key.value()).ok_or(StoreError::Unreadable)).transpose()
+    }
+
+    /// The numbers of the parts that a table has.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read.
+    pub fn parts<K, V>(&self, table: &Table<K, V>) -> Result<Vec<i32>, StoreError> {
+        let tables = self.transaction.list_tables()?;
+        let part = |name: &str| name.strip_prefix(table.id.name)?.strip_prefix('.')?.parse().ok();
+        Ok(tables.filter_map(|table| part(table.name())).collect())
+    }
+
+    fn stored<K, V>(&self, table: &Table<K, V>) -> Result<Option<Stored>, StoreError> {
+        match self.transaction.open_table(definition(&table.id.to_string())) {
+            Ok(stored) => Ok(Some(stored)),
+            Err(TableError::TableDoesNotExist(_)) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
 }
+
+/// A table as redb reads it.
+type Stored = ReadOnlyTable<&'static [u8], &'static [u8]>;

@@ -113,11 +113,14 @@ impl Writer {
 
 fn apply(database: &Database, batch: &Batch) -> Result<(), StoreError> {
     let transaction = database.begin_write()?;
-    // A table is opened once for all its rows.
+    for table in &batch.doomed {
+        transaction.delete_table(definition(&table.to_string()))?;
+    }
+    // A table is opened once for all its rows, and rows that lie side by side are written one after the other.
     let mut changes: Vec<_> = batch.changes.iter().collect();
-    changes.sort_by_key(|change| change.row.0);
+    changes.sort_unstable_by(|one, other| one.row.cmp(&other.row));
     for rows in changes.chunk_by(|one, other| one.row.0 == other.row.0) {
-        let mut table = transaction.open_table(definition(rows[0].row.0))?;
+        let mut table = transaction.open_table(definition(&rows[0].row.0.to_string()))?;
         for change in rows {
             let key = change.row.1.as_slice();
             match &change.value {

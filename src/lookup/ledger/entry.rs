@@ -1,0 +1,195 @@
+//! What is recorded of a message, and its form in the store.
+
+use jiff::Timestamp;
+use unicode_normalization::UnicodeNormalization as _;
+
+use crate::facts::Original;
+use crate::lookup::store::{Input, Key, Output, Record, Secret, Table};
+use crate::mail::spf::SpfResult;
+use crate::mail::{Mailbox, ReversePath, tagged};
+use crate::session::Origin;
+
+/// Recipients that are recorded of a message, at most. It is what MTAs let a transaction have.
+pub const MOST_RECIPIENTS: usize = 1000;
+
+/// The entries by their number, in parts by the day.
+pub(super) const ENTRIES: Table<u64, Entry> = Table::new("ledger.entries");
+
+/// Where an entry is found, in the same parts.
+pub(super) const INDEX: Table<Place, Present> = Table::new("ledger.index");
+
+/// The order of origins in the store.
+const ORIGINS: [Origin; 4] = [Origin::Local, Origin::Login, Origin::Trusted, Origin::Foreign];
+
+/// A message that was accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// When.
+    pub at: Timestamp,
+    /// The reference of its line in the log.
+    pub reference: String,
+    /// The reverse-path.
+    pub reverse_path: ReversePath,
+    /// What the MTA calls it.
+    pub queue_id: Option<String>,
+    /// Its identifier, without angle brackets.
+    pub message_id: Option<String>,
+    /// Where it came from.
+    pub origin: Origin,
+    /// What SPF said of its sender; none where that was not examined.
+    pub spf: Option<SpfResult>,
+    /// The recipients at hosted domains as the names behind them, and whether only a wildcard knows them. Beyond
+    /// [`MOST_RECIPIENTS`] they are not recorded.
+    pub recipients: Vec<(Mailbox, bool)>,
+}
+
+/// What is recorded of a message. Strangers appear as hashes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    pub(super) at: Timestamp,
+    pub(super) reference: String,
+    /// Of the reverse-path; 0 if it is null or nobody can read it.
+    pub(super) sender: u64,
+    pub(super) origin: Origin,
+    pub(super) spf: Option<SpfResult>,
+    pub(super) recipients: Vec<(Mailbox, bool)>,
+}
+
+/// Where an entry is found: under a hash, by its number. What is younger comes later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Place {
+    pub(super) hash: u64,
+    pub(super) number: u64,
+}
+
+/// There is nothing to say but that it is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Present;
+
+/// The sender as text, the same for all that mail programs take for the same: any case, with or without a BATV tag.
+fn sender(mailbox: &Mailbox) -> String {
+    let untagged = tagged::without_batv(mailbox);
+    let mailbox = untagged.as_ref().unwrap_or(mailbox);
+    let local_part: String = mailbox.local_part().nfc().collect();
+    format!("{}@{}", local_part.to_lowercase(), mailbox.domain())
+}
+
+/// The hash of a sender.
+pub(super) fn of_sender(secret: Secret, mailbox: &Mailbox) -> u64 {
+    secret.hash("ledger sender", &sender(mailbox))
+}
+
+/// The hash of a queue id.
+pub(super) fn of_queue_id(secret: Secret, id: &str) -> u64 {
+    secret.hash("ledger queue id", id)
+}
+
+/// The hash of an identifier with its sender: nobody can put a message of theirs before one of somebody else's.
+pub(super) fn of_message_id(secret: Secret, sender: u64, id: &str) -> u64 {
+    secret.hash("ledger message id", &format!("{sender:x} {id}"))
+}
+
+/// The hash of a sender with a mailbox.
+pub(super) fn of_pair(secret: Secret, sender: u64, mailbox: &Mailbox) -> u64 {
+    secret.hash("ledger pair", &format!("{sender:x} {mailbox}"))
+}
+
+impl Message {
+    /// The entry, and the hashes under which it is found.
+    pub(super) fn entry(&self, secret: Secret) -> (Entry, Vec<u64>) {
+        let sender = match &self.reverse_path {
+            ReversePath::Mailbox(mailbox) => of_sender(secret, mailbox),
+            // Nobody can be sent an answer.
+            ReversePath::Null | ReversePath::Malformed(_) => 0,
+        };
+        let recipients = self.recipients.iter().take(MOST_RECIPIENTS);
+        let mut hashes: Vec<u64> = self.queue_id.iter().map(|id| of_queue_id(secret, id)).collect();
+        if sender != 0 {
+            hashes.extend(self.message_id.iter().map(|id| of_message_id(secret, sender, id)));
+            hashes.extend(recipients.clone().map(|(mailbox, _)| of_pair(secret, sender, mailbox)));
+        }
+        hashes.sort_unstable();
+        hashes.dedup();
+        let entry = Entry {
+            // As the store has it, so that memory and disk agree.
+            at: Timestamp::from_millisecond(self.at.as_millisecond()).unwrap_or(self.at),
+            reference: self.reference.clone(),
+            sender,
+            origin: self.origin,
+            spf: self.spf,
+            recipients: recipients.cloned().collect(),
+        };
+        (entry, hashes)
+    }
+}
+
+impl Entry {
+    /// What a decision wants to know of it.
+    pub(super) fn original(self) -> Original {
+        let Self { reference, origin, spf, recipients, .. } = self;
+        Original { reference, origin, spf, recipients }
+    }
+}
+
+impl Record for Entry {
+    const VERSION: u8 = 1;
+
+    fn write(&self, output: &mut Output) {
+        output.signed(self.at.as_millisecond());
+        output.text(&self.reference);
+        output.hash(self.sender);
+        output.number(place(&ORIGINS, &self.origin));
+        output.number(self.spf.map_or(0, |result| place(&SpfResult::ALL, &result) + 1));
+        output.number(self.recipients.len() as u64);
+        for (mailbox, by_wildcard) in &self.recipients {
+            output.text(mailbox.local_part());
+            output.text(mailbox.domain().as_str());
+            output.number(u64::from(*by_wildcard));
+        }
+    }
+
+    fn read(version: u8, input: &mut Input<'_>) -> Option<Self> {
+        (version == Self::VERSION).then_some(())?;
+        Some(Self {
+            at: Timestamp::from_millisecond(input.signed()?).ok()?,
+            reference: input.text()?,
+            sender: input.hash()?,
+            origin: *ORIGINS.get(input.number::<usize>()?)?,
+            spf: match input.number::<usize>()? {
+                0 => None,
+                number => Some(*SpfResult::ALL.get(number - 1)?),
+            },
+            recipients: input.list(MOST_RECIPIENTS, |input| {
+                let (local_part, domain) = (input.text()?, input.text()?);
+                let by_wildcard = [false, true].get(input.number::<usize>()?)?;
+                Some((Mailbox::new(local_part, domain.parse().ok()?), *by_wildcard))
+            })?,
+        })
+    }
+}
+
+/// The place of an item in a list that has it.
+fn place<T: PartialEq>(list: &[T], item: &T) -> u64 {
+    list.iter().position(|other| other == item).map_or(0, |place| place as u64)
+}
+
+impl Key for Place {
+    fn encode(&self) -> Vec<u8> {
+        [self.hash.to_be_bytes(), self.number.to_be_bytes()].concat()
+    }
+
+    fn decode(octets: &[u8]) -> Option<Self> {
+        let (hash, number) = octets.split_at_checked(8)?;
+        Some(Self { hash: u64::decode(hash)?, number: u64::decode(number)? })
+    }
+}
+
+impl Record for Present {
+    const VERSION: u8 = 1;
+
+    fn write(&self, _: &mut Output) {}
+
+    fn read(version: u8, _: &mut Input<'_>) -> Option<Self> {
+        (version == Self::VERSION).then_some(Self)
+    }
+}

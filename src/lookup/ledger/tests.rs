@@ -1,0 +1,454 @@
+//! The rules of matching and retention, in memory and on the disk, under a clock that tests move.
+
+use std::cell::Cell;
+use std::path::Path;
+
+use jiff::ToSpan as _;
+use proptest::prelude::*;
+use tempfile::TempDir;
+
+use super::*;
+use crate::facts::{Original, Tie};
+use crate::lookup::store::{MOST_ROWS, Store};
+use crate::mail::spf::SpfResult;
+use crate::mail::{Mailbox, ReversePath};
+use crate::session::Origin;
+
+const RETENTION: Duration = Duration::from_hours(14 * 24);
+
+thread_local! {
+    static NOW: Cell<Timestamp> = const { Cell::new(Timestamp::UNIX_EPOCH) };
+}
+
+fn now() -> Timestamp {
+    NOW.get()
+}
+
+fn at(time: &str) -> Timestamp {
+    format!("2026-11-{time}Z").parse().unwrap()
+}
+
+/// A ledger in a store, and what it was promised.
+struct Stage {
+    ledger: Arc<Ledger>,
+    store: Option<Store>,
+    path: PathBuf,
+    _dir: TempDir,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Stage {
+    fn new() -> Self {
+        NOW.set(at("10T12:00:00"));
+        let dir = TempDir::new().unwrap();
+        let path = dir.path().join("ledger.redb");
+        let (ledger, store) = open(&path);
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        Self { ledger, store: Some(store), path, _dir: dir, runtime }
+    }
+
+    /// Lets another daemon take over, whose memory is empty.
+    fn restart(&mut self) {
+        drop(self.store.take());
+        let (ledger, store) = open(&self.path);
+        (self.ledger, self.store) = (ledger, Some(store));
+    }
+
+    fn record(&self, message: &Message) {
+        self.ledger.record(message);
+    }
+
+    /// The reference of the cause, or the word for none.
+    fn find(&self, sender: &str, ties: &[Tie]) -> String {
+        let question = CauseQuestion { sender: mailbox(sender), ties: ties.to_vec() };
+        match self.runtime.block_on(self.ledger.find(&question)) {
+            Cause::Known(original) => original.reference,
+            Cause::Unknown(_) => "unknown".to_owned(),
+        }
+    }
+
+    /// The days that the file has parts for.
+    fn parts(&self) -> usize {
+        assert!(self.store.as_ref().unwrap().flush(Duration::from_secs(20)));
+        let rows = Rows::of_file(&self.path).unwrap();
+        let (entries, index) = (rows.parts(&ENTRIES).unwrap(), rows.parts(&INDEX).unwrap());
+        assert_eq!(entries.len(), index.len());
+        entries.len()
+    }
+}
+
+fn open(path: &Path) -> (Arc<Ledger>, Store) {
+    let queue = Arc::new(Queue::default());
+    let ledger = Arc::new(Ledger::new(Arc::clone(&queue), RETENTION, now));
+    let residents: Vec<Arc<dyn Resident>> = vec![Arc::<Ledger>::clone(&ledger)];
+    let store =
+        Store::open(path.to_owned(), Duration::from_millis(1), queue, residents, || at("01T00:00:00"))
+            .unwrap();
+    ledger.read_from(store.reader());
+    (ledger, store)
+}
+
+fn mailbox(text: &str) -> Mailbox {
+    text.parse().unwrap()
+}
+
+/// `reference sender queue-id message-id recipient`, recorded at that time.
+fn message(time: Timestamp, text: &str) -> Message {
+    let mut words = text.split(' ').map(str::to_owned);
+    let mut word = || words.next().unwrap();
+    Message {
+        at: time,
+        reference: word(),
+        reverse_path: ReversePath::parse(&word()),
+        queue_id: Some(word()),
+        message_id: Some(word()),
+        origin: Origin::Foreign,
+        spf: Some(SpfResult::Fail),
+        recipients: vec![(mailbox(&word()), false)],
+    }
+}
+
+fn queue(id: &str, answered: Timestamp) -> Tie {
+    Tie::Queue { id: id.to_owned(), answered }
+}
+
+fn id(id: &str) -> Tie {
+    Tie::MessageId(id.to_owned())
+}
+
+fn pair(mailbox: &str, answered: Timestamp) -> Tie {
+    Tie::Correspondents { mailbox: self::mailbox(mailbox), answered }
+}
+
+/// Holds what is found in memory, and after a restart on the disk, against what should be.
+#[track_caller]
+fn check(messages: &[Message], cases: &[(&str, Tie, &str)]) {
+    let mut stage = Stage::new();
+    for message in messages {
+        NOW.set(message.at);
+        stage.record(message);
+    }
+    for place in ["memory", "the file"] {
+        for (sender, tie, expected) in cases {
+            assert_eq!(stage.find(sender, std::slice::from_ref(tie)), *expected, "{place}: {sender} {tie:?}");
+        }
+        stage.restart();
+    }
+}
+
+#[test]
+fn an_identifier_ties_it_to_the_newest_message_of_that_sender() {
+    let messages = [
+        message(at("10T12:00:00"), "R1 A@Example.com Q1 m@x info@example.org"),
+        message(at("10T12:00:01"), "R2 a@example.com Q2 m@x info@example.org"),
+        message(at("10T12:00:02"), "R3 b@example.com Q3 m@x info@example.org"),
+        message(at("10T12:00:03"), "R4 prvs=0123abcdef=c@example.com Q4 n@x info@example.org"),
+        message(at("10T12:00:04"), "R5 <> Q5 o@x info@example.org"),
+    ];
+    check(
+        &messages,
+        &[
+            ("a@example.com", id("m@x"), "R2"),
+            ("A@EXAMPLE.COM", id("m@x"), "R2"),
+            ("b@example.com", id("m@x"), "R3"),
+            ("c@example.com", id("m@x"), "unknown"),
+            ("a@example.com", id("M@x"), "unknown"),
+            ("c@example.com", id("n@x"), "R4"),
+            ("PRVS=9999abcdef=c@example.com", id("n@x"), "R4"),
+            ("c@example.com", id("o@x"), "unknown"),
+        ],
+    );
+}
+
+#[test]
+fn a_queue_id_means_the_newest_message_before_the_answer_and_no_other() {
+    let messages = [
+        message(at("02T12:00:00"), "R1 a@example.com AAAA m1@x info@example.org"),
+        message(at("10T12:00:00"), "R2 b@example.com AAAA m2@x info@example.org"),
+        message(at("10T12:00:00"), "R3 c@example.com BBBB m3@x info@example.org"),
+        message(at("10T12:00:01"), "R4 <> CCCC m4@x info@example.org"),
+        message(at("10T12:00:01"), "R5 a@example.com DDDD m5@x info@example.org"),
+        message(at("10T12:00:02"), "R6 <> DDDD m6@x info@example.org"),
+    ];
+    let later = at("10T12:05:00");
+    check(
+        &messages,
+        &[
+            ("b@example.com", queue("AAAA", later), "R2"),
+            // The id is another message's now.
+            ("a@example.com", queue("AAAA", later), "unknown"),
+            ("a@example.com", queue("DDDD", later), "unknown"),
+            // But it was this one's when the answer was made.
+            ("a@example.com", queue("AAAA", at("05T12:00:00")), "R1"),
+            ("b@example.com", queue("AAAA", at("05T12:00:00")), "unknown"),
+            // Eight days, and no longer.
+            ("c@example.com", queue("BBBB", at("18T11:59:59")), "R3"),
+            ("c@example.com", queue("BBBB", at("18T12:00:01")), "unknown"),
+            // Postfix notes whole seconds.
+            ("c@example.com", queue("BBBB", at("10T11:59:59")), "R3"),
+            ("c@example.com", queue("BBBB", at("10T11:58:59")), "unknown"),
+            ("c@example.com", queue("bbbb", later), "unknown"),
+            ("c@example.com", queue("CCCC", later), "unknown"),
+        ],
+    );
+}
+
+#[test]
+fn correspondents_are_tied_for_an_hour() {
+    let messages = [
+        message(at("10T12:00:00"), "R1 a@example.com Q1 m1@x info@example.org"),
+        message(at("10T12:10:00"), "R2 a@example.com Q2 m2@x info@example.org"),
+        message(at("10T12:20:00"), "R3 a@example.com Q3 m3@x other@example.org"),
+    ];
+    check(
+        &messages,
+        &[
+            ("a@example.com", pair("info@example.org", at("10T12:30:00")), "R2"),
+            ("A@example.com", pair("other@example.org", at("10T12:30:00")), "R3"),
+            ("a@example.com", pair("info@example.org", at("10T13:10:00")), "R2"),
+            ("a@example.com", pair("info@example.org", at("10T13:10:01")), "unknown"),
+            ("b@example.com", pair("info@example.org", at("10T12:30:00")), "unknown"),
+            ("a@example.com", pair("nobody@example.org", at("10T12:30:00")), "unknown"),
+        ],
+    );
+}
+
+#[test]
+fn the_surest_tie_that_holds_counts() {
+    let mut stage = Stage::new();
+    let start = at("10T12:00:00");
+    stage.record(&message(start, "R1 a@example.com Q1 m1@x info@example.org"));
+    stage.restart();
+    stage.record(&message(start, "R2 a@example.com Q2 m2@x info@example.org"));
+    // The first is on the disk only, the second in memory.
+    let find = |ties: &[Tie]| stage.find("a@example.com", ties);
+    assert_eq!(find(&[id("m1@x"), id("m2@x")]), "R1");
+    assert_eq!(find(&[id("m2@x"), id("m1@x")]), "R2");
+    assert_eq!(find(&[id("none@x"), queue("Q1", start), id("m2@x")]), "R1");
+    assert_eq!(find(&[id("none@x"), pair("info@example.org", start)]), "R2");
+    assert_eq!(find(&[]), "unknown");
+}
+
+#[test]
+fn what_is_answered_is_what_was_recorded() {
+    let mut recipients = vec![
+        (Mailbox::new("odd \"name\"", "example.org".parse().unwrap()), true),
+        (mailbox("ü@example.net"), false),
+    ];
+    recipients.extend((2..MOST_RECIPIENTS).map(|n| (mailbox(&format!("user{n}@example.org")), n % 2 == 0)));
+    let mut stage = Stage::new();
+    for (number, (origin, spf)) in [
+        (Origin::Foreign, Some(SpfResult::Pass)),
+        (Origin::Foreign, None),
+        (Origin::Login, None),
+        (Origin::Local, None),
+        (Origin::Trusted, Some(SpfResult::Permerror)),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let sent = Message {
+            origin,
+            spf,
+            recipients: recipients.clone(),
+            ..message(now(), &format!("R{number} a@example.com Q{number} m{number}@x info@example.org"))
+        };
+        stage.record(&sent);
+        let question =
+            CauseQuestion { sender: mailbox("a@example.com"), ties: vec![id(&format!("m{number}@x"))] };
+        let reference = format!("R{number}");
+        let expected = Original { reference, origin, spf, recipients: recipients.clone() };
+        for _ in 0..2 {
+            let cause = stage.runtime.block_on(stage.ledger.find(&question));
+            assert_eq!(cause, Cause::Known(Box::new(expected.clone())));
+            stage.restart();
+        }
+    }
+}
+
+#[test]
+fn what_waits_for_the_disk_is_found() {
+    let dir = TempDir::new().unwrap();
+    NOW.set(at("10T12:00:00"));
+    let queue = Arc::new(Queue::default());
+    let ledger = Arc::new(Ledger::new(Arc::clone(&queue), RETENTION, now));
+    let residents: Vec<Arc<dyn Resident>> = vec![Arc::<Ledger>::clone(&ledger)];
+    let path = dir.path().join("ledger.redb");
+    let _store = Store::open(path, Duration::from_hours(1), queue, residents, now).unwrap();
+    // There is no way to the disk, so this is memory.
+    let most = MOST_ROWS / 4;
+    for number in 0..most + 10 {
+        let text = format!("R{number} a@example.com Q{number} m{number}@x info@example.org");
+        ledger.record(&message(now(), &text));
+    }
+    assert_eq!(ledger.lock().recent.len(), most, "memory is bounded");
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let find = |number: usize| {
+        let ties = vec![id(&format!("m{number}@x"))];
+        runtime.block_on(ledger.find(&CauseQuestion { sender: mailbox("a@example.com"), ties }))
+    };
+    assert!(matches!(find(most + 9), Cause::Known(_)));
+    assert!(matches!(find(10), Cause::Known(_)));
+    assert_eq!(ledger.troubles(), 0);
+    let Cause::Unknown(why) = find(9) else { panic!("forgotten") };
+    assert!(why.contains("cannot be read"), "{why}");
+    assert_eq!(ledger.troubles(), 1);
+}
+
+#[test]
+fn nothing_is_recorded_before_there_is_a_store() {
+    let ledger = Arc::new(Ledger::new(Arc::default(), RETENTION, now));
+    ledger.record(&message(at("10T12:00:00"), "R1 a@example.com Q1 m1@x info@example.org"));
+    assert_eq!(ledger.troubles(), 1);
+    let ledger = Arc::new(Ledger::of_file("/nonexistent/ledger.redb".into(), RETENTION, now));
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let question = CauseQuestion { sender: mailbox("a@example.com"), ties: vec![id("m@x")] };
+    assert!(matches!(runtime.block_on(ledger.find(&question)), Cause::Unknown(_)));
+}
+
+#[test]
+fn a_file_that_is_begun_anew_gets_what_memory_holds() {
+    let mut stage = Stage::new();
+    stage.record(&message(now(), "R1 a@example.com Q1 m1@x info@example.org"));
+    let fresh = TempDir::new().unwrap();
+    let path = fresh.path().join("ledger.redb");
+    let (_, other) = open(&path);
+    let rows = other.reader().rows().unwrap();
+    // The writer gives a new file the key of the old one; with another key nothing that is known means anything.
+    assert_eq!(stage.ledger.opened(&rows).unwrap(), []);
+    assert_eq!(stage.ledger.lock().recent.len(), 0);
+    stage.restart();
+    stage.record(&message(now(), "R2 a@example.com Q2 m2@x info@example.org"));
+    let secret = stage.ledger.lock().secret;
+    stage.ledger.lock().secret = Some(rows.secret());
+    assert_eq!(stage.ledger.opened(&rows).unwrap().len(), 4);
+    stage.ledger.lock().secret = secret;
+}
+
+#[test]
+fn nothing_expired_is_answered_and_old_parts_go() {
+    let mut stage = Stage::new();
+    let start = at("01T12:00:00");
+    for day in 0..30 {
+        let time = start + (24 * day).hours();
+        NOW.set(time);
+        stage.record(&message(time, &format!("R{day} a@example.com Q{day} m{day}@x info@example.org")));
+    }
+    let now = now();
+    for place in ["memory", "the file"] {
+        for day in 0..30 {
+            let expected = if 29 - day <= 14 { format!("R{day}") } else { "unknown".to_owned() };
+            assert_eq!(stage.find("a@example.com", &[id(&format!("m{day}@x"))]), expected, "{place}");
+        }
+        NOW.set(now + 1.second());
+        assert_eq!(stage.find("a@example.com", &[id("m15@x")]), "unknown", "{place}");
+        NOW.set(now);
+        stage.restart();
+    }
+    // Today, the days of the retention, and two of grace.
+    assert_eq!(stage.parts(), 17);
+    stage.ledger.set_retention(Duration::from_hours(24));
+    assert_eq!(stage.find("a@example.com", &[id("m27@x")]), "unknown");
+    stage.record(&message(now, "R30 a@example.com Q30 m30@x info@example.org"));
+    assert_eq!(stage.parts(), 4);
+}
+
+#[test]
+fn a_clock_that_jumps_a_day_expires_nothing_early() {
+    for jump in [-24_i64, 24] {
+        let mut stage = Stage::new();
+        let start = at("01T12:00:00");
+        let day = |day: i64| start + (24 * day).hours();
+        for number in 0..15 {
+            NOW.set(day(number));
+            stage.record(&message(
+                now(),
+                &format!("R{number} a@example.com Q{number} m{number}@x info@example.org"),
+            ));
+        }
+        NOW.set(day(14) + jump.hours());
+        stage.record(&message(now(), "W a@example.com QW mW@x info@example.org"));
+        for _ in 0..2 {
+            // While it is wrong, nothing of the last days is missing, and what came last is still the newest.
+            for number in 1..15 {
+                assert_eq!(stage.find("a@example.com", &[id(&format!("m{number}@x"))]), format!("R{number}"));
+            }
+            assert_eq!(stage.find("a@example.com", &[pair("info@example.org", now())]), "W");
+            assert_eq!(stage.find("a@example.com", &[queue("QW", now())]), "W");
+            stage.restart();
+        }
+        NOW.set(day(14) + 1.minute());
+        stage.record(&message(now(), "X a@example.com QX mX@x other@example.org"));
+        for _ in 0..2 {
+            for number in 1..15 {
+                assert_eq!(stage.find("a@example.com", &[id(&format!("m{number}@x"))]), format!("R{number}"));
+            }
+            assert_eq!(stage.find("a@example.com", &[id("mW@x")]), "W");
+            assert_eq!(stage.find("a@example.com", &[queue("QX", now())]), "X");
+            stage.restart();
+        }
+        assert_eq!(stage.parts(), 15 + usize::from(jump > 0), "{jump}");
+    }
+}
+
+/// A few of each, so that they meet.
+fn some_message() -> impl Strategy<Value = (i64, usize, usize, usize, usize)> {
+    (-30_000..90_000_i64, 0..3_usize, 0..3_usize, 0..3_usize, 0..2_usize)
+}
+
+const SENDERS: [&str; 3] = ["a@example.com", "b@example.com", ""];
+const RECIPIENTS: [&str; 2] = ["info@example.org", "other@example.org"];
+
+/// The rules once more, over all messages at once.
+fn expected(messages: &[Message], sender: &str, tie: &Tie, now: Timestamp) -> String {
+    let retention = SignedDuration::try_from(RETENTION).unwrap();
+    let mut newest_first =
+        messages.iter().rev().filter(|message| now.duration_since(message.at) <= retention);
+    let is_theirs = |message: &&Message| message.reverse_path.to_string() == sender;
+    let cause = match tie {
+        Tie::MessageId(id) => newest_first.find(|m| m.message_id.as_ref() == Some(id) && is_theirs(m)),
+        Tie::Queue { id, answered } => newest_first
+            .find(|m| m.queue_id.as_ref() == Some(id) && answered.as_second() - m.at.as_second() >= -60)
+            .filter(is_theirs)
+            .filter(|m| answered.as_second() - m.at.as_second() <= 8 * DAY),
+        Tie::Correspondents { mailbox, answered } => newest_first
+            .find(|m| is_theirs(m) && m.recipients[0].0 == *mailbox)
+            .filter(|m| answered.as_second() - m.at.as_second() <= 3600),
+    };
+    cause.map_or("unknown".to_owned(), |message| message.reference.clone())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+    /// Whatever clocks and ids do, memory and disk together answer by the rules.
+    #[test]
+    fn the_rules_hold(
+        messages in prop::collection::vec((some_message(), any::<bool>()), 1..25),
+        questions in prop::collection::vec(((0..2_usize, 0..3_usize, 0..3_usize, 0..2_usize), -30_000..90_000_i64), 1..12),
+    ) {
+        let mut stage = Stage::new();
+        let (mut time, mut recorded) = (at("10T12:00:00"), Vec::new());
+        for (number, ((step, sender, queue, id, recipient), restarts)) in messages.into_iter().enumerate() {
+            time += step.seconds();
+            NOW.set(time);
+            let (sender, recipient) = (SENDERS[sender], RECIPIENTS[recipient]);
+            recorded.push(message(time, &format!("R{number} {sender} Q{queue} m{id} {recipient}")));
+            stage.record(recorded.last().unwrap());
+            if restarts && number % 5 == 0 {
+                stage.restart();
+            }
+        }
+        for ((sender, queue, id, recipient), step) in questions {
+            NOW.set(time + step.seconds());
+            let ties = [
+                self::queue(&format!("Q{queue}"), now()),
+                self::id(&format!("m{id}")),
+                pair(RECIPIENTS[recipient], now()),
+            ];
+            for tie in ties {
+                let expected = expected(&recorded, SENDERS[sender], &tie, now());
+                prop_assert_eq!(stage.find(SENDERS[sender], std::slice::from_ref(&tie)), expected, "{:?}", tie);
+            }
+        }
+    }
+}
