@@ -181,6 +181,8 @@ fn table(local_part: &str, then: impl Fn(&str, &str, bool) -> String) -> String 
     for (domain, _, answered) in DOMAINS {
         for (result, sender) in SENDERS {
             let recipient = format!("{local_part}@{domain}");
+            // Postfix tells milters about lower case only.
+            let logged = recipient.to_lowercase();
             story += &format!(
                 "mail {sender} -> {recipient}
 message
@@ -191,7 +193,7 @@ message
 
     Hello.
 < 250 2.0.0 *
-log event=message verdict=pass spf=mailfrom:{result}* rcpt_to={recipient}
+log event=message verdict=pass spf=mailfrom:{result}* rcpt_to={logged}
 {}",
                 then(sender, &recipient, answered.contains(&result))
             );
@@ -222,4 +224,76 @@ fn replies_are_kept_in_by_the_header_alone() {
         }
     });
     stage.play(&story, &host, &stage.config("auto_responders", "auto_responders: { header: not_pass }"));
+}
+
+/// The table by the ledger alone, where the header asks for nothing.
+fn replies_by_the_ledger(by_smtp: bool) {
+    if !is_possible() {
+        return;
+    }
+    let stage = Stage::set();
+    let postfix = stage.postfix();
+    let host = if by_smtp {
+        let port = host::free_port();
+        stage.host(postfix.own_programs(port, &at(stage.programs)), Some(port))
+    } else {
+        stage.host(postfix.local_milter(&at(stage.local)), None)
+    };
+    let story = table("away", |sender, recipient, answered| {
+        let log = "log event=message check=auto_responders";
+        let reply = format!("mail_from=<> rcpt_to={sender} header_from=<{recipient}>");
+        let then = if answered {
+            format!("{log} verdict=pass reason=auto-reply-wanted {reply}\ndelivered  -> {sender}\n")
+        } else {
+            format!("{log} verdict=discard reason=auto-reply-unwanted {reply}\n")
+        };
+        format!("{then}filed {recipient}\n    *\n\n    *\n")
+    });
+    stage.play(&story, &host, &stage.config("auto_responders", "auto_responders: { header: off }"));
+}
+
+#[test]
+fn replies_by_sendmail_are_judged_by_the_ledger() {
+    replies_by_the_ledger(false);
+}
+
+#[test]
+fn replies_by_smtp_are_judged_by_the_ledger() {
+    replies_by_the_ledger(true);
+}
+
+/// Every sender writes to a recipient whom the next hop refuses. `how` is what `bounces` has besides its policy, and
+/// `judged` whether Postfix makes bounces for the daemon to judge.
+fn bounces(name: &str, how: &str, judged: bool) {
+    if !Postfix::is_available() {
+        return;
+    }
+    let stage = Stage::set();
+    let mut postfix = DOMAINS.iter().fold(stage.postfix(), |postfix, (name, ..)| postfix.relay_domain(name));
+    if judged {
+        postfix = postfix.local_milter(&at(stage.local));
+    }
+    let story = table(name, |sender, _, answered| {
+        let log = "log event=message check=bounces";
+        let bounce = format!("mail_from=<> rcpt_to={sender}");
+        match (judged, answered) {
+            (true, true) => {
+                format!("{log} verdict=pass reason=bounce-wanted {bounce}\ndelivered  -> {sender}\n")
+            }
+            (true, false) => format!("{log} verdict=discard reason=bounce-unwanted {bounce}\n"),
+            (false, true) => format!("delivered  -> {sender}\n"),
+            (false, false) => String::new(),
+        }
+    });
+    stage.play(&story, &postfix.start(), &stage.config("bounces", &format!("bounces: {{ {how} }}")));
+}
+
+#[test]
+fn bounces_are_prevented_at_their_source() {
+    bounces("Nobody", "at_source: notify_never", false);
+}
+
+#[test]
+fn bounces_are_judged_by_the_ledger() {
+    bounces("nobody", "at_source: off", true);
 }

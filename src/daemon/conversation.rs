@@ -163,17 +163,7 @@ impl Message {
         let origin = snapshot.policy.origin(session, &envelope);
         let (facts, header, spent) = (Facts::default(), Header::default(), Duration::ZERO);
         let (lesson, draft) = (Lesson::default(), Draft::default());
-        Self {
-            snapshot,
-            envelope,
-            origin,
-            facts,
-            header,
-            body: Body::default(),
-            lesson,
-            draft,
-            spent,
-        }
+        Self { snapshot, envelope, origin, facts, header, body: Body::default(), lesson, draft, spent }
     }
 
     /// Takes a piece of the body; whether more of it is wanted. Only reports say something in their body.

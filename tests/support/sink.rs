@@ -1,6 +1,7 @@
 //! The next hop: a small SMTP server that hands every message it receives to the test, whole.
 //!
-//! It refuses recipients whose local part begins with `nobody`, and those that begin with `busy` twice for the moment.
+//! It refuses recipients whose name begins with `nobody`, in upper or lower case, and those that begin with `busy` twice
+//! for the moment.
 #![allow(dead_code, reason = "each test file uses its own part of the support")]
 
 use std::collections::HashMap;
@@ -112,7 +113,7 @@ type Busy = Mutex<HashMap<String, u32>>;
 
 /// Why a recipient is refused, if it is.
 fn refusal(recipient: &str, busy: &Busy) -> Option<&'static str> {
-    if recipient.starts_with("nobody") {
+    if recipient.to_ascii_lowercase().starts_with("nobody") {
         return Some("550 5.1.1 No such user\r\n");
     }
     if !recipient.starts_with("busy") {
