@@ -30,7 +30,6 @@ mod tls;
 
 use std::fs;
 use std::panic::{self, AssertUnwindSafe};
-use std::path::{Path, PathBuf};
 
 use daemon::Daemon;
 use dns::{Dns, Fault, Zone};
@@ -113,9 +112,8 @@ identities: {{ sources: [{{ file: {} }}] }}
     /// After the last one, if any has failed.
     fn play_all(&self, folders: [&str; 2], mta: &dyn Mta, adapt: impl Fn(&str) -> String) {
         let mut failed = Vec::new();
-        for file in folders.into_iter().flat_map(stories_in) {
-            let name = file.file_stem().unwrap().to_string_lossy().into_owned();
-            let story = adapt(&fs::read_to_string(&file).unwrap());
+        for (name, story) in folders.into_iter().flat_map(story::all_in) {
+            let story = adapt(&story);
             eprintln!("--- story {name}");
             let play = || story::play(&story, mta, Daemon::start(&self.config()), &self.sink);
             let played = panic::catch_unwind(AssertUnwindSafe(play));
@@ -125,15 +123,6 @@ identities: {{ sources: [{{ file: {} }}] }}
         }
         assert_eq!(failed, [""; 0], "stories that did not come true");
     }
-}
-
-fn stories_in(folder: &str) -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stories").join(folder);
-    let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    let mut stories: Vec<_> =
-        files.filter(|file| file.extension().is_some_and(|name| name == "story")).collect();
-    stories.sort();
-    stories
 }
 
 #[test]

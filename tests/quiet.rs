@@ -24,9 +24,6 @@ mod story;
 #[path = "support/tls.rs"]
 mod tls;
 
-use std::fs;
-use std::path::Path;
-
 use daemon::Daemon;
 use dns::{Dns, Fault, Zone};
 use dovecot::{Dovecot, Outlet};
@@ -106,6 +103,10 @@ impl Mta for Host {
     }
 }
 
+fn domains() -> Vec<&'static str> {
+    DOMAINS.iter().map(|(name, ..)| *name).chain(["careful.test"]).collect()
+}
+
 fn at(port: u16) -> String {
     format!("inet:127.0.0.1:{port}")
 }
@@ -121,10 +122,12 @@ impl Stage {
         }
     }
 
-    /// The configuration: every domain with its policy for the lock, and what else the test sets in `defaults`.
-    fn config(&self, lock: &str, defaults: &str) -> String {
+    /// The configuration: every domain with its policy for both locks, and what else the test sets in `defaults`.
+    fn config(&self, defaults: &str) -> String {
         let domain = |(name, policy, _): (&str, &str, &[&str])| {
-            format!("  {name}: {{ {lock}: {{ policy: {policy} }} }}\n")
+            format!(
+                "  {name}: {{ auto_responders: {{ policy: {policy} }}, bounces: {{ policy: {policy} }} }}\n"
+            )
         };
         format!(
             "mode: enforce
@@ -133,12 +136,14 @@ listen:
   - {{ inet: 127.0.0.1:{}, role: inbound }}
   - {{ inet: 127.0.0.1:{}, role: local }}
   - {{ inet: 127.0.0.1:{}, role: submission }}
+trusted_forwarders: [192.0.2.50]
 dns: {{ servers: [\"{}\"] }}
 ledger: {{ path: \"{{dir}}/ledger.redb\" }}
 defaults:
   spf: {{ mail_from: {{ fail: accept }} }}
   {defaults}
 domains:
+  careful.test: {{ auto_responders: {{ unknown: discard }}, bounces: {{ policy: require_spf_pass, unknown: discard }} }}
 {}",
             self.exchange,
             self.local,
@@ -158,7 +163,7 @@ domains:
         let config_dir = postfix.config_dir();
         let outlet = port.map_or(Outlet::Sendmail(&config_dir), Outlet::Smtp);
         let dovecot = Dovecot::with_sieve(&SCRIPTS, outlet);
-        let postfix = postfix.mailboxes(&DOMAINS.map(|(name, ..)| name), &dovecot.lmtp()).start();
+        let postfix = postfix.mailboxes(&domains(), &dovecot.lmtp()).start();
         Host { postfix, dovecot }
     }
 
@@ -166,11 +171,12 @@ domains:
         story::play(story, mta, Daemon::start(config), &self.sink);
     }
 
-    fn play_file(&self, name: &str, mta: &dyn Mta, config: &str) {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stories/quiet");
-        let story = fs::read_to_string(folder.join(name).with_extension("story")).unwrap();
-        eprintln!("--- story {name}");
-        self.play(&story, mta, config);
+    /// Plays every story in this folder, each with a daemon of its own.
+    fn play_all(&self, folder: &str, mta: &dyn Mta, config: &str) {
+        for (name, story) in story::all_in(&format!("quiet/{folder}")) {
+            eprintln!("--- story {name}");
+            self.play(&story, mta, config);
+        }
     }
 }
 
@@ -223,33 +229,44 @@ fn replies_are_kept_in_by_the_header_alone() {
             )
         }
     });
-    stage.play(&story, &host, &stage.config("auto_responders", "auto_responders: { header: not_pass }"));
+    stage.play(&story, &host, &stage.config("auto_responders: { header: not_pass }"));
 }
 
-/// The table by the ledger alone, where the header asks for nothing.
+/// A mail system whose programs speak by sendmail(1), or else by SMTP.
+fn host_of(stage: &Stage, by_smtp: bool) -> Host {
+    let postfix = stage.postfix();
+    if by_smtp {
+        let port = host::free_port();
+        stage.host(postfix.own_programs(port, &at(stage.programs)), Some(port))
+    } else {
+        stage.host(postfix.local_milter(&at(stage.local)), None)
+    }
+}
+
+/// What follows when a program answers and the daemon judges that.
+fn judged(check: &str, reason: &str, sender: &str, answered: bool) -> String {
+    let (verdict, outcome) = if answered { ("pass", "wanted") } else { ("discard", "unwanted") };
+    let log = format!(
+        "log event=message check={check} verdict={verdict} reason={reason}-{outcome} mail_from=<> rcpt_to={sender}\n"
+    );
+    if answered { format!("{log}delivered  -> {sender}\n") } else { log }
+}
+
+/// Vacation notices by the ledger alone, where the header asks for nothing, and what a mailbox refuses.
 fn replies_by_the_ledger(by_smtp: bool) {
     if !is_possible() {
         return;
     }
     let stage = Stage::set();
-    let postfix = stage.postfix();
-    let host = if by_smtp {
-        let port = host::free_port();
-        stage.host(postfix.own_programs(port, &at(stage.programs)), Some(port))
-    } else {
-        stage.host(postfix.local_milter(&at(stage.local)), None)
-    };
+    let host = host_of(&stage, by_smtp);
     let story = table("away", |sender, recipient, answered| {
-        let log = "log event=message check=auto_responders";
-        let reply = format!("mail_from=<> rcpt_to={sender} header_from=<{recipient}>");
-        let then = if answered {
-            format!("{log} verdict=pass reason=auto-reply-wanted {reply}\ndelivered  -> {sender}\n")
-        } else {
-            format!("{log} verdict=discard reason=auto-reply-unwanted {reply}\n")
-        };
-        format!("{then}filed {recipient}\n    *\n\n    *\n")
+        let reply = judged("auto_responders", "auto-reply", sender, answered);
+        format!("{reply}filed {recipient}\n    *\n\n    *\n")
     });
-    stage.play(&story, &host, &stage.config("auto_responders", "auto_responders: { header: off }"));
+    let config = stage.config("auto_responders: { header: off }");
+    stage.play(&story, &host, &config);
+    let story = table("full", |sender, _, answered| judged("bounces", "bounce", sender, answered));
+    stage.play(&story, &host, &config);
 }
 
 #[test]
@@ -262,38 +279,79 @@ fn replies_by_smtp_are_judged_by_the_ledger() {
     replies_by_the_ledger(true);
 }
 
-/// Every sender writes to a recipient whom the next hop refuses. `how` is what `bounces` has besides its policy, and
-/// `judged` whether Postfix makes bounces for the daemon to judge.
-fn bounces(name: &str, how: &str, judged: bool) {
+#[test]
+fn replies_in_stories() {
+    if !is_possible() {
+        return;
+    }
+    let stage = Stage::set();
+    let host = host_of(&stage, false);
+    stage.play_all("replies", &host, &stage.config("auto_responders: { header: off }"));
+}
+
+/// A mail system that relays all domains to the next hop.
+fn relay_of(stage: &Stage) -> postfix::Builder {
+    domains().into_iter().fold(stage.postfix(), postfix::Builder::relay_domain)
+}
+
+/// Every sender writes to a recipient whom the next hop refuses.
+#[test]
+fn bounces_are_prevented_at_their_source() {
     if !Postfix::is_available() {
         return;
     }
     let stage = Stage::set();
-    let mut postfix = DOMAINS.iter().fold(stage.postfix(), |postfix, (name, ..)| postfix.relay_domain(name));
-    if judged {
-        postfix = postfix.local_milter(&at(stage.local));
-    }
-    let story = table(name, |sender, _, answered| {
-        let log = "log event=message check=bounces";
-        let bounce = format!("mail_from=<> rcpt_to={sender}");
-        match (judged, answered) {
-            (true, true) => {
-                format!("{log} verdict=pass reason=bounce-wanted {bounce}\ndelivered  -> {sender}\n")
-            }
-            (true, false) => format!("{log} verdict=discard reason=bounce-unwanted {bounce}\n"),
-            (false, true) => format!("delivered  -> {sender}\n"),
-            (false, false) => String::new(),
-        }
-    });
-    stage.play(&story, &postfix.start(), &stage.config("bounces", &format!("bounces: {{ {how} }}")));
+    let postfix = relay_of(&stage).start();
+    let story = table(
+        "Nobody",
+        |sender, _, answered| {
+            if answered { format!("delivered  -> {sender}\n") } else { String::new() }
+        },
+    );
+    let config = stage.config("bounces: { at_source: notify_never }");
+    stage.play(&story, &postfix, &config);
+    stage.play_all("at_source", &postfix, &config);
 }
 
-#[test]
-fn bounces_are_prevented_at_their_source() {
-    bounces("Nobody", "at_source: notify_never", false);
+/// The same where bounces are made, and judged then.
+fn bounces_by_the_ledger(main_cf: &str) {
+    if !Postfix::is_available() {
+        return;
+    }
+    let stage = Stage::set();
+    let postfix = relay_of(&stage).local_milter(&at(stage.local)).main_cf(main_cf).start();
+    let story = table("nobody", |sender, _, answered| judged("bounces", "bounce", sender, answered));
+    stage.play(&story, &postfix, &stage.config(""));
 }
 
 #[test]
 fn bounces_are_judged_by_the_ledger() {
-    bounces("nobody", "at_source: off", true);
+    bounces_by_the_ledger("");
+}
+
+#[test]
+fn bounces_of_headers_only_are_judged_by_the_ledger() {
+    bounces_by_the_ledger("bounce_size_limit = 10");
+}
+
+#[test]
+fn bounces_of_long_queue_ids_are_judged_by_the_ledger() {
+    bounces_by_the_ledger("enable_long_queue_ids = yes");
+}
+
+#[test]
+fn bounces_in_stories() {
+    if !Postfix::is_available() || !Dovecot::is_available() {
+        return;
+    }
+    let stage = Stage::set();
+    let dovecot = Dovecot::start(&["ann@disabled.test"]);
+    let postfix = relay_of(&stage)
+        .sasl(&dovecot.socket())
+        .submission_milter(&at(stage.programs))
+        .local_milter(&at(stage.local))
+        // What cannot be delivered at once is tried again at once, and its sender is told.
+        .main_cf("delay_warning_time = 1s\nqueue_run_delay = 1s\nminimal_backoff_time = 1s\nmaximal_backoff_time = 1s")
+        .start();
+    stage.play_all("bounces", &postfix, &stage.config(""));
 }

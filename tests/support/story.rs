@@ -38,12 +38,31 @@
 //! In a message, a line that is only `*` stands for any number of fields, or for any body. Decisions, deliveries and mail
 //! left in the queue that the story does not name are failures too.
 
+#![allow(dead_code, reason = "each test file uses its own part of the support")]
+
 use std::collections::HashMap;
+use std::fs;
+use std::path::Path;
 
 use crate::daemon::{Daemon, LogLine};
 use crate::mta::{Mta, PASSWORD, Service};
 use crate::sink::{self, Delivered, Sink};
 use crate::smtp::{Client, Mechanism};
+
+/// The stories in this folder of `tests/stories`, by name.
+pub(crate) fn all_in(folder: &str) -> Vec<(String, String)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stories").join(folder);
+    let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut stories: Vec<_> = files
+        .filter(|file| file.extension().is_some_and(|extension| extension == "story"))
+        .map(|file| {
+            let name = file.file_stem().expect("it has an extension").to_string_lossy().into_owned();
+            (name, fs::read_to_string(file).unwrap())
+        })
+        .collect();
+    stories.sort();
+    stories
+}
 
 /// Plays a story against a mail system whose milter is `daemon` and whose next hop is `sink`.
 ///
