@@ -286,7 +286,8 @@ fn replies_in_stories() {
     }
     let stage = Stage::set();
     let host = host_of(&stage, false);
-    stage.play_all("replies", &host, &stage.config("auto_responders: { header: off }"));
+    let defaults = "auto_responders: { header: off }\n  bounces: { policy: disabled }";
+    stage.play_all("replies", &host, &stage.config(defaults));
 }
 
 /// A mail system that relays all domains to the next hop.

@@ -169,7 +169,7 @@ impl Message {
     /// Takes a piece of the body; whether more of it is wanted. Only reports say something in their body.
     fn body(&mut self, piece: &[u8]) -> bool {
         if let Body::Ahead = self.body {
-            let (what, _) = automatic::recognise(&self.header, &self.envelope.reverse_path);
+            let (what, _) = automatic::recognise_leaving(&self.header, &self.envelope.reverse_path);
             let is_report = what == Some(Automatic::Bounce) && self.origin != Origin::Foreign;
             let field = self.header.all("Content-Type").next().filter(|_| is_report);
             let reader = field.and_then(|field| Reader::new(&field.value));

@@ -99,6 +99,26 @@ pub static EXEMPT: [Sign; 8] = [
     },
 ];
 
+/// What somebody's mailbox passes on: whatever it is, it was not made here. Only of mail that leaves this tells anything, as
+/// strangers write what they like.
+pub static PASSED_ON: [Sign; 3] = [
+    Sign {
+        name: "redirected",
+        source: "redirect of Pigeonhole, Dovecot's Sieve",
+        bears: |message| message.has("X-Sieve-Redirected-From"),
+    },
+    Sign {
+        name: "resent",
+        source: "RFC 5322, 3.6.6",
+        bears: |message| message.has("Resent-From") || message.has("Resent-Sender"),
+    },
+    Sign {
+        name: "delivered",
+        source: "Postfix's local(8), qmail, Dovecot: a mailbox has had it already",
+        bears: |message| message.has("Delivered-To"),
+    },
+];
+
 /// Automatic replies.
 pub static REPLIES: [Sign; 4] = [
     Sign {
@@ -130,15 +150,7 @@ pub static REPLIES: [Sign; 4] = [
 
 /// What a message is, with the sign by which that is seen; the sign for which it is neither; or nothing at all.
 pub fn recognise(header: &Header, reverse_path: &ReversePath) -> (Option<Automatic>, Option<&'static Sign>) {
-    let value = |name| header.all(name).next().map(|field| field.value.as_str());
-    let auto_submitted = value("Auto-Submitted").unwrap_or_default().trim_start();
-    let end = auto_submitted.find(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
-    let message = Message {
-        header,
-        is_null: *reverse_path == ReversePath::Null,
-        media_type: value("Content-Type").and_then(MediaType::parse),
-        auto_submitted: auto_submitted[..end.unwrap_or(auto_submitted.len())].to_ascii_lowercase(),
-    };
+    let message = Message::read(header, reverse_path);
     let first = |signs: &'static [Sign]| signs.iter().find(|sign| (sign.bears)(&message));
     if let Some(sign) = first(&BOUNCES) {
         return (Some(Automatic::Bounce), Some(sign));
@@ -149,7 +161,31 @@ pub fn recognise(header: &Header, reverse_path: &ReversePath) -> (Option<Automat
     first(&REPLIES).map_or((None, None), |sign| (Some(Automatic::Reply), Some(sign)))
 }
 
-impl Message<'_> {
+/// The same of a message that leaves: it is neither if somebody's mailbox only passes it on.
+pub fn recognise_leaving(
+    header: &Header,
+    reverse_path: &ReversePath,
+) -> (Option<Automatic>, Option<&'static Sign>) {
+    let message = Message::read(header, reverse_path);
+    match PASSED_ON.iter().find(|sign| (sign.bears)(&message)) {
+        Some(sign) => (None, Some(sign)),
+        None => recognise(header, reverse_path),
+    }
+}
+
+impl<'a> Message<'a> {
+    fn read(header: &'a Header, reverse_path: &ReversePath) -> Self {
+        let value = |name| header.all(name).next().map(|field| field.value.as_str());
+        let auto_submitted = value("Auto-Submitted").unwrap_or_default().trim_start();
+        let end = auto_submitted.find(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
+        Message {
+            header,
+            is_null: *reverse_path == ReversePath::Null,
+            media_type: value("Content-Type").and_then(MediaType::parse),
+            auto_submitted: auto_submitted[..end.unwrap_or(auto_submitted.len())].to_ascii_lowercase(),
+        }
+    }
+
     fn has(&self, name: &'static str) -> bool {
         self.header.all(name).next().is_some()
     }

@@ -38,7 +38,7 @@ impl Header {
     pub const LIMIT: usize = 1024 * 1024;
 
     /// The fields that are kept.
-    const KEPT: [&'static str; 18] = [
+    const KEPT: [&'static str; 20] = [
         authres::NAME,
         received_spf::NAME,
         "From",
@@ -48,6 +48,7 @@ impl Header {
         "List-Id",
         "Auto-Submitted",
         "Content-Type",
+        "Delivered-To",
         "In-Reply-To",
         "Message-ID",
         "Precedence",
@@ -57,6 +58,7 @@ impl Header {
         "X-Auto-Response-Suppress",
         "X-Autoreply",
         "X-Autorespond",
+        "X-Sieve-Redirected-From",
     ];
 
     /// Adds the next field.
@@ -74,8 +76,9 @@ impl Header {
         self.octets > Self::LIMIT
     }
 
-    /// The fields of that name, in order.
+    /// The fields of that name, in order. It must be one of those that are kept.
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Field> {
+        debug_assert!(Self::KEPT.iter().any(|kept| kept.eq_ignore_ascii_case(name)), "{name} is not kept");
         self.fields.iter().filter(move |field| field.is(name))
     }
 }

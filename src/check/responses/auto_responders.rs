@@ -98,7 +98,7 @@ pub(super) fn outsiders(site: &Site, request: &Request<'_>) -> Vec<Mailbox> {
 
 /// The sign by which the message is an automatic reply.
 fn is_reply(request: &Request<'_>, header: &Header) -> Option<&'static automatic::Sign> {
-    match automatic::recognise(header, &request.envelope.reverse_path) {
+    match automatic::recognise_leaving(header, &request.envelope.reverse_path) {
         (Some(Automatic::Reply), sign) => sign,
         _ => None,
     }

@@ -161,7 +161,10 @@ fn never_notify(recipient: &Recipient) -> Vec<Edit> {
 }
 
 fn is_bounce(request: &Request<'_>, header: &Header) -> bool {
-    matches!(automatic::recognise(header, &request.envelope.reverse_path), (Some(Automatic::Bounce), _))
+    matches!(
+        automatic::recognise_leaving(header, &request.envelope.reverse_path),
+        (Some(Automatic::Bounce), _)
+    )
 }
 
 /// The messages that bounced, one for each outsider that is told.
