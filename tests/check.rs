@@ -14,17 +14,22 @@ use tempfile::TempDir;
 
 /// Runs `check` against the zone and a Postfix whose `mynetworks` are these; gives its status and its text.
 async fn check(policy: &str, mynetworks: &str, arguments: &[&str]) -> (Option<i32>, String) {
+    check_with(policy, &format!("mynetworks = {mynetworks}"), arguments).await
+}
+
+/// The same with these lines in main.cf.
+async fn check_with(policy: &str, main_cf: &str, arguments: &[&str]) -> (Option<i32>, String) {
     let zone = Zone::new()
         .txt("with.example", "v=spf1 mx -all")
         .txt("without.example", "something else")
         .fault("trouble.example", dns::Fault::Code(ResponseCode::ServFail));
     let server = Server::start(zone).await;
     let dir = TempDir::new().unwrap();
-    let main_cf = format!("compatibility_level = 3.6\nmynetworks = {mynetworks}\n");
+    let main_cf = format!("compatibility_level = 3.6\nmynetworks = 127.0.0.0/8\n{main_cf}\n");
     fs::write(dir.path().join("main.cf"), main_cf).unwrap();
     fs::write(dir.path().join("master.cf"), "").unwrap();
     let config = format!(
-        "listen: ['inet:127.0.0.1:8891']\ndns: {{ servers: ['{}'], timeout: 1s }}\nidentities: {{ login_domain: \
+        "listen: ['inet:127.0.0.1:8891', {{ inet: 127.0.0.1:8892, role: local }}]\ndns: {{ servers: ['{}'], timeout: 1s }}\nidentities: {{ login_domain: \
          with.example }}\n{policy}\n",
         server.address()
     );
@@ -34,6 +39,16 @@ async fn check(policy: &str, mynetworks: &str, arguments: &[&str]) -> (Option<i3
     command.args(["check", "--config"]).arg(&file).arg("--postfix-dir").arg(dir.path()).args(arguments);
     let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
     (output.status.code(), String::from_utf8(output.stdout).unwrap())
+}
+
+/// Whether there is postconf(1); says so where there is none.
+fn has_postconf() -> bool {
+    let there = Command::new("postconf").arg("-d").output().is_ok();
+    assert!(there || std::env::var_os("LOCKDOWN_REQUIRE_SERVERS").is_none(), "there is no postconf");
+    if !there {
+        eprintln!("SKIPPED: there is no postconf");
+    }
+    there
 }
 
 const DOMAINS: &str = "domains: { with.example: , without.example: , absent.example: , trouble.example: , \
@@ -53,9 +68,7 @@ async fn domains_without_spf_are_listed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn networks_that_only_postfix_trusts_are_listed() {
-    if Command::new("postconf").arg("-d").output().is_err() {
-        assert!(std::env::var_os("LOCKDOWN_REQUIRE_SERVERS").is_none(), "there is no postconf");
-        eprintln!("SKIPPED networks_that_only_postfix_trusts_are_listed: there is no postconf");
+    if !has_postconf() {
         return;
     }
     let policy = "trusted_networks: [127.0.0.0/8, 10.1.0.0/16]\ndomains: { with.example: }";
@@ -63,6 +76,61 @@ async fn networks_that_only_postfix_trusts_are_listed() {
     assert_eq!(status, Some(0), "{text}");
     let listed = "Postfix trusts networks that `trusted_networks` does not: 2001:db8::/32, 192.0.2.7/32\n";
     assert!(text.contains(listed), "{text}");
+}
+
+/// Answers leave unjudged where Postfix shows them to nobody, and are judged badly in other ways.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_postfix_does_not_show_is_said() {
+    if !has_postconf() {
+        return;
+    }
+    let domain = |policy| format!("domains: {{ with.example: {{ bounces: {{ policy: {policy} }} }} }}");
+    let both = "non_smtpd_milters = { inet:127.0.0.1:8892, default_action=accept } and \
+                internal_mail_filter_classes = bounce";
+    let local = "non_smtpd_milters = { inet:localhost:8892, default_action=accept }";
+    let classes = "internal_mail_filter_classes = bounce, notify";
+    for (policy, main_cf, expected) in [
+        ("disabled", String::new(), vec!["Postfix shows no milter what programs of this host send", both]),
+        (
+            "allow",
+            String::new(),
+            vec!["write non_smtpd_milters = { inet:127.0.0.1:8892, default_action=accept }\n"],
+        ),
+        (
+            "disabled",
+            "smtpd_milters = unix:x\nnon_smtpd_milters = $smtpd_milters".to_owned(),
+            vec!["non_smtpd_milters names none of our listeners", both],
+        ),
+        ("disabled", local.to_owned(), vec!["Postfix shows its own bounces to no milter"]),
+        ("allow", local.to_owned(), vec![]),
+        ("disabled", format!("{local}\n{classes}"), vec![]),
+        (
+            "disabled",
+            format!("non_smtpd_milters = inet:127.0.0.1:8892\n{classes}"),
+            vec![
+                "while the daemon is away, Postfix would keep bounces, and what bounced",
+                "default_action=tempfail",
+            ],
+        ),
+        (
+            "disabled",
+            format!("non_smtpd_milters = inet:127.0.0.1:8892\n{classes}\nmilter_default_action = accept"),
+            vec![],
+        ),
+        (
+            "disabled",
+            format!("non_smtpd_milters = {{ inet:127.0.0.1:8891, default_action=accept }}\n{classes}"),
+            vec!["a listener with role `auto` ties bounces by their header alone"],
+        ),
+    ] {
+        let (status, text) = check_with(&domain(policy), &main_cf, &[]).await;
+        assert_eq!(status, Some(0), "{text}");
+        for part in &expected {
+            assert!(text.contains(part), "no {part:?} for {main_cf:?} in:\n{text}");
+        }
+        let is_silent = !text.contains("main.cf\n");
+        assert_eq!(is_silent, expected.is_empty(), "{main_cf:?}:\n{text}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -12,8 +12,8 @@ use super::inherited::{self, Inherited};
 use super::problems::{Problems, Spot};
 use super::written::{self, At, TextOr, Written};
 use super::{
-    Config, Context, Host, Limits, Log, LogFormat, LogLevel, LogTarget, Profile, domain_file, later, listen,
-    value, words,
+    Config, Context, Host, Limits, Log, LogFormat, LogLevel, LogTarget, Profile, answers, domain_file, later,
+    listen, value, words,
 };
 use crate::check::{Forwarder, Mode, Site};
 use crate::facts::Cost;
@@ -92,6 +92,7 @@ pub(super) fn build(problems: &mut Problems<'_>, host: &Host, base: &Path, writt
     };
     written.identities.check(problems, &config.policy, &demands);
     check_hosted(problems, &config.policy);
+    answers::check(problems, &config.policy, &config.listeners);
     config
 }
 

@@ -11,6 +11,7 @@ use std::time::Duration;
 use jiff::civil::Date;
 
 mod addresses;
+mod answers;
 mod auth_match;
 mod build;
 mod check;
@@ -39,6 +40,7 @@ mod words;
 mod written;
 mod yaml;
 
+pub use answers::{Judged, MainCfLine, main_cf};
 pub use check::{Checked, Format, check};
 pub use diagnostic::{Diagnostic, Place, Related, Report, Severity, Spot, Style};
 pub use ledger::Ledger;

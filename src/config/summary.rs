@@ -9,7 +9,7 @@ use ipnet::IpNet;
 
 use super::diagnostic::visible;
 use super::value::Shown;
-use super::{Address, Config, Listener, Profile, harvest};
+use super::{Address, Config, Listener, MainCfLine, Profile, harvest, main_cf};
 use crate::check::addresses::Addresses;
 use crate::check::auth_match::{self, Axis};
 use crate::check::exception::{Exception, Pattern};
@@ -63,6 +63,20 @@ pub fn summary(config: &Config) -> String {
     }
     if policies.len() > MOST_POLICIES {
         let _ = write!(text, "\nand {} more policies\n", policies.len() - MOST_POLICIES);
+    }
+    text += &leaving(config);
+    text
+}
+
+/// What Postfix must be told so that answers can be judged when they leave, where any are.
+fn leaving(config: &Config) -> String {
+    let lines = main_cf(config);
+    if lines.is_empty() {
+        return String::new();
+    }
+    let mut text = "\nmain.cf of Postfix, for answers that leave\n".to_owned();
+    for MainCfLine { text: line, gain, cost } in lines {
+        let _ = write!(text, "  {line}\n    shows {gain}\n    costs: {cost}\n");
     }
     text
 }

@@ -102,6 +102,15 @@ pub async fn run(load: impl Fn() -> Result<(Config, Report), Report>) -> Result<
     notify(&[NotifyState::Ready]);
     info!(version = env!("CARGO_PKG_VERSION"), hosted = config.policy.hosted.len(), "ready");
 
+    for config::MainCfLine { text, gain, cost } in config::main_cf(&config) {
+        info!(
+            main_cf = text,
+            shows = gain,
+            costs = cost,
+            "answers that leave are judged where Postfix shows them"
+        );
+    }
+
     let shutdown = serve_signals(&mut signals, &daemon, &config, &load);
     milter::serve(services, limits(&config.limits), shutdown).await;
     if let Some(kept) = &daemon.snapshot().kept {

@@ -1,6 +1,7 @@
 //! `check`: every problem of the configuration and its sources, or what it will enforce.
 
-mod surroundings;
+mod dns;
+mod postfix;
 
 use std::io::{IsTerminal, stdout};
 use std::path::PathBuf;
@@ -55,9 +56,9 @@ async fn examine(arguments: &Arguments) -> Result<(Config, Report), Report> {
     let harvest = Arc::new(Uncounted("a check has no clients"));
     let (sources, mut report) = daemon::open(&config, report, harvest).await?;
     if !arguments.offline {
-        report.problems.extend(surroundings::without_spf(&config, &sources).await);
+        report.problems.extend(dns::without_spf(&config, &sources).await);
         let postfix_dir = arguments.postfix_dir.as_deref();
-        report.problems.extend(surroundings::untrusted_mynetworks(&config, postfix_dir).await);
+        report.problems.extend(postfix::disagreements(&config, postfix_dir).await);
     }
     Ok((config, report))
 }

@@ -7,6 +7,7 @@ pub mod aliases;
 pub mod main_cf;
 pub mod maps;
 pub mod match_list;
+pub mod milters;
 pub mod tables;
 mod targets;
 mod words;

@@ -1,18 +1,14 @@
-//! What a good configuration meets: whether DNS and Postfix agree with what it asks for.
+//! Whether DNS agrees with what a good configuration asks for.
 
-use std::net::IpAddr;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ipnet::IpNet;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::check::Mode;
 use crate::config::{Config, Diagnostic, Severity};
 use crate::lookup::Sources;
-use crate::lookup::postfix::main_cf::MainCf;
 use crate::mail::Domain;
 
 /// Domains asked for, at most; the answers of more would not be read.
@@ -75,61 +71,15 @@ pub(super) async fn without_spf(config: &Config, sources: &Arc<Sources>) -> Vec<
 }
 
 /// The first few names, and how many more there are.
-fn named<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> String {
+pub(super) fn named<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> String {
     let more = names.len().saturating_sub(NAMED);
     let shown = names.take(NAMED).collect::<Vec<_>>().join(", ");
     if more == 0 { shown } else { format!("{shown} and {more} more") }
 }
 
-/// Networks of Postfix's `mynetworks` that are not in `trusted_networks`: their clients are strangers to us, who may not
-/// use our domains without a login. `config_dir` is where main.cf is; none for the machine's own, if there is one.
-pub(super) async fn untrusted_mynetworks(config: &Config, config_dir: Option<&Path>) -> Vec<Diagnostic> {
-    if config_dir.is_none() && !Path::new("/etc/postfix/main.cf").exists() {
-        return Vec::new();
-    }
-    let main_cf = match MainCf::read(config_dir, &["mynetworks"]).await {
-        Ok(main_cf) => main_cf,
-        Err(problem) => return vec![Diagnostic::of_source(Severity::Note, &problem)],
-    };
-    // Postfix's default names the IPv4-mapped loopback, which no client has.
-    let trusted = |network: &IpNet| {
-        let mapped = matches!(network, IpNet::V6(v6) if v6.addr().to_ipv4_mapped().is_some());
-        mapped || config.policy.trusted_networks.iter().any(|ours| ours.contains(network))
-    };
-    let untrusted: Vec<String> = networks(main_cf.value("mynetworks"))
-        .filter(|network| !trusted(network))
-        .map(|n| n.to_string())
-        .collect();
-    if untrusted.is_empty() {
-        return Vec::new();
-    }
-    let message = format!(
-        "Postfix trusts networks that `trusted_networks` does not: {}",
-        named(untrusted.iter().map(String::as_str))
-    );
-    let hint = "their clients cannot send as a hosted domain without a login; add those that shall";
-    let what = main_cf.file().display().to_string();
-    vec![Diagnostic::of_host(Severity::Warning, &what, message, Some(hint))]
-}
-
-/// The networks of a list of Postfix's; tables and exclusions are left out, as they name none of their own.
-fn networks(list: &str) -> impl Iterator<Item = IpNet> {
-    list.split([',', ' ', '\t', '\n']).filter_map(|word| {
-        let word = word.replace(['[', ']'], "");
-        word.parse().ok().or_else(|| word.parse::<IpAddr>().ok().map(IpNet::from))
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn networks_of_postfix() {
-        let list = "127.0.0.0/8 [::ffff:127.0.0.0]/104, [::1]/128 192.0.2.7 !10.0.0.1 hash:/etc/x /etc/y";
-        let found: Vec<String> = networks(list).map(|network| network.to_string()).collect();
-        assert_eq!(found, ["127.0.0.0/8", "::ffff:127.0.0.0/104", "::1/128", "192.0.2.7/32"]);
-    }
 
     #[test]
     fn long_lists_are_shortened() {

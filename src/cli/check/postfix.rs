@@ -1,0 +1,165 @@
+//! Whether Postfix agrees with what a good configuration asks for: what its main.cf says.
+
+use std::net::IpAddr;
+use std::path::Path;
+
+use ipnet::IpNet;
+
+use super::dns::named;
+use crate::config::{Address, Config, Diagnostic, Judged, Listener, Severity, main_cf};
+use crate::lookup::postfix::main_cf::MainCf;
+use crate::lookup::postfix::milters::{Milter, milters};
+use crate::session::Role;
+
+/// The parameters that are looked at.
+const PARAMETERS: [&str; 4] =
+    ["mynetworks", "non_smtpd_milters", "internal_mail_filter_classes", "milter_default_action"];
+
+/// What main.cf says otherwise than the configuration. `config_dir` is where it is; none for the machine's own, if there
+/// is one.
+pub(super) async fn disagreements(config: &Config, config_dir: Option<&Path>) -> Vec<Diagnostic> {
+    if config_dir.is_none() && !Path::new("/etc/postfix/main.cf").exists() {
+        return Vec::new();
+    }
+    match MainCf::read(config_dir, &PARAMETERS).await {
+        Ok(main_cf) => [untrusted_mynetworks(config, &main_cf), unseen_answers(config, &main_cf)].concat(),
+        Err(problem) => vec![Diagnostic::of_source(Severity::Note, &problem)],
+    }
+}
+
+fn of(main_cf: &MainCf, severity: Severity, message: String, hint: &str) -> Diagnostic {
+    Diagnostic::of_host(severity, &main_cf.file().display().to_string(), message, Some(hint))
+}
+
+/// Networks of `mynetworks` that are not in `trusted_networks`: their clients are strangers to us, who may not use our
+/// domains without a login.
+fn untrusted_mynetworks(config: &Config, main_cf: &MainCf) -> Vec<Diagnostic> {
+    // Postfix's default names the IPv4-mapped loopback, which no client has.
+    let trusted = |network: &IpNet| {
+        let mapped = matches!(network, IpNet::V6(v6) if v6.addr().to_ipv4_mapped().is_some());
+        mapped || config.policy.trusted_networks.iter().any(|ours| ours.contains(network))
+    };
+    let untrusted: Vec<String> = networks(main_cf.value("mynetworks"))
+        .filter(|network| !trusted(network))
+        .map(|n| n.to_string())
+        .collect();
+    if untrusted.is_empty() {
+        return Vec::new();
+    }
+    let message = format!(
+        "Postfix trusts networks that `trusted_networks` does not: {}",
+        named(untrusted.iter().map(String::as_str))
+    );
+    let hint = "their clients cannot send as a hosted domain without a login; add those that shall";
+    vec![of(main_cf, Severity::Warning, message, hint)]
+}
+
+/// The networks of a list of Postfix's; tables and exclusions are left out, as they name none of their own.
+fn networks(list: &str) -> impl Iterator<Item = IpNet> {
+    list.split([',', ' ', '\t', '\n']).filter_map(|word| {
+        let word = word.replace(['[', ']'], "");
+        word.parse().ok().or_else(|| word.parse::<IpAddr>().ok().map(IpNet::from))
+    })
+}
+
+/// What keeps answers that leave from being judged, or judged well.
+fn unseen_answers(config: &Config, main_cf: &MainCf) -> Vec<Diagnostic> {
+    let lines = self::main_cf(config);
+    let Some(first) = lines.first() else { return Vec::new() };
+    let milters = milters(main_cf.value("non_smtpd_milters"));
+    let ours = milters.iter().find_map(|milter| {
+        let listener = config.listeners.iter().find(|listener| is_at(listener, &milter.address));
+        listener.map(|listener| (milter, listener))
+    });
+    let Some((milter, listener)) = ours else {
+        let message = if milters.is_empty() {
+            "Postfix shows no milter what programs of this host send: their automatic replies leave unjudged"
+        } else {
+            "non_smtpd_milters names none of our listeners: automatic replies leave unjudged"
+        };
+        let hint = lines.iter().map(|line| line.text.as_str()).collect::<Vec<_>>().join(" and ");
+        return vec![of(main_cf, Severity::Note, message.to_owned(), &format!("write {hint}"))];
+    };
+    let bounces = Judged::by(&config.policy).bounces;
+    let away = unready(main_cf, milter, &first.text);
+    let unseen = (bounces && !has_word(main_cf.value("internal_mail_filter_classes"), "bounce")).then(|| {
+        let message = "Postfix shows its own bounces to no milter: they leave unjudged".to_owned();
+        of(main_cf, Severity::Note, message, "write internal_mail_filter_classes = bounce")
+    });
+    let headers_only = (bounces && listener.role == Role::Auto).then(|| {
+        let message = "a listener with role `auto` ties bounces by their header alone".to_owned();
+        let hint = "what mailboxes refuse by Sieve names what it answers in its body: give non_smtpd_milters a \
+                    listener with role `local`";
+        of(main_cf, Severity::Note, message, hint)
+    });
+    [away, unseen, headers_only].into_iter().flatten().collect()
+}
+
+/// Whether mail would wait for a milter that is away. Postfix keeps a bounce that it cannot make with what bounced.
+fn unready(main_cf: &MainCf, milter: &Milter, line: &str) -> Option<Diagnostic> {
+    let action = milter.default_action.as_deref().unwrap_or(main_cf.value("milter_default_action"));
+    if action == "accept" {
+        return None;
+    }
+    let message = format!(
+        "while the daemon is away, Postfix would keep bounces, and what bounced, in its queue: default_action={action}"
+    );
+    Some(of(main_cf, Severity::Warning, message, &format!("write {line}")))
+}
+
+fn has_word(list: &str, word: &str) -> bool {
+    list.split([',', ' ', '\t', '\n']).any(|found| found == word)
+}
+
+/// Whether Postfix means this listener. In a chroot, paths begin at the queue directory.
+fn is_at(listener: &Listener, address: &str) -> bool {
+    match (&listener.address, address.split_once(':')) {
+        (Address::Inet(ours), Some(("inet", rest))) => {
+            let Some((host, port)) = rest.rsplit_once(':') else { return false };
+            let host = host.trim_matches(['[', ']']);
+            let is_host = host.parse() == Ok(ours.ip()) || (host == "localhost" && ours.ip().is_loopback());
+            is_host && port.parse() == Ok(ours.port())
+        }
+        (Address::Unix { path, .. }, Some(("unix", rest))) => path.ends_with(rest),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn networks_of_postfix() {
+        let list = "127.0.0.0/8 [::ffff:127.0.0.0]/104, [::1]/128 192.0.2.7 !10.0.0.1 hash:/etc/x /etc/y";
+        let found: Vec<String> = networks(list).map(|network| network.to_string()).collect();
+        assert_eq!(found, ["127.0.0.0/8", "::ffff:127.0.0.0/104", "::1/128", "192.0.2.7/32"]);
+    }
+
+    #[test]
+    fn addresses_of_listeners() {
+        let at = |address| Listener { address, allowed_peers: Vec::new(), role: Role::Local };
+        let inet = at(Address::Inet("127.0.0.1:8892".parse().unwrap()));
+        for (address, expected) in [
+            ("inet:127.0.0.1:8892", true),
+            ("inet:localhost:8892", true),
+            ("inet:[127.0.0.1]:8892", true),
+            ("inet:localhost:8891", false),
+            ("inet:10.0.0.1:8892", false),
+            ("inet:8892", false),
+            ("unix:127.0.0.1:8892", false),
+        ] {
+            assert_eq!(is_at(&inet, address), expected, "{address}");
+        }
+        let path = "/var/spool/postfix/lockdown-milter/local.sock".into();
+        let unix = at(Address::Unix { path, permissions: 0o660, group: None });
+        for (address, expected) in [
+            ("unix:/var/spool/postfix/lockdown-milter/local.sock", true),
+            ("unix:lockdown-milter/local.sock", true),
+            ("unix:other/local.sock", false),
+            ("inet:localhost:8892", false),
+        ] {
+            assert_eq!(is_at(&unix, address), expected, "{address}");
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! The milters that main.cf names (`smtpd_milters`, `non_smtpd_milters`).
+
+use super::words::{inside_braces, words};
+
+/// A milter as Postfix knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Milter {
+    /// Its address: `inet:host:port` or `unix:path`, where the path may begin at the queue directory.
+    pub address: String,
+    /// What Postfix does while it is away, where that is said of this one: `tempfail`, `accept`, …
+    pub default_action: Option<String>,
+}
+
+/// The milters of a list.
+pub fn milters(list: &str) -> Vec<Milter> {
+    words(list).map(milter).collect()
+}
+
+/// `address`, or `{ address, name=value, … }`.
+fn milter(word: &str) -> Milter {
+    let mut parts = words(inside_braces(word).unwrap_or(word));
+    let address = parts.next().unwrap_or_default().to_owned();
+    // Where spaces surround the sign, braces surround the whole.
+    let setting = |part: &str| {
+        let (name, value) = inside_braces(part).unwrap_or(part).split_once('=')?;
+        (name.trim() == "default_action").then(|| value.trim().to_owned())
+    };
+    Milter { address, default_action: parts.filter_map(setting).last() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(list: &str, expected: &[(&str, Option<&str>)]) {
+        let found = milters(list);
+        let found: Vec<_> =
+            found.iter().map(|one| (one.address.as_str(), one.default_action.as_deref())).collect();
+        assert_eq!(found, expected, "{list}");
+    }
+
+    #[test]
+    fn lists() {
+        check("", &[]);
+        check("inet:localhost:8891, unix:a/b", &[("inet:localhost:8891", None), ("unix:a/b", None)]);
+        check(
+            "{ unix:/x.sock, default_action=accept }, inet:1:2",
+            &[("unix:/x.sock", Some("accept")), ("inet:1:2", None)],
+        );
+        check(
+            "{inet:1:2 connect_timeout=1s, { default_action = tempfail }}",
+            &[("inet:1:2", Some("tempfail"))],
+        );
+        check("{}", &[("", None)]);
+    }
+}
