@@ -24,6 +24,8 @@ mod story;
 #[path = "support/tls.rs"]
 mod tls;
 
+use std::fmt::Write as _;
+
 use daemon::Daemon;
 use dns::{Dns, Fault, Zone};
 use dovecot::{Dovecot, Outlet};
@@ -79,6 +81,17 @@ struct Stage {
 struct Host {
     postfix: Postfix,
     dovecot: Dovecot,
+}
+
+impl Host {
+    /// This Postfix with mailboxes at all domains. Programs speak to it by sendmail(1), or else by SMTP to `port`.
+    fn start(postfix: postfix::Builder, port: Option<u16>) -> Self {
+        let config_dir = postfix.config_dir();
+        let outlet = port.map_or(Outlet::Sendmail(&config_dir), Outlet::Smtp);
+        let dovecot = Dovecot::with_sieve(&SCRIPTS, outlet);
+        let postfix = postfix.mailboxes(&domains(), &dovecot.lmtp()).start();
+        Self { postfix, dovecot }
+    }
 }
 
 impl Mta for Host {
@@ -158,15 +171,6 @@ domains:
         Postfix::builder(self.sink.port()).milter(&at(self.exchange))
     }
 
-    /// This Postfix with mailboxes at all domains. Programs speak to it by sendmail(1), or else by SMTP to `port`.
-    fn host(&self, postfix: postfix::Builder, port: Option<u16>) -> Host {
-        let config_dir = postfix.config_dir();
-        let outlet = port.map_or(Outlet::Sendmail(&config_dir), Outlet::Smtp);
-        let dovecot = Dovecot::with_sieve(&SCRIPTS, outlet);
-        let postfix = postfix.mailboxes(&domains(), &dovecot.lmtp()).start();
-        Host { postfix, dovecot }
-    }
-
     fn play(&self, story: &str, mta: &dyn Mta, config: &str) {
         story::play(story, mta, Daemon::start(config), &self.sink);
     }
@@ -189,7 +193,8 @@ fn table(local_part: &str, then: impl Fn(&str, &str, bool) -> String) -> String 
             let recipient = format!("{local_part}@{domain}");
             // Postfix tells milters about lower case only.
             let logged = recipient.to_lowercase();
-            story += &format!(
+            let _ = writeln!(
+                story,
                 "mail {sender} -> {recipient}
 message
     From: {sender}
@@ -219,7 +224,7 @@ fn replies_are_kept_in_by_the_header_alone() {
         return;
     }
     let stage = Stage::set();
-    let host = stage.host(stage.postfix(), None);
+    let host = Host::start(stage.postfix(), None);
     let story = table("away", |sender, recipient, answered| {
         if answered {
             format!("delivered  -> {sender}\nfiled {recipient}\n    *\n\n    *\n")
@@ -232,14 +237,14 @@ fn replies_are_kept_in_by_the_header_alone() {
     stage.play(&story, &host, &stage.config("auto_responders: { header: not_pass }"));
 }
 
-/// A mail system whose programs speak by sendmail(1), or else by SMTP.
-fn host_of(stage: &Stage, by_smtp: bool) -> Host {
+/// A mail system with mailboxes whose programs speak by sendmail(1), or else by SMTP, where the daemon hears them.
+fn heard_host(stage: &Stage, by_smtp: bool) -> Host {
     let postfix = stage.postfix();
     if by_smtp {
         let port = host::free_port();
-        stage.host(postfix.own_programs(port, &at(stage.programs)), Some(port))
+        Host::start(postfix.own_programs(port, &at(stage.programs)), Some(port))
     } else {
-        stage.host(postfix.local_milter(&at(stage.local)), None)
+        Host::start(postfix.local_milter(&at(stage.local)), None)
     }
 }
 
@@ -258,7 +263,7 @@ fn replies_by_the_ledger(by_smtp: bool) {
         return;
     }
     let stage = Stage::set();
-    let host = host_of(&stage, by_smtp);
+    let host = heard_host(&stage, by_smtp);
     let story = table("away", |sender, recipient, answered| {
         let reply = judged("auto_responders", "auto-reply", sender, answered);
         format!("{reply}filed {recipient}\n    *\n\n    *\n")
@@ -285,7 +290,7 @@ fn replies_in_stories() {
         return;
     }
     let stage = Stage::set();
-    let host = host_of(&stage, false);
+    let host = heard_host(&stage, false);
     let defaults = "auto_responders: { header: off }\n  bounces: { policy: disabled }";
     stage.play_all("replies", &host, &stage.config(defaults));
 }
@@ -314,30 +319,91 @@ fn bounces_are_prevented_at_their_source() {
     stage.play_all("at_source", &postfix, &config);
 }
 
-/// The same where bounces are made, and judged then.
-fn bounces_by_the_ledger(main_cf: &str) {
+/// The client's own name for a recipient (RFC 3461, 4.2) goes on with the message.
+#[test]
+fn original_recipients_are_passed_on() {
+    if !Postfix::is_available() {
+        return;
+    }
+    let stage = Stage::set();
+    let postfix = relay_of(&stage).start();
+    let daemon = Daemon::start(&stage.config("bounces: { at_source: notify_never }"));
+    let mut client = postfix.connect(Service::Exchange, "ADDR=192.0.2.10 NAME=mail.pass.example");
+    client.ehlo("mail.pass.example");
+    client.mail("alice@fail.example");
+    let original = "ORCPT=rfc822;Old+2BInfo@pass.example";
+    let reply = client.command(&format!("RCPT TO:<Info@strict.test> NOTIFY=SUCCESS,FAILURE {original}"));
+    assert_eq!(reply.code(), 250, "{reply}");
+    let reply = client.data("From: alice@fail.example\n\nHello.\n");
+    assert_eq!(reply.code(), 250, "{reply}");
+    let delivered = stage.sink.next();
+    assert_eq!(delivered.rcpt_to, ["Info@strict.test"]);
+    for parameter in [original, "NOTIFY=NEVER"] {
+        assert!(delivered.parameters.iter().any(|one| one == parameter), "{delivered:?}");
+    }
+    postfix.wait_until_idle();
+    assert_eq!(stage.sink.surplus(), None);
+    drop(daemon);
+}
+
+/// While the daemon is away, bounces leave unjudged, and none waits for it.
+#[test]
+fn nothing_waits_for_a_daemon_that_is_away() {
+    if !Postfix::is_available() {
+        return;
+    }
+    let stage = Stage::set();
+    let postfix = relay_of(&stage).local_milter("unix:/nonexistent/local.sock").start();
+    let story = "client ADDR=192.0.2.10 NAME=mail.pass.example
+> EHLO mail.pass.example
+< 250 *
+mail alice@fail.example -> nobody@strict.test
+message
+    From: alice@fail.example
+
+    Hello.
+< 250 2.0.0 *
+log event=message verdict=pass
+delivered  -> alice@fail.example
+sendmail -f shop@strict.test customer@none.example
+    From: shop@strict.test
+
+    Hello.
+delivered shop@strict.test -> customer@none.example
+";
+    stage.play(story, &postfix, &stage.config(""));
+}
+
+/// The same where bounces are made, and judged then, on a listener with this role.
+fn bounces_by_the_ledger(main_cf: &str, role: &str) {
     if !Postfix::is_available() {
         return;
     }
     let stage = Stage::set();
     let postfix = relay_of(&stage).local_milter(&at(stage.local)).main_cf(main_cf).start();
     let story = table("nobody", |sender, _, answered| judged("bounces", "bounce", sender, answered));
-    stage.play(&story, &postfix, &stage.config(""));
+    stage.play(&story, &postfix, &stage.config("").replace("role: local", &format!("role: {role}")));
 }
 
 #[test]
 fn bounces_are_judged_by_the_ledger() {
-    bounces_by_the_ledger("");
+    bounces_by_the_ledger("", "local");
+}
+
+/// Postfix names what it returns in the header, too.
+#[test]
+fn bounces_are_judged_by_their_header_alone() {
+    bounces_by_the_ledger("", "auto");
 }
 
 #[test]
 fn bounces_of_headers_only_are_judged_by_the_ledger() {
-    bounces_by_the_ledger("bounce_size_limit = 10");
+    bounces_by_the_ledger("bounce_size_limit = 10", "local");
 }
 
 #[test]
 fn bounces_of_long_queue_ids_are_judged_by_the_ledger() {
-    bounces_by_the_ledger("enable_long_queue_ids = yes");
+    bounces_by_the_ledger("enable_long_queue_ids = yes", "local");
 }
 
 #[test]
