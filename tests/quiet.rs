@@ -13,8 +13,12 @@ mod dovecot;
 mod host;
 #[path = "support/mta.rs"]
 mod mta;
+#[path = "support/network.rs"]
+mod network;
 #[path = "support/postfix.rs"]
 mod postfix;
+#[path = "support/sendmail.rs"]
+mod sendmail;
 #[path = "support/sink.rs"]
 mod sink;
 #[path = "support/smtp.rs"]
@@ -32,6 +36,7 @@ use dovecot::{Dovecot, Outlet};
 use hickory_proto::op::ResponseCode;
 use mta::{Mta, Service};
 use postfix::Postfix;
+use sendmail::Sendmail;
 use sink::Sink;
 use smtp::Client;
 use tls::Authority;
@@ -421,4 +426,21 @@ fn bounces_in_stories() {
         .main_cf("delay_warning_time = 1s\nqueue_run_delay = 1s\nminimal_backoff_time = 1s\nmaximal_backoff_time = 1s")
         .start();
     stage.play_all("bounces", &postfix, &stage.config(""));
+}
+
+/// Sendmail's own vacation(1): it says nothing of the message that it answers, and sends by the mail submission program.
+#[test]
+fn replies_by_sendmails_vacation_are_judged_by_the_ledger() {
+    if !Sendmail::is_available_with_programs() {
+        return;
+    }
+    network::isolated(mta::HOST_NAME, || {
+        let stage = Stage::set();
+        let mut sendmail = Sendmail::builder(stage.sink.port(), stage.exchange, stage.programs);
+        for (domain, ..) in DOMAINS {
+            sendmail = sendmail.local_domain(domain);
+        }
+        let sendmail = sendmail.away("away", "away@strict.test").start();
+        stage.play_all("sendmail", &sendmail, &stage.config("auto_responders: { header: off }"));
+    });
 }

@@ -1,4 +1,4 @@
-//! A network and a host name of one's own (Linux namespaces), in which every documentation address is the host's.
+//! A network, a host name and mounts of one's own (Linux namespaces), in which every documentation address is the host's.
 //!
 //! A client can so connect from any such address, without an MTA that would believe a test what client it speaks for.
 #![allow(dead_code, reason = "each test file uses its own part of the support")]
@@ -25,6 +25,8 @@ pub(crate) fn is_possible() -> Result<(), String> {
 
 /// Runs `test` where it, its threads and its programs have a network and a host name of their own.
 ///
+/// What is mounted there is mounted nowhere else.
+///
 /// 192.0.2.0/24 (RFC 5737) and `2001:db8::/64` (RFC 3849) are local there, 127.0.0.1 and `::1` are private, and nothing
 /// else can be reached.
 ///
@@ -36,6 +38,8 @@ pub(crate) fn isolated(host_name: &str, test: impl FnOnce() + Send) {
     let body = || {
         unshare(NAMESPACES).unwrap();
         nix::unistd::sethostname(host_name).unwrap();
+        let mount = host::program("mount").unwrap();
+        host::run(host::command(&mount).args(["--make-rprivate", "/"])).unwrap();
         for arguments in [
             "link set lo up",
             "route add local 192.0.2.0/24 dev lo",
@@ -55,4 +59,5 @@ pub(crate) fn isolated(host_name: &str, test: impl FnOnce() + Send) {
     });
 }
 
-const NAMESPACES: CloneFlags = CloneFlags::CLONE_NEWNET.union(CloneFlags::CLONE_NEWUTS);
+const NAMESPACES: CloneFlags =
+    CloneFlags::CLONE_NEWNET.union(CloneFlags::CLONE_NEWUTS).union(CloneFlags::CLONE_NEWNS);

@@ -9,6 +9,7 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpStream};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::LazyLock;
@@ -30,6 +31,12 @@ const PACKAGES: [&str; 5] = ["sendmail-bin", "sendmail-base", "sendmail-cf", "m4
 const PORT: u16 = 25;
 const SUBMISSION_PORT: u16 = 587;
 
+/// Where programs find sendmail(1).
+const SENDMAIL: &str = "/usr/sbin/sendmail";
+
+/// Whom Sendmail runs programs as.
+const NOBODY: u32 = 65534;
+
 /// How often a server is asked whether it listens, each time a little later, before the test gives up.
 const TRIES: u32 = 100;
 
@@ -50,6 +57,7 @@ pub(crate) struct Builder {
     local_domains: Vec<String>,
     virtual_users: String,
     aliases: String,
+    away: Vec<String>,
 }
 
 impl Sendmail {
@@ -74,7 +82,14 @@ impl Sendmail {
             local_domains: Vec::new(),
             virtual_users: String::new(),
             aliases: String::new(),
+            away: Vec::new(),
         }
+    }
+
+    /// Whether its programs can send mail; if not, the calling test is [skipped](host::is_possible).
+    pub(crate) fn is_available_with_programs() -> bool {
+        let missing = format!("{SENDMAIL} is not there to be replaced");
+        host::is_possible(Path::new(SENDMAIL).exists().then_some(()).ok_or(missing)) && Self::is_available()
     }
 
     /// What was said in every session so far.
@@ -107,8 +122,23 @@ impl Mta for Sendmail {
         &self.authority
     }
 
-    fn submit(&self, _: &str, _: &str) {
-        unimplemented!("no test submits mail on this host")
+    fn submit(&self, arguments: &str, message: &str) {
+        let mut sendmail = host::command(Path::new(SENDMAIL));
+        host::feed(sendmail.arg("-i").args(arguments.split(' ')), message);
+    }
+
+    /// Looks at the queues until they are empty twice: one look is not one moment, and mail moves.
+    fn wait_until_idle(&self) {
+        let (mut queued, mut empty) = (Vec::new(), 0);
+        for _ in 0..TRIES {
+            queued = ["client", "queue"].iter().flat_map(|queue| files_in(&self.path(queue))).collect();
+            empty = if queued.is_empty() { empty + 1 } else { 0 };
+            if empty == 2 {
+                return;
+            }
+            thread::sleep(Duration::from_millis(50));
+        }
+        panic!("mail stays in the queue: {queued:?}");
     }
 }
 
@@ -158,6 +188,18 @@ impl Builder {
         self
     }
 
+    /// Lets vacation(1) answer what comes for `name`, in a domain that is local, from `address`.
+    ///
+    /// It sends by sendmail(1), which is the mail submission program of this instance then, for the test and its
+    /// programs: they are in an isolated network.
+    pub(crate) fn away(mut self, name: &str, address: &str) -> Self {
+        self.away.push(address.to_owned());
+        let vacation = root().join("usr/libexec/sendmail/vacation.sendmail");
+        let program =
+            format!("{} -U -z -f DIR/away/{address} -m DIR/away/{address}.msg {name}", vacation.display());
+        self.alias(name, &format!("\"|{program}\""))
+    }
+
     /// Starts the instance and returns when it listens.
     ///
     /// # Panics
@@ -186,7 +228,7 @@ impl Builder {
     }
 
     fn write(&self, server: &Sendmail) {
-        for directory in ["queue", "sasl", "tls"] {
+        for directory in ["queue", "client", "sasl", "tls", "away"] {
             fs::create_dir(server.path(directory)).unwrap();
         }
         let tls = server.authority.certify_server(&server.path("tls"));
@@ -211,9 +253,45 @@ impl Builder {
         let mut makemap = program("usr/libexec/sendmail/makemap");
         makemap.arg("-C").arg(&configuration).arg("hash").arg(server.path("virtusertable"));
         host::feed(&mut makemap, &self.virtual_users);
-        fs::write(server.path("aliases"), &self.aliases).unwrap();
+        let dir = server.dir.path().to_str().unwrap();
+        fs::write(server.path("aliases"), self.aliases.replace("DIR", dir)).unwrap();
         let mut new_aliases = program("usr/libexec/sendmail/sendmail");
         host::run(new_aliases.arg("-C").arg(&configuration).arg("-bi")).unwrap();
+        if !self.away.is_empty() {
+            self.write_programs(server);
+        }
+    }
+
+    /// What vacation(1) needs, and sendmail(1) as it finds it.
+    fn write_programs(&self, server: &Sendmail) {
+        let own = |path: &Path| std::os::unix::fs::chown(path, Some(NOBODY), Some(NOBODY)).unwrap();
+        fs::set_permissions(server.dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        own(&server.path("client"));
+        fs::set_permissions(server.path("client"), fs::Permissions::from_mode(0o770)).unwrap();
+        for address in &self.away {
+            let message = format!("From: <{address}>\nSubject: away\n\nI am away.\n");
+            fs::write(server.path(&format!("away/{address}.msg")), message).unwrap();
+            let database = server.path(&format!("away/{address}"));
+            let mut vacation = program("usr/libexec/sendmail/vacation.sendmail");
+            host::run(vacation.args(["-U", "-i", "-f"]).arg(&database).arg("-m").arg("/dev/null").arg("x"))
+                .unwrap();
+        }
+        for file in fs::read_dir(server.path("away")).unwrap() {
+            own(&file.unwrap().path());
+        }
+        own(&server.path("away"));
+        let submission = server.path("submit.cf");
+        fs::write(&submission, expand(&submission_macros(server.dir.path()))).unwrap();
+        let wrapper = server.path("sendmail");
+        let sendmail = root().join("usr/libexec/sendmail/sendmail");
+        fs::write(
+            &wrapper,
+            format!("#!/bin/sh\nexec {} -C {} \"$@\"\n", sendmail.display(), submission.display()),
+        )
+        .unwrap();
+        fs::set_permissions(&wrapper, fs::Permissions::from_mode(0o755)).unwrap();
+        let mount = host::program("mount").unwrap();
+        host::run(host::command(&mount).arg("--bind").arg(wrapper).arg(SENDMAIL)).unwrap();
     }
 
     /// The configuration as an administrator writes it, for m4(1).
@@ -278,6 +356,33 @@ DAEMON_OPTIONS(`Name={name}6, Port={port}, Addr=::1, Family=inet6, InputMailFilt
                  Dj{HOST_NAME}\nCw{HOST_NAME} {own_names}\nESASL_CONF_PATH={dir}/sasl\n"
             )
     }
+}
+
+/// The mail submission program: it gives what it gets to the server on this host, by SMTP.
+fn submission_macros(dir: &Path) -> String {
+    let dir = dir.display();
+    format!(
+        "define(`confCF_VERSION',`Submit')dnl
+OSTYPE(`linux')dnl
+define(`confDOMAIN_NAME',`{HOST_NAME}')dnl
+define(`confPID_FILE',`{dir}/client.pid')dnl
+define(`confRUN_AS_USER',`nobody:nogroup')dnl
+define(`MSP_QUEUE_DIR',`{dir}/client')dnl
+define(`STATUS_FILE',`')dnl
+define(`confSERVICE_SWITCH_FILE',`{dir}/service.switch')dnl
+define(`confTRUSTED_USER',`root')dnl
+define(`confDONT_BLAME_SENDMAIL',`TrustStickyBit')dnl
+FEATURE(`msp',`[127.0.0.1]')dnl
+LOCAL_CONFIG
+Dj{HOST_NAME}
+"
+    )
+}
+
+/// The names of the files in a folder.
+fn files_in(folder: &Path) -> Vec<String> {
+    let files = fs::read_dir(folder).unwrap().map(|file| file.unwrap().file_name());
+    files.map(|name| name.to_string_lossy().into_owned()).collect()
 }
 
 /// sendmail.cf for these macros.
