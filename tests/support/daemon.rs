@@ -150,6 +150,16 @@ impl Daemon {
         }
     }
 
+    /// Waits for a line of the log that has this in it. Decisions that come before are passed over.
+    ///
+    /// # Panics
+    ///
+    /// When none comes in time.
+    pub(crate) fn wait_for(&self, words: &str) {
+        let has_it = |line: &str| line.contains(words);
+        while !has_it(&self.lines.recv_timeout(PATIENCE).expect("the daemon logs these words")) {}
+    }
+
     /// Stops the daemon and returns the lines of the decision log that were not taken.
     pub(crate) fn stop(mut self) -> Vec<LogLine> {
         self.terminate();
