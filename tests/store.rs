@@ -364,8 +364,8 @@ fn what_was_acknowledged_survives_kill_9() {
     let mut random = fastrand::Rng::with_seed(30);
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let mut first = 0;
-    // 200 of them take minutes, so most runs do with fewer.
-    let kills = std::env::var("LOCKDOWN_KILLS").map_or(30, |number| number.parse().unwrap());
+    // 200 of them take minutes, so a run does with fewer unless it is told the number.
+    let kills = std::env::var("LOCKDOWN_KILLS").map_or(40, |number| number.parse().unwrap());
     for round in 0..kills {
         let promised = killed(&path, first, &mut random);
         let (_store, _, ledger, keys) = open_ledger(&path);
@@ -465,7 +465,8 @@ fn a_disk_that_fails() {
         let path = file_with(&dir, 3);
         let child = child("child_with_a_failing_disk", &path, 3);
         let mut command = Command::new("strace");
-        command.args(["-f", "-qq", "-e", "trace=fdatasync,pwrite64,pread64", "-e"]);
+        // Calls for other files go well.
+        command.args(["-f", "-qq", "-e", "trace=fdatasync,pwrite64,pread64", "-P"]).arg(&path).arg("-e");
         command.arg(format!("inject={failure}")).arg(child.get_program()).args(child.get_args());
         command.envs(child.get_envs().filter_map(|(key, value)| Some((key, value?))));
         let output = match command.output() {
