@@ -160,6 +160,14 @@ impl Daemon {
         while !has_it(&self.lines.recv_timeout(PATIENCE).expect("the daemon logs these words")) {}
     }
 
+    /// Passes over everything that it has said so far.
+    pub(crate) fn forget(&self) {
+        while self.lines.try_recv().is_ok() {}
+        if let Ok(mut written) = self.written.lock() {
+            written.clear();
+        }
+    }
+
     /// Stops the daemon and returns the lines of the decision log that were not taken.
     pub(crate) fn stop(mut self) -> Vec<LogLine> {
         self.terminate();
