@@ -122,6 +122,7 @@ fn message(key: u64) -> Message {
         message_id: Some(format!("{key}@example.com")),
         origin: Origin::Foreign,
         spf: SpfResult::ALL.get(usize::try_from(key % 9).unwrap()).copied(),
+        by_loopback: false,
         recipients: (0..=key % 3).map(|number| (recipient(number), number == 1)).collect(),
     }
 }
