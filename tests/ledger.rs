@@ -69,7 +69,7 @@ impl Stage {
     }
 
     /// Lets the daemon read its configuration again, and waits until that is done.
-    async fn reload(&self, config: &str) {
+    fn reload(&self, config: &str) {
         fs::write(self.daemon.config_file(), config.replace("{dir}", self.daemon.path("").to_str().unwrap()))
             .unwrap();
         self.daemon.signal(Signal::SIGHUP);
@@ -201,7 +201,7 @@ async fn answers_are_judged_by_what_they_answer() {
             stage = stage.restart();
         } else {
             let text = config(&stage.dns, stage.store.path());
-            stage.reload(&text).await;
+            stage.reload(&text);
         }
     }
     assert_eq!(stage.daemon.stop(), []);
@@ -251,12 +251,12 @@ async fn a_reload_can_turn_it_on_and_off() {
     let to = "info@local.test";
     let id = [("Message-ID", "<1@x>")];
     let cause = stage.send("192.0.2.10", "a@fail.example", to, "Q1", &id).await;
-    stage.reload(&text.replace("policy: require_spf_pass", "policy: allow")).await;
+    stage.reload(&text.replace("policy: require_spf_pass", "policy: allow"));
     let answer = stage.answer("a@fail.example", &vacation(to, "<1@x>")).await;
     assert_eq!(answer.field("verdict"), Some("pass"));
     let unrecorded = stage.send("192.0.2.10", "b@fail.example", to, "Q2", &[("Message-ID", "<2@x>")]).await;
     assert_eq!(unrecorded.field("ref"), None, "{unrecorded:?}");
-    stage.reload(&text).await;
+    stage.reload(&text);
     let answer = stage.answer("a@fail.example", &vacation(to, "<1@x>")).await;
     check(&answer, "discard", "auto-reply-unwanted", Some(&cause));
     let answer = stage.answer("b@fail.example", &vacation(to, "<2@x>")).await;
