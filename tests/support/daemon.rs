@@ -75,11 +75,10 @@ impl Daemon {
         let notify = UnixDatagram::bind(&socket_of_notices).unwrap();
         notify.set_read_timeout(Some(PATIENCE)).unwrap();
         let config_file = dir.path().join("config.yaml");
-        let mut config = config.to_owned();
-        // Two daemons cannot have one store, and none under test may have that of the host.
-        if !config.contains("ledger:") {
-            config.push_str("\nledger: { path: '{dir}/ledger.redb' }\n");
-        }
+        // What one daemon learns is none of another one's business.
+        let ledger = "ledger: { path: '{dir}/ledger.redb' }\n";
+        let config =
+            if config.contains("ledger:") { config.to_owned() } else { format!("{config}\n{ledger}") };
         fs::write(&config_file, config.replace("{dir}", &dir.path().display().to_string())).unwrap();
 
         let mut command = Command::new(PROGRAM);
