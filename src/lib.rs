@@ -5,7 +5,7 @@
 //! ```text
 //! milter event -> Session + Envelope -> Request -> decide() -> Decision -> journal -> answer -> milter reply
 //!                                                   ^   |
-//!                                          Facts ---+   +--- Questions -> lookup (DNS, tables)
+//!                                          Facts ---+   +--- Questions -> lookup (DNS, tables, ledger)
 //! ```
 //!
 //! One pure function, [`decide::decide`], says what becomes of a recipient or a message. What it does not know it asks
@@ -23,7 +23,7 @@
 //! | [`decide`] | the decision |
 //! | [`journal`] | decisions as records, records as lines, and what lines add up to |
 //! | [`spf`] | SPF evaluation: viaspf behind a face of ours |
-//! | [`lookup`] | finding answers: the loop around the decision; DNS; which recipients exist; who may send as what; Postfix's tables |
+//! | [`lookup`] | finding answers: the loop around the decision; DNS; which recipients exist; who may send as what; Postfix's tables; the store with what was learned and which messages were accepted |
 //! | [`config`] | from the file to the policy, with all problems and their places |
 //! | [`milter`] | the milter protocol: indymilter behind a face of ours |
 //! | [`daemon`] | the milter in front of the decision; clock, log, signals |

@@ -10,7 +10,7 @@ use crate::decide::{Decision, Verdict};
 use crate::lookup::ledger::{Ledger, MOST_RECIPIENTS, Message};
 use crate::mail::{Header, Mailbox, message_id};
 use crate::policy::Policy;
-use crate::session::{Point, Request};
+use crate::session::{Origin, Point, Request};
 
 /// What is known so far of a message that may be accepted.
 #[derive(Debug, Default)]
@@ -50,6 +50,7 @@ impl Draft {
                     message_id: message_id(header),
                     origin: request.origin,
                     spf: sender_result(&request.envelope.reverse_path, &decision.observations),
+                    by_loopback: comes_back(request),
                     recipients: std::mem::take(&mut self.recipients),
                 });
                 Some(reference)
@@ -74,6 +75,12 @@ impl Draft {
             None => {}
         }
     }
+}
+
+/// Whether a filter on this host may be giving back what was accepted before.
+fn comes_back(request: &Request<'_>) -> bool {
+    let by_loopback = request.session.client.address.is_some_and(|address| address.is_loopback());
+    by_loopback && matches!(request.origin, Origin::Trusted | Origin::Foreign)
 }
 
 /// The identifier of the message, where it has one.

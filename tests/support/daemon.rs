@@ -75,11 +75,10 @@ impl Daemon {
         let notify = UnixDatagram::bind(&socket_of_notices).unwrap();
         notify.set_read_timeout(Some(PATIENCE)).unwrap();
         let config_file = dir.path().join("config.yaml");
-        let mut config = config.to_owned();
-        // Two daemons cannot have one store, and none under test may have that of the host.
-        if !config.contains("ledger:") {
-            config.push_str("\nledger: { path: '{dir}/ledger.redb' }\n");
-        }
+        // What one daemon learns is none of another one's business.
+        let ledger = "ledger: { path: '{dir}/ledger.redb' }\n";
+        let config =
+            if config.contains("ledger:") { config.to_owned() } else { format!("{config}\n{ledger}") };
         fs::write(&config_file, config.replace("{dir}", &dir.path().display().to_string())).unwrap();
 
         let mut command = Command::new(PROGRAM);
@@ -147,6 +146,24 @@ impl Daemon {
             if let Some(line) = LogLine::parse(&line) {
                 return line;
             }
+        }
+    }
+
+    /// Waits for a line of the log that has this in it. Decisions that come before are passed over.
+    ///
+    /// # Panics
+    ///
+    /// When none comes in time.
+    pub(crate) fn wait_for(&self, words: &str) {
+        let has_it = |line: &str| line.contains(words);
+        while !has_it(&self.lines.recv_timeout(PATIENCE).expect("the daemon logs these words")) {}
+    }
+
+    /// Passes over everything that it has said so far.
+    pub(crate) fn forget(&self) {
+        while self.lines.try_recv().is_ok() {}
+        if let Ok(mut written) = self.written.lock() {
+            written.clear();
         }
     }
 

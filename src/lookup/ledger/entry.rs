@@ -38,6 +38,9 @@ pub struct Message {
     pub origin: Origin,
     /// What SPF said of its sender; none where that was not examined.
     pub spf: Option<SpfResult>,
+    /// Whether it came from this host by SMTP, as what a filter gives back does. If it was accepted before, it is still
+    /// from where it came from then.
+    pub by_loopback: bool,
     /// The recipients at hosted domains as the names behind them, and whether only a wildcard knows them. Beyond
     /// [`MOST_RECIPIENTS`] they are not recorded.
     pub recipients: Vec<(Mailbox, bool)>,

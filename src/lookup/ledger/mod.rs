@@ -121,7 +121,13 @@ impl Ledger {
             return;
         };
         self.purge(&mut state, message.at);
-        let (entry, hashes) = message.entry(secret);
+        let (mut entry, hashes) = message.entry(secret);
+        if message.by_loopback
+            && let Some(id) = &message.message_id
+            && let Some(earlier) = state.recent.find(entry::of_message_id(secret, entry.sender, id)).next()
+        {
+            (entry.origin, entry.spf) = (earlier.origin, earlier.spf);
+        }
         let number = state.next;
         state.next += 1;
         state.parts.insert(day(entry.at));

@@ -104,6 +104,7 @@ fn message(time: Timestamp, text: &str) -> Message {
         message_id: Some(word()),
         origin: Origin::Foreign,
         spf: Some(SpfResult::Fail),
+        by_loopback: false,
         recipients: vec![(mailbox(&word()), false)],
     }
 }
@@ -263,6 +264,36 @@ fn what_is_answered_is_what_was_recorded() {
             assert_eq!(cause, Cause::Known(Box::new(expected.clone())));
             stage.restart();
         }
+    }
+}
+
+#[test]
+fn what_a_filter_gives_back_is_from_where_it_came() {
+    let stage = Stage::new();
+    let given_back = |text: &str, by_loopback| Message {
+        origin: Origin::Trusted,
+        spf: None,
+        by_loopback,
+        ..message(now(), text)
+    };
+    stage.record(&message(now(), "R1 a@example.com Q1 m1@x info@example.org"));
+    stage.record(&given_back("R2 a@example.com Q2 m1@x info@example.org", true));
+    stage.record(&given_back("R3 a@example.com Q3 m3@x info@example.org", true));
+    stage.record(&message(now(), "R4 a@example.com Q4 m4@x info@example.org"));
+    stage.record(&given_back("R5 a@example.com Q5 m4@x info@example.org", false));
+    for (number, expected) in [
+        (1, (Origin::Foreign, Some(SpfResult::Fail))),
+        (2, (Origin::Foreign, Some(SpfResult::Fail))),
+        (3, (Origin::Trusted, None)),
+        (5, (Origin::Trusted, None)),
+    ] {
+        let ties = vec![queue(&format!("Q{number}"), now())];
+        let question = CauseQuestion { sender: mailbox("a@example.com"), ties };
+        let Cause::Known(original) = stage.runtime.block_on(stage.ledger.find(&question)) else {
+            panic!("Q{number} is not known");
+        };
+        assert_eq!((original.origin, original.spf), expected, "Q{number}");
+        assert_eq!(original.reference, format!("R{number}"));
     }
 }
 

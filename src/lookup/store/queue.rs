@@ -164,7 +164,9 @@ impl Queue {
         for change in batch.changes.into_iter().filter(|change| !later_rows.contains_key(&change.row)) {
             state.admit(change);
         }
-        doomed.into_iter().for_each(|table| state.doom(table));
+        for table in doomed {
+            state.doom(table);
+        }
         for row in later {
             let value = later_rows.remove(&row).flatten();
             state.admit(Change { row, value });
