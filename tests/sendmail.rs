@@ -42,7 +42,7 @@ fn one_message_costs_two_awaited_replies() {
         let sink = Sink::start();
         let port = host::free_port();
         let daemon = Daemon::start(&format!(
-            "{{ listen: [ {{ inet: 127.0.0.1:{port} }} ], dns: {{ servers: [\"{}\"] }}, domains: {{ local.test: }} }}",
+            "listen: [ {{ inet: 127.0.0.1:{port} }} ]\ndns: {{ servers: [\"{}\"] }}\ndomains: {{ local.test: }}\n",
             dns.address()
         ));
         let proxy = Proxy::start(port);

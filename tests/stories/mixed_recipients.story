@@ -24,6 +24,7 @@ message
 log event=message verdict=pass spf=*fail*
 delivered boss@pass.example -> second@monitored.test, third@unhosted.test
     Authentication-Results: mx.local.test; *spf=fail*smtp.mailfrom=*pass.example*
+    X-Auto-Response-Suppress: OOF, AutoReply
     Received: *
     From: boss@pass.example
     Subject: mixed

@@ -1,4 +1,4 @@
-# Softfail is accepted and recorded.
+# Softfail is accepted and recorded, and nobody shall answer it automatically.
 client ADDR=192.0.2.66 NAME=dialup.forger.example
 > EHLO dialup.forger.example
 < 250 *
@@ -15,6 +15,7 @@ message
 log event=message verdict=pass spf=*softfail*
 delivered alice@softfail.example -> info@local.test
     Authentication-Results: mx.local.test; *spf=softfail*smtp.mailfrom=*softfail.example*
+    X-Auto-Response-Suppress: OOF, AutoReply
     Received: *
     From: alice@softfail.example
     Subject: hello
