@@ -411,6 +411,23 @@ fn bounces_of_long_queue_ids_are_judged_by_the_ledger() {
     bounces_by_the_ledger("enable_long_queue_ids = yes", "local");
 }
 
+/// Behind a content filter a message has another queue id, and only its own identifier ties the bounce to what came in.
+#[test]
+fn bounces_from_behind_a_content_filter_are_judged_by_the_ledger() {
+    if !Postfix::is_available() {
+        return;
+    }
+    let stage = Stage::set();
+    let port = host::free_port();
+    let postfix = relay_of(&stage)
+        .local_milter(&at(stage.local))
+        .main_cf(&format!("content_filter = smtp:[127.0.0.1]:{port}"))
+        .behind_a_filter(port)
+        .start();
+    let story = table("nobody", |sender, _, answered| judged("bounces", "bounce", sender, answered));
+    stage.play(&story, &postfix, &stage.config(""));
+}
+
 #[test]
 fn bounces_in_stories() {
     if !Postfix::is_available() || !Dovecot::is_available() {
@@ -422,6 +439,8 @@ fn bounces_in_stories() {
         .sasl(&dovecot.socket())
         .submission_milter(&at(stage.programs))
         .local_milter(&at(stage.local))
+        .virtual_alias("sales@strict.test", "nobody@outside.test")
+        .virtual_alias("team@allow.test", "team@outside.test")
         // What cannot be delivered at once is tried again at once, and its sender is told.
         .main_cf("delay_warning_time = 1s\nqueue_run_delay = 1s\nminimal_backoff_time = 1s\nmaximal_backoff_time = 1s")
         .start();

@@ -191,6 +191,17 @@ impl Builder {
         self
     }
 
+    /// Adds an SMTP server on this loopback port for mail that comes back from a content filter.
+    pub(crate) fn behind_a_filter(mut self, port: u16) -> Self {
+        writeln!(
+            self.services,
+            "127.0.0.1:{port} inet n - n - - smtpd\n  -o content_filter=\n  -o smtpd_milters=\n  \
+             -o smtpd_relay_restrictions=permit_mynetworks,reject\n  -o receive_override_options=no_milters"
+        )
+        .expect("writing to a string");
+        self
+    }
+
     /// Delivers what comes for these domains by LMTP to this Unix socket.
     pub(crate) fn mailboxes(self, domains: &[&str], lmtp: &Path) -> Self {
         self.main_cf(&format!(
