@@ -35,6 +35,7 @@ use dns::{Dns, Fault, Zone};
 use dovecot::{Dovecot, Outlet};
 use hickory_proto::op::ResponseCode;
 use mta::{Mta, Service};
+use nix::sys::signal::Signal;
 use postfix::Postfix;
 use sendmail::Sendmail;
 use sink::Sink;
@@ -287,6 +288,59 @@ fn replies_by_sendmail_are_judged_by_the_ledger() {
 #[test]
 fn replies_by_smtp_are_judged_by_the_ledger() {
     replies_by_the_ledger(true);
+}
+
+/// What was recorded outlives a restart and a reload: the answer comes after both.
+#[test]
+fn replies_after_a_restart_and_a_reload_are_judged_by_the_ledger() {
+    if !Postfix::is_available() {
+        return;
+    }
+    let stage = Stage::set();
+    let postfix = relay_of(&stage).local_milter(&at(stage.local)).start();
+    let kept = tempfile::tempdir().unwrap();
+    let config = stage.config("").replace("{dir}/ledger", &format!("{}/ledger", kept.path().display()));
+    let message = "client ADDR=192.0.2.10 NAME=mail.pass.example
+> EHLO mail.pass.example
+< 250 *
+mail SENDER -> info@strict.test
+message
+    From: SENDER
+    To: info@strict.test
+    Message-ID: <SENDER>
+
+    Hello.
+< 250 2.0.0 *
+log event=message verdict=pass rcpt_to=info@strict.test
+delivered SENDER -> info@strict.test
+";
+    let reply = "sendmail -f <> SENDER
+    From: info@strict.test
+    To: SENDER
+    Auto-Submitted: auto-replied
+    In-Reply-To: <SENDER>
+
+    I am away.
+";
+    let of = |template: &str, sender: &str| template.replace("SENDER", sender);
+    let [passed, failed] = ["alice@pass.example", "alice@fail.example"];
+    stage.play(&(of(message, passed) + &of(message, failed)), &postfix, &config);
+
+    let daemon = Daemon::start(&config);
+    daemon.signal(Signal::SIGHUP);
+    daemon.wait_for("the new configuration is in force");
+    let judged = |sender, answered| judged("auto_responders", "auto-reply", sender, answered);
+    let replies = of(reply, passed) + &judged(passed, true) + &of(reply, failed) + &judged(failed, false);
+    story::play(&replies, &postfix, daemon, &stage.sink);
+}
+
+/// At its start the daemon says what it cannot see without.
+#[test]
+fn what_postfix_must_show_is_said_at_the_start() {
+    let stage = Stage::set();
+    let daemon = Daemon::start(&stage.config(""));
+    daemon.wait_for(&format!("non_smtpd_milters = {{ {}, default_action=accept }}", at(stage.local)));
+    daemon.wait_for("internal_mail_filter_classes = bounce");
 }
 
 #[test]

@@ -92,6 +92,14 @@ pub async fn run(load: impl Fn() -> Result<(Config, Report), Report>) -> Result<
         };
         services.push(Service { bound, begin, wishes });
     }
+    for config::MainCfLine { text, gain, cost } in config::main_cf(&config) {
+        info!(
+            main_cf = text,
+            shows = gain,
+            costs = cost,
+            "answers that leave are judged where Postfix shows them"
+        );
+    }
     let mut tasks = JoinSet::new();
     if let Some(path) = &config.control {
         let bound = Bound::bind(control_address(path), Vec::new()).await?;
@@ -101,15 +109,6 @@ pub async fn run(load: impl Fn() -> Result<(Config, Report), Report>) -> Result<
     tasks.spawn(async move { harvest.keep_time().await });
     notify(&[NotifyState::Ready]);
     info!(version = env!("CARGO_PKG_VERSION"), hosted = config.policy.hosted.len(), "ready");
-
-    for config::MainCfLine { text, gain, cost } in config::main_cf(&config) {
-        info!(
-            main_cf = text,
-            shows = gain,
-            costs = cost,
-            "answers that leave are judged where Postfix shows them"
-        );
-    }
 
     let shutdown = serve_signals(&mut signals, &daemon, &config, &load);
     milter::serve(services, limits(&config.limits), shutdown).await;
