@@ -302,8 +302,7 @@ fn unindexed(rows: &Rows) -> Result<Recent, StoreError> {
     for (number, part) in places {
         match rows.find(&ENTRIES.part(part), &number) {
             Ok(Some(entry)) => recent.push(number, entry),
-            Ok(None) => {}
-            Err(StoreError::Unreadable) => {}
+            Ok(None) | Err(StoreError::Unreadable) => {}
             Err(error) => return Err(error),
         }
     }
