@@ -2,11 +2,15 @@
 
 use std::collections::HashMap;
 use std::ffi::OsString;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Command, Output, Stdio};
+use std::sync::mpsc;
+use std::thread;
 use std::time::Duration;
 
-use tokio::process::Command;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use crate::lookup::problem::{Problem, quoted};
 
@@ -27,23 +31,36 @@ impl MainCf {
     ///
     /// Where postconf(1) cannot be run, fails, takes longer than 10 s, or does not know a name.
     pub async fn read(config_dir: Option<&Path>, names: &[&str]) -> Result<Self, Problem> {
+        let config_dir = config_dir.map(Path::to_owned);
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let read = tokio::task::spawn_blocking(move || {
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            Self::read_now(config_dir.as_deref(), &names)
+        });
+        read.await.unwrap_or_else(|error| Err(Problem::new(format!("postconf cannot be run: {error}"))))
+    }
+
+    /// The same for those who have nothing to do meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// Where postconf(1) cannot be run, fails, takes longer than 10 s, or does not know a name.
+    pub fn read_now(config_dir: Option<&Path>, names: &[&str]) -> Result<Self, Problem> {
         let mut command = Command::new("postconf");
-        command.env("PATH", search_path()).env("LC_ALL", "C").stdin(Stdio::null()).kill_on_drop(true);
+        command.env("PATH", search_path()).env("LC_ALL", "C");
         if let Some(dir) = config_dir {
             command.arg("-c").arg(dir);
         }
         command.arg("-x").args(names);
         let file = config_dir.unwrap_or(Path::new("/etc/postfix")).join("main.cf");
         let problem = |message: String| Problem::new(message).in_file(&file);
-        let output = tokio::time::timeout(TIME, command.output())
-            .await
-            .map_err(|_| problem(format!("postconf gave no answer within {TIME:?}")))?
-            .map_err(|error| match error.kind() {
-                std::io::ErrorKind::NotFound => {
-                    problem("there is no postconf".to_owned()).hint("Postfix must be installed on this host")
-                }
-                _ => problem(format!("postconf cannot be run: {error}")),
-            })?;
+        let output = output(command).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => {
+                problem("there is no postconf".to_owned()).hint("Postfix must be installed on this host")
+            }
+            io::ErrorKind::TimedOut => problem(format!("postconf gave no answer within {TIME:?}")),
+            _ => problem(format!("postconf cannot be run: {error}")),
+        })?;
         let complaint = String::from_utf8_lossy(&output.stderr);
         if !output.status.success() {
             let why = complaint.lines().rfind(|line| line.contains("fatal:")).unwrap_or(&complaint);
@@ -56,6 +73,12 @@ impl MainCf {
             Some(name) => Err(problem(format!("this Postfix has no parameter {}", quoted(name)))),
             None => Ok(Self { values, file }),
         }
+    }
+
+    /// Parameters with values that are known already, as main.cf in `config_dir` would give them.
+    pub fn of(config_dir: &Path, values: &[(&str, &str)]) -> Self {
+        let values = values.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Self { values: values.collect(), file: config_dir.join("main.cf") }
     }
 
     /// The value of a parameter; empty for one that was not asked for.
@@ -87,6 +110,21 @@ impl MainCf {
     pub(super) fn problem(&self, name: &str, message: &str) -> Problem {
         Problem::new(format!("{name}: {message}")).in_file(&self.file)
     }
+}
+
+/// What a program says, if it ends in time; else it is ended.
+fn output(mut command: Command) -> io::Result<Output> {
+    let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    let id = child.id();
+    let (ended, outcome) = mpsc::channel();
+    thread::spawn(move || ended.send(child.wait_with_output()));
+    outcome.recv_timeout(TIME).unwrap_or_else(|_| {
+        // It has not been waited for, so the number is still its own.
+        if let Ok(id) = id.try_into() {
+            let _ = kill(Pid::from_raw(id), Signal::SIGKILL);
+        }
+        Err(io::ErrorKind::TimedOut.into())
+    })
 }
 
 /// Reads `name = value` lines.

@@ -5,6 +5,7 @@
 
 mod aliases;
 mod composed;
+mod entry;
 mod ere;
 #[cfg(test)]
 mod hostile;
@@ -18,6 +19,8 @@ mod text;
 
 use std::fmt::Debug;
 use std::path::Path;
+
+pub use entry::Entry;
 
 use super::words::{inside_braces, words};
 use crate::lookup::pairs::Pairs;
@@ -34,8 +37,22 @@ pub trait Table: Debug + Send + Sync {
     /// Where the table cannot tell.
     async fn find(&self, key: &str) -> Result<Option<String>, TableError>;
 
+    /// The same with what tells the entry that answers from other ones, where more is known of it than its value.
+    ///
+    /// # Errors
+    ///
+    /// Where the table cannot tell.
+    async fn entry(&self, key: &str) -> Result<Option<Entry>, TableError> {
+        Ok(self.find(key).await?.map(Entry::of_value))
+    }
+
     /// Whether its keys are patterns. Postfix does not ask such a table for parts of addresses.
     fn has_patterns(&self) -> bool {
+        false
+    }
+
+    /// Hands out its keys, in no order, and returns whether it could: a pattern, or a server, has none to hand out.
+    fn list_keys(&self, _take: &mut dyn FnMut(&str)) -> bool {
         false
     }
 }

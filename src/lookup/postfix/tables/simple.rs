@@ -67,6 +67,11 @@ impl Table for Inline {
     async fn find(&self, key: &str) -> Result<Option<String>, TableError> {
         Ok(first(&self.0, key))
     }
+
+    fn list_keys(&self, take: &mut dyn FnMut(&str)) -> bool {
+        self.0.keys().for_each(take);
+        true
+    }
 }
 
 #[derive(Debug)]
