@@ -2,15 +2,12 @@
 
 use std::collections::HashMap;
 use std::ffi::OsString;
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
-
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 
 use crate::lookup::problem::{Problem, quoted};
 
@@ -114,17 +111,27 @@ impl MainCf {
 
 /// What a program says, if it ends in time; else it is ended.
 fn output(mut command: Command) -> io::Result<Output> {
-    let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
-    let id = child.id();
-    let (ended, outcome) = mpsc::channel();
-    thread::spawn(move || ended.send(child.wait_with_output()));
-    outcome.recv_timeout(TIME).unwrap_or_else(|_| {
-        // It has not been waited for, so the number is still its own.
-        if let Ok(id) = id.try_into() {
-            let _ = kill(Pid::from_raw(id), Signal::SIGKILL);
-        }
-        Err(io::ErrorKind::TimedOut.into())
-    })
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    let (stdout, stderr) = (gathered(child.stdout.take()), gathered(child.stderr.take()));
+    let said = stdout.recv_timeout(TIME).and_then(|stdout| Ok((stdout, stderr.recv_timeout(TIME)?)));
+    let Ok((stdout, stderr)) = said else {
+        child.kill()?;
+        child.wait()?;
+        return Err(io::ErrorKind::TimedOut.into());
+    };
+    Ok(Output { status: child.wait()?, stdout: stdout?, stderr: stderr? })
+}
+
+/// All octets of a stream, once it has ended.
+fn gathered(stream: Option<impl Read + Send + 'static>) -> mpsc::Receiver<io::Result<Vec<u8>>> {
+    let (ended, all) = mpsc::channel();
+    thread::spawn(move || {
+        let mut octets = Vec::new();
+        let read = stream.map_or(Ok(0), |mut stream| stream.read_to_end(&mut octets));
+        // Nobody listens any more where this took too long.
+        let _ = ended.send(read.map(|_| octets));
+    });
+    all
 }
 
 /// Reads `name = value` lines.

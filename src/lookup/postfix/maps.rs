@@ -69,6 +69,16 @@ impl Maps {
         if problems.is_empty() { Ok((maps, warnings)) } else { Err(problems) }
     }
 
+    /// Opens one table.
+    ///
+    /// # Errors
+    ///
+    /// Everything for which it cannot be asked as Postfix asks it.
+    pub fn table(name: &str, usage: Usage) -> Reading<Self> {
+        let (table, warnings) = tables::open(name, usage, 0)?;
+        Ok((Self { title: "table".to_owned(), tables: vec![(name.to_owned(), table)] }, warnings))
+    }
+
     /// The value of the first table that has the key.
     ///
     /// # Errors

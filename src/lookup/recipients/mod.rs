@@ -5,13 +5,16 @@
 mod file;
 mod list;
 mod names;
+mod postfix;
+mod postfix_map;
 
 use std::path::PathBuf;
 
 use super::problem::Problem;
 use super::watched::{Reading, apart};
-use crate::facts::{Cost, Existence, RecipientQuestion};
-use crate::mail::Mailbox;
+use crate::facts::{Cost, Existence, RecipientQuestion, SourceId};
+use crate::lookup::postfix::tables;
+use crate::mail::{Domain, Mailbox};
 
 /// A source of recipients, as the configuration describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +23,13 @@ pub enum SourceSettings {
     List(Vec<Mailbox>),
     /// A file of mailboxes (`file`).
     File(PathBuf),
+    /// The tables of a Postfix (`postfix`).
+    Postfix {
+        /// Where main.cf is; none for Postfix's own default.
+        config_dir: Option<PathBuf>,
+    },
+    /// A table, by its Postfix name (`postfix_map`).
+    PostfixMap(String),
 }
 
 impl SourceSettings {
@@ -28,6 +38,8 @@ impl SourceSettings {
         match self {
             Self::List(_) => "list",
             Self::File(_) => "file",
+            Self::Postfix { .. } => "postfix",
+            Self::PostfixMap(_) => "postfix_map",
         }
     }
 
@@ -35,6 +47,9 @@ impl SourceSettings {
     pub fn cost(&self) -> Cost {
         match self {
             Self::List(_) | Self::File(_) => Cost::Memory,
+            // Which tables it has is not known before it is open; users and databases are a socket away.
+            Self::Postfix { .. } => Cost::Near,
+            Self::PostfixMap(table) => tables::cost(table),
         }
     }
 }
@@ -50,6 +65,11 @@ async fn open(settings: &SourceSettings) -> Opening {
             let path = path.clone();
             apart(move || file::open(&path)).await
         }
+        SourceSettings::Postfix { config_dir } => postfix::open(config_dir.as_deref()).await,
+        SourceSettings::PostfixMap(table) => {
+            let table = table.clone();
+            apart(move || postfix_map::open(&table)).await
+        }
     }
 }
 
@@ -62,6 +82,11 @@ pub trait Source: std::fmt::Debug + Send + Sync {
     /// What it says of an address. An entry for one form goes before a wildcard for an earlier one. The text of
     /// [`Existence::Unknown`] is not looked at, as the collection names the source.
     async fn find(&self, question: &RecipientQuestion) -> Existence;
+
+    /// What is doubtful about its use for these domains.
+    async fn doubts(&self, _domains: &[&Domain]) -> Vec<Problem> {
+        Vec::new()
+    }
 }
 
 /// The sources of recipients, by their number.
@@ -94,6 +119,19 @@ impl Recipients {
     /// What is doubtful about the sources though they can be used.
     pub fn warnings(&self) -> &[Problem] {
         &self.warnings
+    }
+
+    /// What is doubtful about the use of the sources for the domains that name them: recipients that nothing checks.
+    pub async fn doubts(&self, settings: &[SourceSettings], uses: &[(&Domain, &[SourceId])]) -> Vec<Problem> {
+        let mut doubts = Vec::new();
+        for (number, (source, settings)) in self.sources.iter().zip(settings).enumerate() {
+            let names = |ids: &[SourceId]| ids.iter().any(|id| id.number == number);
+            let domains: Vec<&Domain> =
+                uses.iter().filter(|(_, ids)| names(ids)).map(|(domain, _)| *domain).collect();
+            let found = source.doubts(&domains).await;
+            doubts.extend(found.into_iter().map(|problem| problem.of(settings.name())));
+        }
+        doubts
     }
 
     /// The answer of one source.

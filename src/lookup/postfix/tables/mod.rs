@@ -23,6 +23,7 @@ use std::path::Path;
 pub use entry::Entry;
 
 use super::words::{inside_braces, words};
+use crate::facts::Cost;
 use crate::lookup::pairs::Pairs;
 use crate::lookup::problem::{Problem, quoted};
 use crate::lookup::watched::Reading;
@@ -146,6 +147,33 @@ pub(super) fn open(table: &str, usage: Usage, depth: usize) -> Reading<Box<dyn T
     open(&Request { kind, name, usage, depth })
 }
 
+/// Types whose tables are, or may be, on a server.
+const SERVED: [&str; 11] = [
+    "ldap",
+    "memcache",
+    "mongodb",
+    "mysql",
+    "nis",
+    "nisplus",
+    "pgsql",
+    "socketmap",
+    "sqlite",
+    "tcp",
+    "unix",
+];
+
+/// What it costs to ask `type:name`, by what the name says. In a table of tables the dearest one counts.
+pub(crate) fn cost(table: &str) -> Cost {
+    let table = table.trim_start_matches("proxy:");
+    let Some((kind, name)) = table.split_once(':') else { return Cost::Memory };
+    let inside = inside_braces(name.trim()).filter(|_| ["unionmap", "pipemap"].contains(&kind));
+    match inside {
+        Some(inside) => words(inside).map(cost).max().unwrap_or(Cost::Memory),
+        None if SERVED.contains(&kind) => Cost::Near,
+        None => Cost::Memory,
+    }
+}
+
 /// Reads the text of a table of a type, for tests and fuzzing: nothing that is said of it, only that it can be asked.
 #[doc(hidden)]
 pub fn read_text(kind: &str, octets: &[u8], keys: &[&str]) -> Vec<Result<Option<String>, TableError>> {
@@ -235,6 +263,22 @@ mod tests {
             ("\u{212a}", "k"),
         ] {
             assert_eq!(fold(key), expected);
+        }
+    }
+
+    #[test]
+    fn costs() {
+        for (table, expected) in [
+            ("hash:/x", Cost::Memory),
+            ("proxy:hash:/x", Cost::Memory),
+            ("inline:{ldap:x=y}", Cost::Memory),
+            ("proxy:pgsql:/x.cf", Cost::Near),
+            ("unix:passwd.byname", Cost::Near),
+            ("unionmap:{ hash:/x, proxy:ldap:/y }", Cost::Near),
+            ("unionmap:{ hash:/x, pipemap:{ hash:/y, hash:/z } }", Cost::Memory),
+            ("x", Cost::Memory),
+        ] {
+            assert_eq!(cost(table), expected, "{table}");
         }
     }
 
