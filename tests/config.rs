@@ -10,8 +10,36 @@ use lockdown_milter::check::auth_match::Axis;
 use lockdown_milter::check::spf::Action;
 use lockdown_milter::check::{CheckId, Locks};
 use lockdown_milter::config::{self, Config, Format, Host, Report, Severity, Style};
+use lockdown_milter::lookup::Problem;
 use lockdown_milter::lookup::identities::SourceSettings;
+use lockdown_milter::lookup::postfix::main_cf::MainCf;
 use proptest::prelude::*;
+
+/// The Postfix instances of that host.
+fn main_cf(config_dir: Option<&Path>, _: &[&str]) -> Result<MainCf, Problem> {
+    let Some(dir) = config_dir else {
+        let values = [
+            (
+                "mydestination",
+                "mx.example.org, localhost.example.org, localhost, mx, [192.0.2.1], example.org",
+            ),
+            ("virtual_alias_domains", "inline:{ {alias.example = x} {info@alias.example = y} }"),
+            ("virtual_mailbox_domains", "boxes.example"),
+            ("mynetworks", "127.0.0.0/8 [::ffff:127.0.0.0]/104 192.0.2.0/24 cidr:/etc/postfix/networks"),
+        ];
+        return Ok(MainCf::of(Path::new("/etc/postfix"), &values));
+    };
+    let values: &[(&str, &str)] = match dir.to_str() {
+        Some("/etc/postfix-in") => &[
+            ("relay_domains", "relay.example, boxes.example, regexp:{ {/example/ x} }"),
+            ("virtual_mailbox_domains", "boxes.example"),
+            ("parent_domain_matches_subdomains", "relay_domains"),
+        ],
+        Some("/etc/postfix-broken") => &[("mydestination", "hash:/nowhere/domains")],
+        _ => return MainCf::absent(config_dir, &[]),
+    };
+    Ok(MainCf::of(dir, values))
+}
 
 /// A host on which nothing changes.
 fn host() -> Host {
@@ -19,6 +47,7 @@ fn host() -> Host {
         name: "mx.example.org".to_owned(),
         today: jiff::civil::date(2026, 6, 1),
         has_group: |group| group == "postfix",
+        main_cf,
     }
 }
 

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::super::diagnostic::{quoted, visible};
 use super::super::yaml::Id;
-use super::{At, Context, Problems, SourceSettings, TextOr, list, value, words};
+use super::{At, Context, Problems, SourceSettings, TextOr, list, postfix, postfix_map, value, words};
 
 /// A source in its long form: one key, which names the kind.
 #[derive(Default, PartialEq, Deserialize)]
@@ -12,10 +12,12 @@ use super::{At, Context, Problems, SourceSettings, TextOr, list, value, words};
 pub(super) struct Written {
     file: Option<At<String>>,
     list: Option<Vec<At<String>>>,
+    postfix: postfix::Instance,
+    postfix_map: Option<At<String>>,
 }
 
 /// The kinds of sources.
-const KINDS: [&str; 2] = ["file", "list"];
+const KINDS: [&str; 4] = ["file", "list", "postfix", "postfix_map"];
 
 impl Written {
     /// The source of a kind. `key` is where the kind is named.
@@ -32,6 +34,14 @@ impl Written {
                 None => missing(problems, key, "names no file"),
             },
             "list" => Some(list::build(problems, self.list.as_deref().unwrap_or_default())),
+            "postfix" => {
+                let config_dir = self.postfix.config_dir(problems, context.base)?;
+                Some(SourceSettings::Postfix { config_dir })
+            }
+            "postfix_map" => match &self.postfix_map {
+                Some(table) => postfix_map::build(problems, table),
+                None => missing(problems, key, "names no table"),
+            },
             _ => None,
         }
     }
@@ -39,6 +49,9 @@ impl Written {
 
 /// A kind that is one word.
 fn short_form(problems: &mut Problems<'_>, node: Id, word: &str) -> Option<SourceSettings> {
+    if word == "postfix" {
+        return Some(SourceSettings::Postfix { config_dir: None });
+    }
     if KINDS.contains(&word) {
         problems
             .error(node, format!("{} needs to know more", quoted(word)))

@@ -46,7 +46,10 @@ impl Class {
 
 /// The domains of every class.
 #[derive(Debug)]
-pub struct Classes([(Class, MatchList); 4]);
+pub struct Classes {
+    lists: [(Class, MatchList); 4],
+    relays_subdomains: bool,
+}
 
 impl Classes {
     /// The parameters that are needed.
@@ -65,9 +68,9 @@ impl Classes {
     /// Where a file or table that they name cannot be used.
     pub fn open(main_cf: &MainCf) -> Reading<Self> {
         let mut parents = words(main_cf.value("parent_domain_matches_subdomains"));
-        let with_subdomains = parents.any(|word| word == "relay_domains");
+        let relays_subdomains = parents.any(|word| word == "relay_domains");
         let below = |class| match class {
-            Class::Relay if with_subdomains => Below::In,
+            Class::Relay if relays_subdomains => Below::In,
             Class::Relay => Below::AfterDot,
             _ => Below::Out,
         };
@@ -76,8 +79,8 @@ impl Classes {
         match (local, alias, mailbox, relay) {
             (Ok((local, a)), Ok((alias, b)), Ok((mailbox, c)), Ok((relay, d))) => {
                 let [one, two, three, four] = Class::ALL;
-                let classes = Self([(one, local), (two, alias), (three, mailbox), (four, relay)]);
-                Ok((classes, [a, b, c, d].concat()))
+                let lists = [(one, local), (two, alias), (three, mailbox), (four, relay)];
+                Ok((Self { lists, relays_subdomains }, [a, b, c, d].concat()))
             }
             (a, b, c, d) => {
                 Err([a.err(), b.err(), c.err(), d.err()].into_iter().flatten().flatten().collect())
@@ -91,7 +94,7 @@ impl Classes {
     ///
     /// Where a table cannot tell.
     pub async fn of(&self, domain: &str) -> Result<Option<Class>, TableError> {
-        for (class, list) in &self.0 {
+        for (class, list) in &self.lists {
             if list.matches(domain).await? {
                 return Ok(Some(*class));
             }
@@ -99,9 +102,14 @@ impl Classes {
         Ok(None)
     }
 
+    /// Whether a domain of the class [`Class::Relay`] stands for all below it too.
+    pub fn relays_subdomains(&self) -> bool {
+        self.relays_subdomains
+    }
+
     /// The domains of each class, in the order in which Postfix looks for one.
     pub fn names(&self) -> impl Iterator<Item = (Class, Names)> {
-        self.0.iter().map(|(class, list)| (*class, list.names()))
+        self.lists.iter().map(|(class, list)| (*class, list.names()))
     }
 }
 
@@ -121,7 +129,10 @@ mod tests {
             ("mydestination", "host.example, localhost, !not.example"),
             ("virtual_alias_domains", "inline:{ {alias.example = x} {info@x = y} }, host.example"),
             ("virtual_mailbox_domains", "alias.example regexp:{ {/\\.box$/ x} }"),
-            ("relay_domains", "relay.example, not.example !out.relay.example, inline:{table.example=x}, ühe.example"),
+            (
+                "relay_domains",
+                "relay.example, not.example !out.relay.example, inline:{table.example=x}, ühe.example",
+            ),
             ("parent_domain_matches_subdomains", "debug_peer_list,relay_domains"),
         ];
         let (classes, _) = Classes::open(&main_cf(&values)).unwrap();
@@ -152,9 +163,12 @@ mod tests {
     async fn subdomains_after_a_dot() {
         let values = [("relay_domains", ".relay.example inline:{.table.example=x}")];
         let (classes, _) = Classes::open(&main_cf(&values)).unwrap();
-        for (domain, expected) in
-            [("relay.example", false), ("a.b.relay.example", true), ("a.b.table.example", true), ("table.example", false)]
-        {
+        for (domain, expected) in [
+            ("relay.example", false),
+            ("a.b.relay.example", true),
+            ("a.b.table.example", true),
+            ("table.example", false),
+        ] {
             assert_eq!(classes.of(domain).await.unwrap().is_some(), expected, "{domain}");
         }
     }

@@ -52,9 +52,7 @@ impl MainCf {
         let file = config_dir.unwrap_or(Path::new("/etc/postfix")).join("main.cf");
         let problem = |message: String| Problem::new(message).in_file(&file);
         let output = output(command).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => {
-                problem("there is no postconf".to_owned()).hint("Postfix must be installed on this host")
-            }
+            io::ErrorKind::NotFound => no_postconf(),
             io::ErrorKind::TimedOut => problem(format!("postconf gave no answer within {TIME:?}")),
             _ => problem(format!("postconf cannot be run: {error}")),
         })?;
@@ -70,6 +68,15 @@ impl MainCf {
             Some(name) => Err(problem(format!("this Postfix has no parameter {}", quoted(name)))),
             None => Ok(Self { values, file }),
         }
+    }
+
+    /// What a host says that has no Postfix.
+    ///
+    /// # Errors
+    ///
+    /// Always.
+    pub fn absent(_: Option<&Path>, _: &[&str]) -> Result<Self, Problem> {
+        Err(no_postconf())
     }
 
     /// Parameters with values that are known already, as main.cf in `config_dir` would give them.
@@ -107,6 +114,10 @@ impl MainCf {
     pub(super) fn problem(&self, name: &str, message: &str) -> Problem {
         Problem::new(format!("{name}: {message}")).in_file(&self.file)
     }
+}
+
+fn no_postconf() -> Problem {
+    Problem::new("there is no postconf").hint("Postfix must be installed on this host")
 }
 
 /// What a program says, if it ends in time; else it is ended.

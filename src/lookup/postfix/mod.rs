@@ -8,6 +8,7 @@ pub mod classes;
 pub mod main_cf;
 pub mod maps;
 pub mod match_list;
+pub mod networks;
 pub mod stranger;
 pub mod tables;
 mod targets;

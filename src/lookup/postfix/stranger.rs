@@ -120,9 +120,15 @@ mod tests {
 
     #[test]
     fn strangers() {
-        for (name, letters) in [("info", 12), ("john.smith", 12), ("a", 12), ("", 12), ("averylongnameindeed", 19)] {
+        for (name, letters) in
+            [("info", 12), ("john.smith", 12), ("a", 12), ("", 12), ("averylongnameindeed", 19)]
+        {
             let stranger = stranger(name);
-            assert_eq!(stranger.chars().filter(char::is_ascii_lowercase).count(), letters, "{name} {stranger}");
+            assert_eq!(
+                stranger.chars().filter(char::is_ascii_lowercase).count(),
+                letters,
+                "{name} {stranger}"
+            );
             assert_ne!(stranger, name);
         }
         let numbered = stranger("a-1+b");

@@ -148,19 +148,8 @@ pub(super) fn open(table: &str, usage: Usage, depth: usize) -> Reading<Box<dyn T
 }
 
 /// Types whose tables are, or may be, on a server.
-const SERVED: [&str; 11] = [
-    "ldap",
-    "memcache",
-    "mongodb",
-    "mysql",
-    "nis",
-    "nisplus",
-    "pgsql",
-    "socketmap",
-    "sqlite",
-    "tcp",
-    "unix",
-];
+const SERVED: [&str; 11] =
+    ["ldap", "memcache", "mongodb", "mysql", "nis", "nisplus", "pgsql", "socketmap", "sqlite", "tcp", "unix"];
 
 /// What it costs to ask `type:name`, by what the name says. In a table of tables the dearest one counts.
 pub(crate) fn cost(table: &str) -> Cost {

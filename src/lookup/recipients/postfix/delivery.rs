@@ -71,7 +71,8 @@ impl Delivery {
                 None
             }
         };
-        let listings = Class::ALL.into_iter().filter_map(|class| Some((class, take(listing(main_cf, class))?)));
+        let listings =
+            Class::ALL.into_iter().filter_map(|class| Some((class, take(listing(main_cf, class))?)));
         let listings = listings.collect();
         match (Classes::open(main_cf), Maps::open(main_cf, "relocated_maps", Usage::Maps)) {
             (Ok((classes, a)), Ok((relocated, b))) if problems.is_empty() => {
@@ -165,7 +166,12 @@ fn listing(main_cf: &MainCf, class: Class) -> Reading<Listing> {
     open(main_cf, USERS, &users, |maps| Listing::Relayed(maps, relay))
 }
 
-fn open(main_cf: &MainCf, title: &str, list: &str, listing: impl FnOnce(Maps) -> Listing) -> Reading<Listing> {
+fn open(
+    main_cf: &MainCf,
+    title: &str,
+    list: &str,
+    listing: impl FnOnce(Maps) -> Listing,
+) -> Reading<Listing> {
     // Tables for postalias(1) are written in another way, and only these parameters tell which are.
     let behind_proxy = |word: &str| word.trim_start_matches("proxy:").to_owned();
     let aliases = [main_cf.value("alias_maps"), main_cf.value("alias_database")];

@@ -38,11 +38,12 @@ struct Postfix {
 
 /// Asks postconf(1) for the parameters and opens the tables.
 pub(super) async fn open(config_dir: Option<&Path>) -> Opening {
-    let parameters: Vec<&str> = [&RENAMING[..], &Addressing::PARAMETERS, &Classes::PARAMETERS, &Delivery::PARAMETERS]
-        .into_iter()
-        .flatten()
-        .copied()
-        .collect();
+    let parameters: Vec<&str> =
+        [&RENAMING[..], &Addressing::PARAMETERS, &Classes::PARAMETERS, &Delivery::PARAMETERS]
+            .into_iter()
+            .flatten()
+            .copied()
+            .collect();
     let main_cf = MainCf::read(config_dir, &parameters).await.map_err(|problem| vec![problem])?;
     let name = match config_dir {
         Some(dir) => format!("postfix of {}", dir.display()),
@@ -131,7 +132,8 @@ impl Source for Postfix {
     }
 
     async fn doubts(&self, domains: &[&Domain]) -> Vec<Problem> {
-        let (mut unchecked, mut uncertain): (Vec<(String, Vec<&str>)>, Vec<Problem>) = (Vec::new(), Vec::new());
+        let (mut unchecked, mut uncertain): (Vec<(String, Vec<&str>)>, Vec<Problem>) =
+            (Vec::new(), Vec::new());
         for domain in domains.iter().take(MOST_DOUBTS) {
             let nobody = Mailbox::new(stranger(""), (*domain).clone());
             let mut answers = Vec::new();

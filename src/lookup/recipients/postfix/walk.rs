@@ -57,7 +57,9 @@ impl Walk {
             }
             let Outcome { known, next } = match self.look(&step).await {
                 Ok(outcome) => outcome,
-                Err(why) => Outcome { known: vec![Existence::Undetermined(why.to_string())], next: Vec::new() },
+                Err(why) => {
+                    Outcome { known: vec![Existence::Undetermined(why.to_string())], next: Vec::new() }
+                }
             };
             for existence in known {
                 if rank(&existence) < rank(&strongest) {
