@@ -30,6 +30,6 @@ impl Source for PostfixMap {
     }
 
     async fn find(&self, question: &RecipientQuestion) -> Existence {
-        postfix::find(&self.walk, question).await
+        postfix::find(&self.walk, &question.forms).await
     }
 }

@@ -99,7 +99,7 @@ pub(super) fn addresses(mailbox: &Mailbox) -> impl Iterator<Item = Address> {
 
 /// What the forms of an address are together: the first entry of a name's own, else the strongest answer of the first
 /// form that has one.
-pub(super) async fn find(walk: &Walk, question: &RecipientQuestion) -> Existence {
+pub(super) async fn find(walk: &Walk, forms: impl IntoIterator<Item = &Mailbox>) -> Existence {
     let rank = |existence: &Existence| match existence {
         Existence::Exists(_) | Existence::Relocated { .. } => 0,
         Existence::Undetermined(_) => 1,
@@ -109,7 +109,7 @@ pub(super) async fn find(walk: &Walk, question: &RecipientQuestion) -> Existence
         Existence::NoList(_) => 4,
     };
     let mut strongest: Option<Existence> = None;
-    for address in question.forms.iter().flat_map(addresses) {
+    for address in forms.into_iter().flat_map(addresses) {
         let existence = walk.find(address).await;
         if rank(&existence) == 0 {
             return existence;
@@ -121,6 +121,24 @@ pub(super) async fn find(walk: &Walk, question: &RecipientQuestion) -> Existence
     strongest.unwrap_or_else(|| Existence::Unknown(String::new()))
 }
 
+impl Postfix {
+    /// The forms that Postfix would see as this address. What an extension is, its own `recipient_delimiter` says.
+    fn forms<'q>(&self, question: &'q RecipientQuestion) -> impl Iterator<Item = &'q Mailbox> {
+        let shortened = |longer: &Mailbox, form: &Mailbox| {
+            let (long, short) = (longer.local_part(), form.local_part());
+            longer.domain() == form.domain() && long.len() > short.len() && long.starts_with(short)
+        };
+        let by_postfix = |longer: &Mailbox, form: &Mailbox| {
+            let bare = self.walk.addressing.without_extension(longer.local_part());
+            bare.is_some_and(|(name, _)| name == form.local_part())
+        };
+        question.forms.iter().filter(move |form| {
+            let mut longer = question.forms.iter().filter(|longer| shortened(longer, form)).peekable();
+            longer.peek().is_none() || longer.any(|longer| by_postfix(longer, form))
+        })
+    }
+}
+
 #[async_trait::async_trait]
 impl Source for Postfix {
     fn name(&self) -> &str {
@@ -128,7 +146,7 @@ impl Source for Postfix {
     }
 
     async fn find(&self, question: &RecipientQuestion) -> Existence {
-        find(&self.walk, question).await
+        find(&self.walk, self.forms(question)).await
     }
 
     async fn doubts(&self, domains: &[&Domain]) -> Vec<Problem> {
