@@ -91,6 +91,15 @@ pub enum Scope {
     Domain,
 }
 
+/// Where an alias leads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Targets {
+    /// The addresses.
+    pub addresses: Vec<Address>,
+    /// Whether it leads to anything that is no address, or one of no domain.
+    pub has_others: bool,
+}
+
 impl Found {
     /// The value.
     pub fn value(&self) -> &str {
@@ -203,10 +212,11 @@ impl Addressing {
     }
 
     /// Where the value of an alias leads that was found for a name: addresses, or `@domain` for the same name there.
-    pub fn targets(&self, name: &str, value: &str) -> Vec<Address> {
+    pub fn targets(&self, name: &str, value: &str) -> Targets {
         let same_name = value.starts_with('@').then(|| format!("{}{value}", quote_local_part(name)));
         let all = targets(same_name.as_deref().unwrap_or(value));
-        all.into_iter().filter_map(|target| self.complete(&target)).collect()
+        let addresses: Vec<Address> = all.iter().filter_map(|target| self.complete(target)).collect();
+        Targets { has_others: addresses.len() < all.len(), addresses }
     }
 
     /// The address that a target means: `name` is one of `$myorigin`, `name@host` perhaps one of `$mydomain`. None

@@ -183,7 +183,7 @@ impl Aliases {
         let extension = found.extension.as_deref().unwrap_or_default();
         let name = address.local_part.strip_suffix(extension).unwrap_or(&address.local_part);
         let added = if self.propagates { extension } else { "" };
-        let targets = self.addressing.targets(name, found.value()).into_iter();
+        let targets = self.addressing.targets(name, found.value()).addresses.into_iter();
         targets.map(|target| target.with_local_part(&(target.local_part.clone() + added))).collect()
     }
 

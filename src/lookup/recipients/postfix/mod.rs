@@ -5,6 +5,8 @@
 //! `transport_maps` and access tables refuse.
 
 mod delivery;
+#[cfg(test)]
+mod tests;
 mod walk;
 
 use std::path::Path;

@@ -4,13 +4,16 @@ use std::collections::HashSet;
 
 use super::delivery::Delivery;
 use crate::facts::Existence;
-use crate::lookup::postfix::address::{Address, Addressing, Found, Scope};
+use crate::lookup::postfix::address::{Address, Addressing, Found, Scope, Targets};
 use crate::lookup::postfix::maps::Maps;
 use crate::lookup::postfix::stranger::{Owner, name_of, owner};
 use crate::lookup::postfix::tables::{TableError, fold};
 
-/// How many addresses one may lead to by aliases of domains. Postfix gives up at as many nested aliases.
-const MOST_STOPS: usize = 1000;
+/// How many addresses one may lead to by aliases of domains. Postfix goes on to a thousand; nobody means more than a few.
+const MOST_STOPS: usize = 100;
+
+/// The longest address that is followed, in octets. Patterns may make one grow with every step.
+const LONGEST: usize = 2048;
 
 /// What leads from address to address, and what is there at the end.
 #[derive(Debug)]
@@ -51,8 +54,8 @@ impl Walk {
             if !seen.insert(fold(&step.address.external())) {
                 continue;
             }
-            if seen.len() > MOST_STOPS {
-                let why = format!("aliases of domains lead to more than {MOST_STOPS} addresses");
+            if seen.len() > MOST_STOPS || step.address.external().len() > LONGEST {
+                let why = format!("{}: aliases of domains lead on and on", first(&step.by));
                 return Existence::Undetermined(why);
             }
             let Outcome { known, next } = match self.look(&step).await {
@@ -87,13 +90,14 @@ impl Walk {
             };
             let by = via(of_everybody(table, &found));
             // What a stranger would be delivered to as well does not depend on the name.
-            let everybodys = self.addressing.targets(&stranger, &value);
-            let own = self.addressing.targets(name_of(address, &found), found.value());
+            let everybodys = self.addressing.targets(&stranger, &value).addresses;
+            let Targets { addresses: own, has_others } =
+                self.addressing.targets(name_of(address, &found), found.value());
             let (fixed, named): (Vec<Address>, Vec<Address>) =
                 own.into_iter().partition(|target| everybodys.contains(target));
             let (same, others): (Vec<Address>, Vec<Address>) =
                 named.into_iter().partition(|target| fold(&target.external()) == fold(&address.external()));
-            if !fixed.is_empty() || (same.is_empty() && others.is_empty()) {
+            if !fixed.is_empty() || has_others || (same.is_empty() && others.is_empty()) {
                 outcome.known.push(Existence::Wildcard(by.clone()));
             }
             let goes_on = others.is_empty() || !same.is_empty();
@@ -116,6 +120,11 @@ impl Walk {
 /// The entries so far, and one more.
 pub(super) fn through(so_far: &str, entry: String) -> String {
     if so_far.is_empty() { entry } else { format!("{so_far} > {entry}") }
+}
+
+/// The first of the entries so far.
+fn first(so_far: &str) -> &str {
+    so_far.split(" > ").next().unwrap_or_default()
 }
 
 /// An entry that everybody has, for the log: its key, or that it is for any name.
