@@ -120,12 +120,12 @@ pub(super) fn build(
     let inherited = defaults.locks(cap, sources);
     let relayed = defaults.relayed();
     let inherited_relayed = relayed.locks(cap, sources);
-    let above = |domain: &Domain| match listed.relayed.contains(domain) {
-        true => (&relayed, Arc::clone(&inherited_relayed)),
-        false => (defaults, Arc::clone(&inherited)),
+    let above = |domain: &Domain| {
+        let is_relayed = listed.relayed.contains(domain);
+        if is_relayed { (&relayed, &inherited_relayed) } else { (defaults, &inherited) }
     };
     let mut hosted: BTreeMap<Domain, Arc<Locks>> =
-        listed.domains.iter().map(|domain| (domain.clone(), above(domain).1)).collect();
+        listed.domains.iter().map(|domain| (domain.clone(), Arc::clone(above(domain).1))).collect();
     let mut demands: BTreeSet<Id> = defaults.demand(&inherited).into_iter().collect();
     let mut seen: HashMap<Domain, &At<String>> = HashMap::new();
     let mut aliases = Vec::new();
@@ -154,7 +154,7 @@ pub(super) fn build(
         locked.check(problems, entry);
         let (defaults, inherited) = above(&domain);
         let locks = if entry.value.settings == Settings::default() {
-            inherited
+            Arc::clone(inherited)
         } else {
             let own = defaults.merge(problems, context, &entry.value.settings);
             let locks = own.locks(cap, sources);

@@ -59,7 +59,9 @@ pub(super) fn domains(
         // What is doubtful about the tables is said by whoever asks them.
         Ok((classes, _)) => classes,
         Err(found) => {
-            found.iter().for_each(|problem| report(problems, node, problem));
+            for problem in &found {
+                report(problems, node, problem);
+            }
             return (Domains::default(), file);
         }
     };

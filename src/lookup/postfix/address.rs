@@ -25,6 +25,7 @@ impl Address {
     }
 
     /// The same domain with another local-part.
+    #[must_use]
     pub fn with_local_part(&self, local_part: &str) -> Self {
         Self { local_part: local_part.to_owned(), ..self.clone() }
     }

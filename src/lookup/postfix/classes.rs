@@ -1,4 +1,4 @@
-//! The classes of domains that a Postfix receives mail for (ADDRESS_CLASS_README).
+//! The classes of domains that a Postfix receives mail for (`ADDRESS_CLASS_README`).
 
 use super::main_cf::MainCf;
 use super::match_list::{Below, MatchList, Names};

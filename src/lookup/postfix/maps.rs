@@ -137,5 +137,5 @@ impl Maps {
 
 /// A name without what is in braces, which may be a whole table.
 fn short(name: &str) -> &str {
-    name.split_once("{").map_or(name, |(kind, _)| kind.trim_end_matches(':'))
+    name.split_once('{').map_or(name, |(kind, _)| kind.trim_end_matches(':'))
 }

@@ -84,7 +84,7 @@ struct Request<'a> {
 type Open = fn(&Request<'_>) -> Reading<Box<dyn Table>>;
 
 /// Every type of table that can be read.
-const TYPES: [(&str, Open); 16] = [
+const TYPES: [(&str, Open); 17] = [
     ("btree", text::open_compiled),
     ("cdb", text::open_compiled),
     ("dbm", text::open_compiled),
@@ -92,6 +92,7 @@ const TYPES: [(&str, Open); 16] = [
     ("hash", text::open_compiled),
     ("inline", simple::open_inline),
     ("lmdb", text::open_compiled),
+    ("nis", simple::open_nis),
     ("pcre", pcre::open),
     ("pipemap", composed::open_pipe),
     ("proxy", composed::open_proxy),
@@ -104,7 +105,7 @@ const TYPES: [(&str, Open); 16] = [
 ];
 
 /// Types that Postfix has and this version has not.
-const LATER: [&str; 13] = [
+const LATER: [&str; 12] = [
     "cidr",
     "environ",
     "internal",
@@ -112,7 +113,6 @@ const LATER: [&str; 13] = [
     "memcache",
     "mongodb",
     "mysql",
-    "nis",
     "pgsql",
     "randmap",
     "socketmap",

@@ -1,4 +1,4 @@
-//! Tables that are no files: `inline:`, `static:`, `fail:`, `unix:`.
+//! Tables that are no files: `inline:`, `static:`, `fail:`, `unix:`, `nis:`.
 
 use nix::unistd::{Group, User};
 
@@ -59,6 +59,19 @@ pub(super) fn open_unix(request: &Request<'_>) -> Reading<Box<dyn Table>> {
     Ok((Box::new(Unix(find)), Vec::new()))
 }
 
+/// Opens a table that has nothing as long as this host is in no NIS domain. Postfix's own `alias_maps` name one.
+pub(super) fn open_nis(_: &Request<'_>) -> Reading<Box<dyn Table>> {
+    let domain = std::fs::read_to_string("/proc/sys/kernel/domainname").unwrap_or_default();
+    match domain.trim() {
+        "" | "(none)" => Ok((Box::new(Empty), Vec::new())),
+        domain => {
+            let message =
+                format!("tables in NIS are not read, and this host is in its domain {}", quoted(domain));
+            Err(vec![Problem::new(message).hint("name other tables in main.cf")])
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Inline(Pairs);
 
@@ -81,6 +94,20 @@ struct Static(String);
 impl Table for Static {
     async fn find(&self, _: &str) -> Result<Option<String>, TableError> {
         Ok(Some(self.0.clone()))
+    }
+}
+
+#[derive(Debug)]
+struct Empty;
+
+#[async_trait::async_trait]
+impl Table for Empty {
+    async fn find(&self, _: &str) -> Result<Option<String>, TableError> {
+        Ok(None)
+    }
+
+    fn list_keys(&self, _: &mut dyn FnMut(&str)) -> bool {
+        true
     }
 }
 
