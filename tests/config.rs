@@ -129,6 +129,33 @@ fn the_mode_of_one_lock_is_not_that_of_another() {
     assert_eq!(modes.join(", "), "spf monitor, require_auth off, auth_match enforce");
 }
 
+/// Whether relay.example, for which a Postfix only relays, takes a login in MAIL FROM and in From.
+#[track_caller]
+fn check_relayed(text: &str, expected: (bool, bool)) {
+    let text = format!("{PREAMBLE}domains_from: [{{ postfix: {{ config_dir: /etc/postfix-in }} }}]\n{text}");
+    let (config, _) = config::parse("x", &text, &host(), Path::new("")).unwrap();
+    let settings = &config.policy.hosted[&"relay.example".parse().unwrap()].require_auth.settings;
+    assert_eq!((settings.mail_from, settings.header_from), expected, "{text}");
+    // Those behind it may send for it; nobody else sends for the others.
+    let boxes = &config.policy.hosted[&"boxes.example".parse().unwrap()].require_auth.settings;
+    assert!(boxes.mail_from, "{text}");
+}
+
+#[test]
+fn relayed_domains_take_no_login_unless_the_configuration_says_so() {
+    check_relayed("", (false, false));
+    check_relayed("profile: lockdown", (false, false));
+    check_relayed("domains: { relay.example: { spf: { explanation: false } } }", (false, false));
+    check_relayed("defaults: { require_auth: { mail_from: reject } }", (true, false));
+    check_relayed("profile: lockdown\ndefaults: { require_auth: { header_from: reject } }", (false, true));
+    check_relayed("domains: { relay.example: { require_auth: { mail_from: reject } } }", (true, false));
+    check_relayed(
+        "defaults: { require_auth: { mail_from: reject } }\ndomains: { relay.example: { require_auth: { \
+                   mail_from: off } } }",
+        (false, false),
+    );
+}
+
 /// The mode of `relay` in example.org, which is that of every domain.
 #[track_caller]
 fn check_relay(text: &str, expected: &str) {

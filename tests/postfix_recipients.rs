@@ -16,6 +16,7 @@ mod tls;
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use lockdown_milter::facts::{Cost, Existence, RecipientQuestion, SourceId};
@@ -157,10 +158,9 @@ fn we_agree_with_postfix() {
         fs::read_dir("tests/cases/postfix_recipients").unwrap().map(|entry| entry.unwrap().path()).collect();
     cases.sort();
     for case in cases {
-        let count = check(&case);
-        println!("{}: {count} addresses compared", case.display());
-        compared += count;
+        compared += check(&case);
     }
-    println!("{compared} addresses compared with what Postfix answers");
+    // Past the capture of the test harness: the number is worth seeing.
+    writeln!(std::io::stderr(), "{compared} addresses compared with what Postfix answers").unwrap();
     assert!(compared >= 80, "only {compared} addresses were compared");
 }

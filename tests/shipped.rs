@@ -11,10 +11,7 @@ fn host() -> Host {
         name: "mx.example.org".to_owned(),
         today: "2026-11-24".parse().expect("a date"),
         has_group: |_| true,
-        main_cf: |_, _| {
-            let values = [("mydestination", "example.org"), ("mynetworks", "127.0.0.0/8")];
-            Ok(MainCf::of(Path::new("/etc/postfix"), &values))
-        },
+        main_cf: MainCf::absent,
     }
 }
 

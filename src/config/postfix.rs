@@ -125,8 +125,9 @@ fn main_cf(
     (host.main_cf)(config_dir, names).inspect_err(|problem| report(problems, node, problem)).ok()
 }
 
-/// Reports what a Postfix has to say, at what asked for it.
+/// Reports what a Postfix has to say, at what asked for it; nothing can be said about what it would have had.
 fn report(problems: &mut Problems<'_>, node: Id, problem: &Problem) {
+    problems.add_gap(node);
     let place = problem.place.as_ref().map(|place| {
         let line = place.line.map_or_else(String::new, |line| format!(":{line}"));
         format!("{}{line}: ", place.file.display())
