@@ -8,6 +8,7 @@ use crate::lookup::postfix::main_cf::MainCf;
 use crate::lookup::postfix::maps::Maps;
 use crate::lookup::postfix::stranger::{Owner, owner};
 use crate::lookup::postfix::tables::{TableError, Usage};
+use crate::lookup::postfix::words;
 use crate::lookup::watched::Reading;
 
 /// The classes of domains, and what lists the recipients of each.
@@ -24,7 +25,7 @@ pub(super) struct Delivery {
 enum Listing {
     /// Nothing; why.
     Nothing(String),
-    /// No address exists that is no alias.
+    /// No address exists that is no alias: the class is one of aliases, or its transport refuses all.
     Nobody,
     /// Those that tables have.
     Tables(Maps),
@@ -103,13 +104,13 @@ impl Delivery {
             let lists = Class::ALL.map(Class::domains).join(", ");
             return Ok(Existence::NoList(via(format!("Postfix has the domain in none of {lists}"))));
         };
-        if class == Class::Local && self.is_always_local(&address.local_part) {
-            return Ok(Existence::Exists(via("Postfix has it in every local domain".to_owned())));
-        }
         let listing = self.listings.iter().find(|(of, _)| *of == class).map(|(_, listing)| listing);
         let (maps, otherwise) = match listing {
-            Some(Listing::Nothing(why)) => return Ok(Existence::NoList(via(why.clone()))),
             Some(Listing::Nobody) | None => return Ok(Existence::Unknown(String::new())),
+            _ if class == Class::Local && self.is_always_local(&address.local_part) => {
+                return Ok(Existence::Exists(via("Postfix has it in every local domain".to_owned())));
+            }
+            Some(Listing::Nothing(why)) => return Ok(Existence::NoList(via(why.clone()))),
             Some(Listing::Tables(maps)) => (maps, Existence::Unknown(String::new())),
             Some(Listing::Relayed(maps, relay)) => {
                 (maps, Existence::Wildcard(via(format!("luser_relay {relay}"))))
@@ -175,8 +176,7 @@ fn open(
     // Tables for postalias(1) are written in another way, and only these parameters tell which are.
     let behind_proxy = |word: &str| word.trim_start_matches("proxy:").to_owned();
     let aliases = [main_cf.value("alias_maps"), main_cf.value("alias_database")];
-    let aliases: Vec<String> =
-        aliases.into_iter().flat_map(crate::lookup::postfix::words).map(behind_proxy).collect();
+    let aliases: Vec<String> = aliases.into_iter().flat_map(words).map(behind_proxy).collect();
     let usage = |word: &str| if aliases.contains(&behind_proxy(word)) { Usage::Aliases } else { Usage::Maps };
     match Maps::of(title, list, usage) {
         Ok((maps, warnings)) => {
