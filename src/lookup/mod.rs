@@ -1,6 +1,7 @@
 //! Finding out what decisions depend on: DNS, the grants of logins, the names that exist; from files, from Postfix's own
 //! tables, from servers.
 
+pub mod clients;
 pub mod dns;
 pub mod identities;
 mod lines;
@@ -8,6 +9,7 @@ mod pairs;
 pub mod postfix;
 pub mod problem;
 pub mod recipients;
+mod remembered;
 mod resolve;
 mod watched;
 

@@ -98,6 +98,7 @@ mod tests {
             ("inline:{ {info@a = x} {@a = x} }", "info@a", "name"),
             ("inline:{ {info@a = x} {@a = x} }", "other@a", "x"),
             ("static:x", "info@a", "x"),
+            ("randmap:{x}", "info@a", "x"),
             ("regexp:{ {/^info@a$/ x} {/@a$/ x} }", "info@a", "name"),
             ("regexp:{ {/^info@a$/ x} {/@a$/ x} }", "other@a", "x"),
             ("regexp:{ {/^(.*)@a$/ $1@b} }", "info@a", "STRANGER@b"),

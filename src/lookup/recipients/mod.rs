@@ -2,14 +2,23 @@
 //!
 //! A source is a file here, a variant of [`SourceSettings`] and a line in `open`.
 
+mod call_ahead;
+mod dovecot;
 mod file;
 mod list;
 mod names;
+mod one_by_one;
 mod postfix;
 mod postfix_map;
+mod probed;
+mod socketmap;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
+use super::clients::Endpoint;
+use super::clients::smtp::Dialect;
+use super::clients::socketmap::is_map_name;
 use super::problem::Problem;
 use super::watched::{Reading, apart};
 use crate::facts::{Cost, Existence, RecipientQuestion, SourceId};
@@ -30,6 +39,54 @@ pub enum SourceSettings {
     },
     /// A table, by its Postfix name (`postfix_map`).
     PostfixMap(String),
+    /// A socketmap server (`socketmap`).
+    Socketmap(SocketmapSettings),
+    /// Dovecot's user database (`dovecot`).
+    Dovecot(DovecotSettings),
+    /// A server that is called ahead by SMTP (`smtp`).
+    Smtp(CallAheadSettings),
+    /// A server that is called ahead by LMTP (`lmtp`).
+    Lmtp(CallAheadSettings),
+}
+
+/// A map of a socketmap server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SocketmapSettings {
+    /// The server.
+    pub address: Endpoint,
+    /// The name of the map, without white space.
+    pub map: String,
+}
+
+impl SocketmapSettings {
+    /// Whether a text can be the name of a map: it is not empty and has no white space, as the key follows after it.
+    pub fn is_map_name(text: &str) -> bool {
+        is_map_name(text)
+    }
+}
+
+/// The user database of a Dovecot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DovecotSettings {
+    /// Its socket `auth-userdb`.
+    pub socket: PathBuf,
+    /// Whether users are asked for by the local-part alone.
+    pub without_domain: bool,
+}
+
+/// A server that is asked by the beginning of a mail transaction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallAheadSettings {
+    /// The server.
+    pub server: Endpoint,
+    /// The reverse-path; none is the null reverse-path.
+    pub sender: Option<Mailbox>,
+    /// The name of this host, which the server is told.
+    pub host_name: String,
+    /// How long it is believed that a mailbox exists.
+    pub exists: Duration,
+    /// How long it is believed that it does not.
+    pub unknown: Duration,
 }
 
 impl SourceSettings {
@@ -40,6 +97,10 @@ impl SourceSettings {
             Self::File(_) => "file",
             Self::Postfix { .. } => "postfix",
             Self::PostfixMap(_) => "postfix_map",
+            Self::Socketmap(_) => "socketmap",
+            Self::Dovecot(_) => "dovecot",
+            Self::Smtp(_) => "smtp",
+            Self::Lmtp(_) => "lmtp",
         }
     }
 
@@ -47,9 +108,10 @@ impl SourceSettings {
     pub fn cost(&self) -> Cost {
         match self {
             Self::List(_) | Self::File(_) => Cost::Memory,
-            // Which tables it has is not known before it is open; users and databases are a socket away.
-            Self::Postfix { .. } => Cost::Near,
             Self::PostfixMap(table) => tables::cost(table),
+            // Which tables a Postfix has is not known before it is open; some may be servers.
+            Self::Postfix { .. } | Self::Socketmap(_) | Self::Dovecot(_) => Cost::Near,
+            Self::Smtp(_) | Self::Lmtp(_) => Cost::Far,
         }
     }
 }
@@ -70,6 +132,10 @@ async fn open(settings: &SourceSettings) -> Opening {
             let table = table.clone();
             apart(move || postfix_map::open(&table)).await
         }
+        SourceSettings::Socketmap(settings) => Ok((socketmap::open(settings), Vec::new())),
+        SourceSettings::Dovecot(settings) => Ok((dovecot::open(settings), Vec::new())),
+        SourceSettings::Smtp(settings) => Ok((call_ahead::open(Dialect::Smtp, settings), Vec::new())),
+        SourceSettings::Lmtp(settings) => Ok((call_ahead::open(Dialect::Lmtp, settings), Vec::new())),
     }
 }
 

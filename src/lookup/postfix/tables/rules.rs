@@ -304,7 +304,7 @@ impl<E: Engine> Table for InFile<E> {
 
     async fn entry(&self, key: &str) -> Result<Option<Entry>, TableError> {
         let path = self.0.path();
-        self.0.current().await.entry(key).map_err(|error| TableError(format!("{}: {error}", path.display())))
+        self.0.current().entry(key).map_err(|error| TableError(format!("{}: {error}", path.display())))
     }
 
     fn has_patterns(&self) -> bool {

@@ -102,21 +102,13 @@ pub(super) fn addresses(mailbox: &Mailbox) -> impl Iterator<Item = Address> {
 /// What the forms of an address are together: the first entry of a name's own, else the strongest answer of the first
 /// form that has one.
 pub(super) async fn find(walk: &Walk, forms: impl IntoIterator<Item = &Mailbox>) -> Existence {
-    let rank = |existence: &Existence| match existence {
-        Existence::Exists(_) | Existence::Relocated { .. } => 0,
-        Existence::Undetermined(_) => 1,
-        Existence::Wildcard(_) => 2,
-        Existence::Unknown(_) => 3,
-        // Where one form is at a domain that has a list, that list counts.
-        Existence::NoList(_) => 4,
-    };
     let mut strongest: Option<Existence> = None;
     for address in forms.into_iter().flat_map(addresses) {
         let existence = walk.find(address).await;
-        if rank(&existence) == 0 {
+        if matches!(existence, Existence::Exists(_) | Existence::Relocated { .. }) {
             return existence;
         }
-        if strongest.as_ref().is_none_or(|known| rank(&existence) < rank(known)) {
+        if strongest.as_ref().is_none_or(|known| existence.rank() < known.rank()) {
             strongest = Some(existence);
         }
     }

@@ -135,7 +135,8 @@ pub(super) fn of_everybody(table: &str, found: &Found) -> String {
     }
 }
 
-/// How much one answer counts beside others for the same mail.
+/// How much one answer counts beside others for the same mail. Of several places to which mail goes, one whose names
+/// nobody knows may have the name: that counts before a wildcard.
 fn rank(existence: &Existence) -> usize {
     match existence {
         Existence::Exists(_) => 0,
