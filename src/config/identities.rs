@@ -9,10 +9,10 @@ use super::diagnostic::{quoted, visible};
 use super::problems::{Problems, Spot};
 use super::written::{At, TextOr};
 use super::yaml::Id;
-use super::{domains, later, value, words};
+use super::{domains, later, sql, value, words};
 use crate::check::Mode;
 use crate::check::auth_match::Axis;
-use crate::lookup::identities::SourceSettings;
+use crate::lookup::identities::{self, SourceSettings};
 use crate::mail::Domain;
 use crate::policy::Policy;
 
@@ -32,6 +32,7 @@ struct WrittenSource {
     file: Option<At<String>>,
     postfix_sender_login_maps: WrittenPostfix,
     postfix_aliases: WrittenPostfix,
+    sql: sql::Written,
 }
 
 #[derive(Default, Deserialize)]
@@ -41,7 +42,9 @@ struct WrittenPostfix {
 }
 
 /// The keys of a source in its long form, one for each kind.
-const KINDS: [&str; 3] = ["file", "postfix_sender_login_maps", "postfix_aliases"];
+const KINDS: [&str; 4] = ["file", "postfix_sender_login_maps", "postfix_aliases", "sql"];
+
+const SQL: sql::Names = sql::Names { known: &identities::sql::NAMES, required: &identities::sql::REQUIRED };
 
 impl Written {
     /// The domain of logins that name none.
@@ -162,6 +165,7 @@ impl WrittenSource {
                 let config_dir = self.postfix_aliases.config_dir(problems, base)?;
                 Some(SourceSettings::PostfixAliases { config_dir })
             }
+            [("sql", key)] => self.sql.build(problems, base, *key, SQL).map(SourceSettings::Sql),
             [(_, key)] => {
                 let Some(path) = &self.file else {
                     problems.error(*key, "this source names no file").hint(HINT);
@@ -192,7 +196,7 @@ impl WrittenPostfix {
 }
 
 /// How sources are written.
-const HINT: &str = "write `file: PATH`, `postfix_sender_login_maps` or `postfix_aliases`";
+const HINT: &str = "write `file: PATH`, `postfix_sender_login_maps`, `postfix_aliases` or `sql: …`";
 
 /// A source that is one word.
 fn short_form(problems: &mut Problems<'_>, node: Id, word: &str) -> Option<SourceSettings> {
@@ -203,6 +207,11 @@ fn short_form(problems: &mut Problems<'_>, node: Id, word: &str) -> Option<Sourc
         "postfix_aliases" => return Some(SourceSettings::PostfixAliases { config_dir: None }),
         "file" => {
             problems.error(node, "this source names no file").hint(HINT);
+        }
+        "sql" => {
+            problems
+                .error(node, format!("{} needs to know more", quoted(word)))
+                .hint("write `sql: …`; lockdown-milter.conf(5) shows every kind of source");
         }
         word if later::is_later_value("identities.sources", word) => {
             problems.error(node, format!("identities from {} come later", quoted(word))).hint(later::HINT);

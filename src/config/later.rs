@@ -8,7 +8,6 @@ pub(super) const SETTINGS: &[&str] =
 pub(super) const VALUES: &[(&str, &str)] = &[
     ("domains_from", "postfix"),
     ("identities.sources", "ldap"),
-    ("identities.sources", "sql"),
     ("log.target", "journald"),
     ("trusted_networks", "postfix"),
 ];

@@ -30,6 +30,7 @@ mod recipients;
 mod require_auth;
 mod source;
 mod spf;
+mod sql;
 mod summary;
 mod value;
 mod words;

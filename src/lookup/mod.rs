@@ -1,6 +1,7 @@
 //! Finding out what decisions depend on: DNS, the grants of logins, the names that exist; from files, from Postfix's own
 //! tables, from servers.
 
+pub mod clients;
 pub mod dns;
 pub mod identities;
 mod lines;

@@ -3,8 +3,10 @@
 use serde::Deserialize;
 
 use super::super::diagnostic::{quoted, visible};
+use super::super::sql;
 use super::super::yaml::Id;
 use super::{At, Context, Problems, SourceSettings, TextOr, list, value, words};
+use crate::lookup::recipients;
 
 /// A source in its long form: one key, which names the kind.
 #[derive(Default, PartialEq, Deserialize)]
@@ -12,10 +14,13 @@ use super::{At, Context, Problems, SourceSettings, TextOr, list, value, words};
 pub(super) struct Written {
     file: Option<At<String>>,
     list: Option<Vec<At<String>>>,
+    sql: sql::Written,
 }
 
 /// The kinds of sources.
-const KINDS: [&str; 2] = ["file", "list"];
+const KINDS: [&str; 3] = ["file", "list", "sql"];
+
+const SQL: sql::Names = sql::Names { known: &recipients::sql::NAMES, required: &recipients::sql::REQUIRED };
 
 impl Written {
     /// The source of a kind. `key` is where the kind is named.
@@ -32,6 +37,7 @@ impl Written {
                 None => missing(problems, key, "names no file"),
             },
             "list" => Some(list::build(problems, self.list.as_deref().unwrap_or_default())),
+            "sql" => self.sql.build(problems, context.base, key, SQL).map(SourceSettings::Sql),
             _ => None,
         }
     }

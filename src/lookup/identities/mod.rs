@@ -6,9 +6,11 @@ mod file;
 pub mod grants;
 mod postfix_aliases;
 mod postfix_sender_login_maps;
+pub mod sql;
 
 use std::path::PathBuf;
 
+use super::clients::sql::Settings;
 use super::problem::Problem;
 use super::watched::{Reading, apart};
 use crate::facts::{Cost, Grant, GrantQuestion};
@@ -29,6 +31,8 @@ pub enum SourceSettings {
         /// Where main.cf is; none for Postfix's own default.
         config_dir: Option<PathBuf>,
     },
+    /// A database (`sql`).
+    Sql(Settings),
 }
 
 impl SourceSettings {
@@ -38,6 +42,7 @@ impl SourceSettings {
             Self::File(_) => "file",
             Self::PostfixSenderLoginMaps { .. } => "postfix_sender_login_maps",
             Self::PostfixAliases { .. } => "postfix_aliases",
+            Self::Sql(_) => "sql",
         }
     }
 }
@@ -48,6 +53,7 @@ impl SourceSettings {
         match self {
             // What they say is read at start and on change.
             Self::File(_) | Self::PostfixSenderLoginMaps { .. } | Self::PostfixAliases { .. } => Cost::Memory,
+            Self::Sql(_) => Cost::Near,
         }
     }
 }
@@ -68,6 +74,7 @@ async fn open(settings: &SourceSettings, login_domain: Option<&Domain>) -> Openi
         SourceSettings::PostfixAliases { config_dir } => {
             postfix_aliases::open(config_dir.as_deref(), login_domain).await
         }
+        SourceSettings::Sql(settings) => sql::open(settings).await,
     }
 }
 

@@ -6,9 +6,11 @@ mod file;
 mod list;
 mod names;
 mod probed;
+pub mod sql;
 
 use std::path::PathBuf;
 
+use super::clients::sql::Settings;
 use super::problem::Problem;
 use super::watched::{Reading, apart};
 use crate::facts::{Cost, Existence, RecipientQuestion};
@@ -21,6 +23,8 @@ pub enum SourceSettings {
     List(Vec<Mailbox>),
     /// A file of mailboxes (`file`).
     File(PathBuf),
+    /// A database (`sql`).
+    Sql(Settings),
 }
 
 impl SourceSettings {
@@ -29,6 +33,7 @@ impl SourceSettings {
         match self {
             Self::List(_) => "list",
             Self::File(_) => "file",
+            Self::Sql(_) => "sql",
         }
     }
 
@@ -36,6 +41,7 @@ impl SourceSettings {
     pub fn cost(&self) -> Cost {
         match self {
             Self::List(_) | Self::File(_) => Cost::Memory,
+            Self::Sql(_) => Cost::Near,
         }
     }
 }
@@ -51,6 +57,7 @@ async fn open(settings: &SourceSettings) -> Opening {
             let path = path.clone();
             apart(move || file::open(&path)).await
         }
+        SourceSettings::Sql(settings) => sql::open(settings).await,
     }
 }
 

@@ -55,6 +55,17 @@ impl Grants {
         Some(Found { grant: grant.to_owned(), line })
     }
 
+    /// The first grant of a text, `address, @domain or *, …`, that answers a question with yes, whoever its login is.
+    ///
+    /// # Errors
+    ///
+    /// When something in it is no grant.
+    pub fn find_in(text: &str, question: &GrantQuestion) -> Result<Option<String>, Problem> {
+        let wanted = Wanted::new(question);
+        let grants = read::read_grants(text)?;
+        Ok(grants.split(BETWEEN).find(|grant| wanted.is_granted_by(grant)).map(str::to_owned))
+    }
+
     /// How many lines name a login.
     pub fn len(&self) -> usize {
         self.0.len()

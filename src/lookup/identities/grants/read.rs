@@ -11,12 +11,7 @@ use crate::mail::Mailbox;
 /// Reads a file: by login its grants.
 pub(super) fn read(bytes: &[u8]) -> Result<Pairs, Vec<Problem>> {
     let text = utf8(bytes).map_err(|problem| vec![problem])?;
-    let mut reader = Reader {
-        pairs: Pairs::builder(),
-        problems: Vec::new(),
-        domains: Domains::default(),
-        canonical: String::new(),
-    };
+    let mut reader = Reader::new();
     let mut login = None;
     for (number, line) in text.lines().enumerate() {
         reader.line(&mut login, number + 1, line);
@@ -25,6 +20,15 @@ pub(super) fn read(bytes: &[u8]) -> Result<Pairs, Vec<Problem>> {
         }
     }
     if reader.problems.is_empty() { Ok(reader.pairs.finish()) } else { Err(reader.problems) }
+}
+
+/// Reads grants alone, into their canonical form.
+pub(super) fn read_grants(text: &str) -> Result<String, Problem> {
+    let (mut reader, mut canonical) = (Reader::new(), String::new());
+    for word in words(text) {
+        reader.grant(word, &mut canonical)?;
+    }
+    Ok(canonical)
 }
 
 /// Reads line after line.
@@ -37,6 +41,15 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
+    fn new() -> Self {
+        Self {
+            pairs: Pairs::builder(),
+            problems: Vec::new(),
+            domains: Domains::default(),
+            canonical: String::new(),
+        }
+    }
+
     fn line(&mut self, login: &mut Option<&'a str>, number: usize, line: &'a str) {
         let content = without_comment(line).trim_end();
         if content.trim_start().is_empty() {
