@@ -142,9 +142,7 @@ async fn ask_bound(connection: &mut Connection, sql: &str, values: &[&str]) -> R
     let statement = match connection.prepared.get(sql) {
         Some(statement) => statement.clone(),
         None => {
-            // The server finds the types of the values, so that `address = $1` uses the index of the column whatever
-            // kind of text that is.
-            let statement = connection.client.prepare(sql).await?;
+            let statement = prepare(&connection.client, sql, values.len()).await?;
             connection.prepared.insert(sql.to_owned(), statement.clone());
             statement
         }
@@ -159,6 +157,17 @@ async fn ask_bound(connection: &mut Connection, sql: &str, values: &[&str]) -> R
         rows.push(columns.collect::<Result<Row, Error>>()?)?;
     }
     Ok(Some(rows.rows))
+}
+
+/// Prepares a query. The server finds the types of its values, so that `address = $1` uses the index of the column
+/// whatever kind of text that is; where it cannot, as in `concat($1, $2)`, they are texts.
+async fn prepare(client: &Client, sql: &str, values: usize) -> Result<Statement, Error> {
+    match client.prepare(sql).await {
+        Err(error) if error.code() == Some(&SqlState::INDETERMINATE_DATATYPE) => {
+            client.prepare_typed(sql, &vec![Type::TEXT; values]).await
+        }
+        prepared => prepared,
+    }
 }
 
 async fn ask_text(client: &Client, sql: &str) -> Result<Answer, Trouble> {

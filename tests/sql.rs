@@ -1,0 +1,544 @@
+//! Databases as sources of recipients and of grants, each against its real server, which answers, says no, is stopped,
+//! hangs, talks nonsense, or loses connections.
+
+#![allow(clippy::unwrap_used, reason = "a test fails where its surroundings do")]
+
+#[path = "support/host.rs"]
+mod host;
+#[path = "support/mariadb.rs"]
+mod mariadb;
+#[path = "support/postgres.rs"]
+mod postgres;
+#[path = "support/valve.rs"]
+mod valve;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use lockdown_milter::facts::{Cost, Existence, Grant, GrantQuestion, RecipientQuestion, SourceId};
+use lockdown_milter::lookup::clients::sql::{DatabaseUrl, Query, Settings};
+use lockdown_milter::lookup::identities::{self, Identities};
+use lockdown_milter::lookup::recipients::{self, Recipients};
+use lockdown_milter::mail::Mailbox;
+use lockdown_milter::session::Login;
+use mariadb::MariaDb;
+use postgres::Postgres;
+use rusqlite::Connection;
+use tempfile::TempDir;
+use valve::{Flow, Valve};
+
+/// How long an answer may take at most: connecting and asking have 2 s each, and the machine may be busy.
+const LONGEST: Duration = Duration::from_secs(6);
+
+/// What every database holds.
+const SCHEMA: [&str; 4] = [
+    "create table mailbox (address varchar(255) primary key, domain varchar(255), active integer)",
+    "insert into mailbox values ('alice@example.org', 'example.org', 1), ('retired@example.org', 'example.org', 0), \
+     ('\"the boss\"@example.org', 'example.org', 1), ('o''neil@example.org', 'example.org', 1), \
+     ('0@example.org', 'example.org', 1), ('anna@example.net', 'example.net', 1)",
+    "create table grants (login varchar(255), what varchar(255))",
+    "insert into grants values ('alice', 'sales@example.org'), ('alice', '@example.net'), ('bob', '*'), \
+     ('carol', 'nonsense'), ('carol', 'a@example.org'), ('dave', null)",
+];
+
+/// A database under test.
+trait Database {
+    /// Where it is, by way of whatever makes it go wrong.
+    fn url(&self) -> String;
+    fn password_file(&self) -> Option<PathBuf>;
+    fn run(&self, sql: &str);
+    fn stop(&mut self);
+    fn resume(&mut self);
+    /// Makes every answer late, and ends that.
+    fn hang(&mut self, on: bool);
+    /// Makes every answer nonsense, and ends that.
+    fn babble(&mut self, on: bool);
+    /// Ends all connections.
+    fn cut(&mut self);
+}
+
+struct AtServer<S> {
+    server: S,
+    valve: Valve,
+}
+
+impl Database for AtServer<Postgres> {
+    fn url(&self) -> String {
+        format!("postgres://milter@127.0.0.1:{}/mail", self.valve.port())
+    }
+
+    fn password_file(&self) -> Option<PathBuf> {
+        Some(self.server.password_file())
+    }
+
+    fn run(&self, sql: &str) {
+        self.server.run(sql);
+    }
+
+    fn stop(&mut self) {
+        self.server.stop();
+    }
+
+    fn resume(&mut self) {
+        self.server.resume();
+    }
+
+    fn hang(&mut self, on: bool) {
+        self.valve.turn(if on { Flow::Shut } else { Flow::Open });
+    }
+
+    fn babble(&mut self, on: bool) {
+        self.valve.turn(if on { Flow::Garbage } else { Flow::Open });
+    }
+
+    fn cut(&mut self) {
+        self.valve.cut();
+    }
+}
+
+impl Database for AtServer<MariaDb> {
+    fn url(&self) -> String {
+        format!("mysql://milter@127.0.0.1:{}/mail", self.valve.port())
+    }
+
+    fn password_file(&self) -> Option<PathBuf> {
+        Some(self.server.password_file())
+    }
+
+    fn run(&self, sql: &str) {
+        self.server.run(sql);
+    }
+
+    fn stop(&mut self) {
+        self.server.stop();
+    }
+
+    fn resume(&mut self) {
+        self.server.resume();
+    }
+
+    fn hang(&mut self, on: bool) {
+        self.valve.turn(if on { Flow::Shut } else { Flow::Open });
+    }
+
+    fn babble(&mut self, on: bool) {
+        self.valve.turn(if on { Flow::Garbage } else { Flow::Open });
+    }
+
+    fn cut(&mut self) {
+        self.valve.cut();
+    }
+}
+
+/// A file: it can be gone, locked by a writer, no database, or another one of the same name.
+struct InFile {
+    dir: TempDir,
+    writer: Option<Connection>,
+}
+
+impl InFile {
+    fn path(&self) -> PathBuf {
+        self.dir.path().join("mail.sqlite")
+    }
+
+    fn aside(&self) -> PathBuf {
+        self.dir.path().join("aside")
+    }
+}
+
+impl Database for InFile {
+    fn url(&self) -> String {
+        format!("sqlite:{}", self.path().display())
+    }
+
+    fn password_file(&self) -> Option<PathBuf> {
+        None
+    }
+
+    fn run(&self, sql: &str) {
+        Connection::open(self.path()).unwrap().execute_batch(sql).unwrap();
+    }
+
+    fn stop(&mut self) {
+        fs::rename(self.path(), self.aside()).unwrap();
+    }
+
+    fn resume(&mut self) {
+        fs::rename(self.aside(), self.path()).unwrap();
+    }
+
+    fn hang(&mut self, on: bool) {
+        self.writer = on.then(|| {
+            let writer = Connection::open(self.path()).unwrap();
+            writer.execute_batch("begin exclusive").unwrap();
+            writer
+        });
+    }
+
+    fn babble(&mut self, on: bool) {
+        if on {
+            self.stop();
+            fs::write(self.path(), [0xa5; 4096]).unwrap();
+        } else {
+            self.resume();
+        }
+    }
+
+    fn cut(&mut self) {
+        let copy = self.dir.path().join("copy");
+        fs::copy(self.path(), &copy).unwrap();
+        fs::rename(copy, self.path()).unwrap();
+    }
+}
+
+/// The databases that can be had here, each filled.
+fn databases() -> Vec<Box<dyn Database>> {
+    let mut all: Vec<Box<dyn Database>> =
+        vec![Box::new(InFile { dir: tempfile::tempdir().unwrap(), writer: None })];
+    if host::is_possible(Postgres::obstacle()) {
+        let server = Postgres::start();
+        all.push(Box::new(AtServer { valve: Valve::start(server.port()), server }));
+    }
+    if host::is_possible(MariaDb::obstacle()) {
+        let server = MariaDb::start();
+        all.push(Box::new(AtServer { valve: Valve::start(server.port()), server }));
+    }
+    for database in &all {
+        for sql in SCHEMA {
+            database.run(sql);
+        }
+    }
+    all
+}
+
+fn settings(database: &dyn Database, query: &str, names: &[&'static str]) -> Settings {
+    let url = DatabaseUrl::parse(&database.url(), Path::new("/")).unwrap();
+    let query = Query::parse(url.dialect(), query, names, names).unwrap();
+    Settings { url, query, password_file: database.password_file() }
+}
+
+/// A source of recipients, asked as the daemon asks it.
+struct Asked {
+    runtime: tokio::runtime::Runtime,
+    recipients: Recipients,
+}
+
+impl Asked {
+    fn new(database: &dyn Database, query: &str) -> Self {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let settings = settings(database, query, &recipients::sql::NAMES);
+        let settings = [recipients::SourceSettings::Sql(settings)];
+        let recipients = runtime.block_on(Recipients::open(&settings)).unwrap();
+        Self { runtime, recipients }
+    }
+
+    /// The answer in short.
+    fn find(&self, forms: &[Mailbox]) -> String {
+        let question = RecipientQuestion {
+            source: SourceId { number: 0, cost: Cost::Near },
+            forms: forms.to_vec(),
+            case_sensitive: false,
+        };
+        let before = Instant::now();
+        let found = self.runtime.block_on(self.recipients.find(&question));
+        assert!(before.elapsed() < LONGEST, "an answer after {:?}", before.elapsed());
+        match found {
+            Existence::Exists(by) => format!("exists {}", by.split(" (").next().unwrap()),
+            Existence::Wildcard(by) => format!("wildcard {}", by.split(" (").next().unwrap()),
+            Existence::Unknown(_) => "unknown".to_owned(),
+            Existence::Undetermined(why) => {
+                assert!(!why.contains("sesame"), "{why}");
+                format!("undetermined: {why}")
+            }
+            other => format!("{other:?}"),
+        }
+    }
+
+    #[track_caller]
+    fn check(&self, address: &str, expected: &str) {
+        assert_eq!(self.find(&[address.parse().unwrap()]), expected, "{address}");
+    }
+
+    /// Holds that nothing can be told, and that it is said of which database.
+    #[track_caller]
+    fn check_trouble(&self, address: &str, database: &dyn Database) {
+        let found = self.find(&[address.parse().unwrap()]);
+        eprintln!("{found}");
+        assert!(found.starts_with("undetermined: ") && found.contains(&database.url()), "{found}");
+    }
+}
+
+const QUERY: &str = "select 1 from mailbox where address = {address} and active <> 0;";
+
+#[test]
+fn recipients_who_have_a_row() {
+    for database in databases() {
+        let asked = Asked::new(&*database, QUERY);
+        asked.check("alice@example.org", "exists alice@example.org");
+        asked.check("\"the boss\"@example.org", "exists \"the boss\"@example.org");
+        asked.check("o'neil@example.org", "exists o'neil@example.org");
+        asked.check("retired@example.org", "unknown");
+        asked.check("bob@example.org", "unknown");
+        let forms = ["alice+x@example.org", "alice@example.org"].map(|form| form.parse().unwrap());
+        assert_eq!(asked.find(&forms), "exists alice@example.org");
+
+        let parts = "select active from mailbox where address = concat({local_part}, '@', {domain})";
+        let asked = Asked::new(&*database, parts);
+        asked.check("alice@example.org", "exists alice@example.org");
+        asked.check("retired@example.org", "unknown");
+
+        // A row of which the first column says no.
+        let asked = Asked::new(&*database, "select count(*) from mailbox where address = {address}");
+        asked.check("alice@example.org", "exists alice@example.org");
+        asked.check("bob@example.org", "unknown");
+        let asked =
+            Asked::new(&*database, "select exists (select 1 from mailbox where address = {address}), 'more'");
+        asked.check("alice@example.org", "exists alice@example.org");
+        asked.check("bob@example.org", "unknown");
+        let asked = Asked::new(&*database, "select max(domain) from mailbox where address = {address}");
+        asked.check("alice@example.org", "exists alice@example.org");
+        asked.check("bob@example.org", "unknown");
+        let asked = Asked::new(&*database, "select sum(active) * 1.0 from mailbox where address = {address}");
+        asked.check("alice@example.org", "exists alice@example.org");
+        asked.check("retired@example.org", "unknown");
+        // A text is a yes whatever it says.
+        let asked = Asked::new(&*database, "select '0' from mailbox where address = {address}");
+        asked.check("0@example.org", "exists 0@example.org");
+    }
+}
+
+#[test]
+fn a_query_that_knows_everybody_is_a_wildcard() {
+    for database in databases() {
+        let asked = Asked::new(
+            &*database,
+            "select 1 from mailbox where address = {address} or (domain = 'example.net' and domain = {domain})",
+        );
+        asked.check("anna@example.net", "wildcard @example.net");
+        asked.check("bob@example.net", "wildcard @example.net");
+        asked.check("alice@example.org", "exists alice@example.org");
+        asked.check("bob@example.org", "unknown");
+    }
+}
+
+#[test]
+fn hostile_names_are_names() {
+    let domain = "example.org".parse().unwrap();
+    let hostile = [
+        "' OR 1=1 --",
+        "*)(uid=*",
+        "..%2f",
+        "%s",
+        "%",
+        "_lice",
+        "$1",
+        "{address}",
+        "?",
+        ":a",
+        "\\",
+        "\\'",
+        "x\\' or 1=1 -- ",
+        "\\\\' or 1=1 -- ",
+        "\"",
+        "'; drop table mailbox; --",
+        "tab\tnew\nline\r",
+        "nul\0octet",
+        "ali\0ce",
+        "\u{7f}\u{85}",
+        "élodie",
+        "\u{1f980}",
+    ];
+    for database in databases() {
+        let asked = Asked::new(&*database, QUERY);
+        for name in hostile {
+            let found = asked.find(&[Mailbox::new(name, Clone::clone(&domain))]);
+            assert_eq!(found, "unknown", "{name:?}");
+        }
+        let long = "a".repeat(64 << 10);
+        assert_eq!(asked.find(&[Mailbox::new(long, Clone::clone(&domain))]), "unknown");
+        asked.check("alice@example.org", "exists alice@example.org");
+        // They can be known, too.
+        let parts = "select 1 from odd where name = {local_part}";
+        database.run("create table odd (name varchar(100))");
+        database.run("insert into odd values ('''; drop'), ('{address}'), ('%s'), ('$1'), ('\u{1f980}')");
+        let asked = Asked::new(&*database, parts);
+        for name in ["'; drop", "{address}", "%s", "$1", "\u{1f980}"] {
+            let found = asked.find(&[Mailbox::new(name, Clone::clone(&domain))]);
+            assert!(found.starts_with("exists"), "{name}: {found}");
+        }
+    }
+}
+
+#[test]
+fn trouble_is_no_answer_and_passes() {
+    for mut database in databases() {
+        let asked = Asked::new(&*database, QUERY);
+        let works = |asked: &Asked| {
+            asked.check("alice@example.org", "exists alice@example.org");
+            asked.check("bob@example.org", "unknown");
+        };
+        works(&asked);
+        database.stop();
+        asked.check_trouble("alice@example.org", &*database);
+        asked.check_trouble("bob@example.org", &*database);
+        database.resume();
+        works(&asked);
+
+        database.hang(true);
+        asked.check_trouble("alice@example.org", &*database);
+        asked.check_trouble("bob@example.org", &*database);
+        database.hang(false);
+        works(&asked);
+
+        database.babble(true);
+        asked.check_trouble("alice@example.org", &*database);
+        asked.check_trouble("bob@example.org", &*database);
+        database.babble(false);
+        works(&asked);
+
+        database.cut();
+        works(&asked);
+
+        // One that was never reached, so that nothing is known of its domains.
+        database.stop();
+        let asked = Asked::new(&*database, QUERY);
+        asked.check_trouble("alice@example.org", &*database);
+        database.resume();
+        works(&asked);
+
+        // What was prepared is for a table that is not the same any more.
+        database.run("alter table mailbox rename to old");
+        asked.check_trouble("alice@example.org", &*database);
+        database.run("create table mailbox as select domain, active, address from old");
+        works(&asked);
+    }
+}
+
+/// Many questions at a time share a few connections, and a server that hangs costs each no more than its time.
+#[test]
+fn many_at_a_time() {
+    for mut database in databases() {
+        let asked = Asked::new(&*database, QUERY);
+        let asked = std::sync::Arc::new(asked);
+        let ask_all = || {
+            let threads: Vec<_> = (0..40)
+                .map(|number| {
+                    let asked = std::sync::Arc::clone(&asked);
+                    let name = if number % 2 == 0 { "alice@example.org" } else { "bob@example.org" };
+                    std::thread::spawn(move || asked.find(&[name.parse().unwrap()]))
+                })
+                .collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect::<Vec<_>>()
+        };
+        let answers = ask_all();
+        let known = answers.iter().filter(|answer| answer.starts_with("exists")).count();
+        let unknown = answers.iter().filter(|answer| *answer == "unknown").count();
+        assert_eq!((known, unknown), (20, 20), "{answers:?}");
+        database.hang(true);
+        let answers = ask_all();
+        assert!(answers.iter().all(|answer| answer.starts_with("undetermined")), "{answers:?}");
+        database.hang(false);
+        asked.check("alice@example.org", "exists alice@example.org");
+    }
+}
+
+/// A source of grants.
+struct Granted {
+    runtime: tokio::runtime::Runtime,
+    identities: Identities,
+}
+
+impl Granted {
+    fn new(database: &dyn Database, query: &str) -> Self {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let settings = settings(database, query, &identities::sql::NAMES);
+        let settings = [identities::SourceSettings::Sql(settings)];
+        let identities = runtime.block_on(Identities::open(&settings, None)).unwrap();
+        Self { runtime, identities }
+    }
+
+    #[track_caller]
+    fn check(&self, login: &str, mailbox: &str, expected: &str) {
+        let question = GrantQuestion {
+            login: Login(login.to_owned()),
+            mailbox: mailbox.parse().unwrap(),
+            subdomains: false,
+        };
+        let before = Instant::now();
+        let found = match self.runtime.block_on(self.identities.find(&question)) {
+            Grant::Granted(by) => format!("by {}", by.split(" (").next().unwrap()),
+            Grant::NotGranted(_) => "no".to_owned(),
+            Grant::Undetermined(_) => "cannot tell".to_owned(),
+        };
+        assert!(before.elapsed() < LONGEST, "an answer after {:?}", before.elapsed());
+        assert_eq!(found, expected, "{login} as {mailbox}");
+    }
+}
+
+const LISTED: &str = "select what from grants where login = {login}";
+const ASKED: &str = "select 1 from grants where login = {login} and what in ({address}, '*')";
+
+#[test]
+fn grants_that_are_listed() {
+    for database in databases() {
+        let granted = Granted::new(&*database, LISTED);
+        granted.check("alice", "sales@example.org", "by sales@example.org");
+        granted.check("alice", "anybody@example.net", "by @example.net");
+        granted.check("alice", "info@example.org", "no");
+        granted.check("bob", "anybody@anywhere.example", "by *");
+        granted.check("nobody", "sales@example.org", "no");
+        granted.check("dave", "sales@example.org", "no");
+        // What is no grant is said, unless another one settles it.
+        granted.check("carol", "a@example.org", "by a@example.org");
+        granted.check("carol", "b@example.org", "cannot tell");
+        for login in ["' OR 1=1 --", "bob'--", "\\", "%", "", "{login}", "bo\0b"] {
+            granted.check(login, "sales@example.org", "no");
+        }
+        let granted = Granted::new(&*database, "select active from mailbox where address = {login}");
+        granted.check("alice@example.org", "a@example.org", "cannot tell");
+    }
+}
+
+#[test]
+fn grants_that_are_asked_for() {
+    for database in databases() {
+        let granted = Granted::new(&*database, ASKED);
+        granted.check("alice", "sales@example.org", "by sales@example.org");
+        granted.check("alice", "anybody@example.net", "no");
+        granted.check("bob", "anybody@anywhere.example", "by anybody@anywhere.example");
+        for login in ["' OR 1=1 --", "bob'--", "\\", "%", "", "{login}"] {
+            granted.check(login, "sales@example.org", "no");
+        }
+        for name in ["\"' or 1=1 --\"@example.org", "\"%\"@example.org", "\"\\\\\"@example.org"] {
+            granted.check("alice", name, "no");
+        }
+    }
+}
+
+#[test]
+fn trouble_is_no_grant_and_passes() {
+    for mut database in databases() {
+        let granted = Granted::new(&*database, LISTED);
+        let works = |granted: &Granted| {
+            granted.check("alice", "sales@example.org", "by sales@example.org");
+            granted.check("alice", "info@example.org", "no");
+        };
+        let fails = |granted: &Granted| granted.check("alice", "sales@example.org", "cannot tell");
+        works(&granted);
+        database.stop();
+        fails(&granted);
+        database.resume();
+        works(&granted);
+        database.hang(true);
+        fails(&granted);
+        database.hang(false);
+        works(&granted);
+        database.babble(true);
+        fails(&granted);
+        database.babble(false);
+        works(&granted);
+        database.cut();
+        works(&granted);
+    }
+}
