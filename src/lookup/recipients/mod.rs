@@ -5,6 +5,7 @@
 mod file;
 mod list;
 mod names;
+mod probed;
 
 use std::path::PathBuf;
 
