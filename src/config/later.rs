@@ -7,7 +7,6 @@ pub(super) const SETTINGS: &[&str] =
 /// Values of settings that are there.
 pub(super) const VALUES: &[(&str, &str)] = &[
     ("domains_from", "postfix"),
-    ("identities.sources", "ldap"),
     ("identities.sources", "sql"),
     ("log.target", "journald"),
     ("trusted_networks", "postfix"),
@@ -168,7 +167,7 @@ mod tests {
             assert!(is_refused(&setting(path, &value)), "{path}: {value}");
         }
         assert!(is_refused("domains: { example.org: { bounces: {} } }"));
-        assert!(is_refused("identities: { sources: [{ ldap: { url: \"ldaps://ldap.example.org\" } }] }"));
+        assert!(is_refused("identities: { sources: [{ sql: { url: \"postgres://db\" } }] }"));
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! Finding out what decisions depend on: DNS, the grants of logins, the names that exist; from files, from Postfix's own
 //! tables, from servers.
 
+mod clients;
+pub mod directory;
 pub mod dns;
 pub mod identities;
 mod lines;

@@ -3,19 +3,21 @@
 use serde::Deserialize;
 
 use super::super::diagnostic::{quoted, visible};
+use super::super::directory;
 use super::super::yaml::Id;
-use super::{At, Context, Problems, SourceSettings, TextOr, list, value, words};
+use super::{At, Context, Problems, SourceSettings, TextOr, ldap, list, value, words};
 
 /// A source in its long form: one key, which names the kind.
 #[derive(Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Written {
     file: Option<At<String>>,
+    ldap: directory::Written,
     list: Option<Vec<At<String>>>,
 }
 
 /// The kinds of sources.
-const KINDS: [&str; 2] = ["file", "list"];
+const KINDS: [&str; 3] = ["file", "ldap", "list"];
 
 impl Written {
     /// The source of a kind. `key` is where the kind is named.
@@ -31,6 +33,7 @@ impl Written {
                 Some(path) => value::path(problems, context.base, path).map(SourceSettings::File),
                 None => missing(problems, key, "names no file"),
             },
+            "ldap" => ldap::build(problems, context, &self.ldap, key),
             "list" => Some(list::build(problems, self.list.as_deref().unwrap_or_default())),
             _ => None,
         }

@@ -3,12 +3,15 @@
 //! A source is a file here, a variant of [`SourceSettings`] and a line in `open`.
 
 mod file;
+#[cfg(feature = "ldap")]
+mod ldap;
 mod list;
 mod names;
 mod probed;
 
 use std::path::PathBuf;
 
+use super::directory;
 use super::problem::Problem;
 use super::watched::{Reading, apart};
 use crate::facts::{Cost, Existence, RecipientQuestion};
@@ -21,6 +24,8 @@ pub enum SourceSettings {
     List(Vec<Mailbox>),
     /// A file of mailboxes (`file`).
     File(PathBuf),
+    /// A directory (`ldap`).
+    Ldap(Box<directory::Settings>),
 }
 
 impl SourceSettings {
@@ -29,6 +34,7 @@ impl SourceSettings {
         match self {
             Self::List(_) => "list",
             Self::File(_) => "file",
+            Self::Ldap(_) => "ldap",
         }
     }
 
@@ -36,6 +42,7 @@ impl SourceSettings {
     pub fn cost(&self) -> Cost {
         match self {
             Self::List(_) | Self::File(_) => Cost::Memory,
+            Self::Ldap(_) => Cost::Near,
         }
     }
 }
@@ -51,7 +58,18 @@ async fn open(settings: &SourceSettings) -> Opening {
             let path = path.clone();
             apart(move || file::open(&path)).await
         }
+        SourceSettings::Ldap(settings) => open_ldap(settings.clone()).await,
     }
+}
+
+#[cfg(feature = "ldap")]
+async fn open_ldap(settings: Box<directory::Settings>) -> Opening {
+    apart(move || ldap::open(&settings)).await
+}
+
+#[cfg(not(feature = "ldap"))]
+async fn open_ldap(_: Box<directory::Settings>) -> Opening {
+    Err(vec![directory::missing()])
 }
 
 /// One source of recipients.

@@ -66,6 +66,20 @@ impl Grants {
     }
 }
 
+/// The first of these texts' grants that answers a question with yes. They are written as in a file after the login;
+/// what is no grant is left out.
+pub(crate) fn first_granting<'t>(
+    texts: impl IntoIterator<Item = &'t str>,
+    question: &GrantQuestion,
+) -> Option<String> {
+    let wanted = Wanted::new(question);
+    texts.into_iter().find_map(|text| {
+        let grants = read::grants_in(text);
+        let granting = grants.split(BETWEEN).find(|grant| wanted.is_granted_by(grant));
+        granting.map(str::to_owned)
+    })
+}
+
 /// A claim in the spelling of grants.
 struct Wanted<'a> {
     mailbox: String,
@@ -162,6 +176,19 @@ frank:
         check("Carol", "ceo@example.org", Some(("ceo@example.org", 5)));
         check("Carol", "Ceo@example.org", Some(("Ceo@example.org", 5)));
         check("Carol", "CEO@example.org", None);
+    }
+
+    #[test]
+    fn grants_in_texts() {
+        let first = |texts: &[&str], mailbox: &str| {
+            first_granting(texts.iter().copied(), &question("", mailbox, false))
+        };
+        let texts = ["SMTP:x@example.org nonsense", "Alice@example.org, @b\u{fc}cher.example", "\tx"];
+        assert_eq!(first(&texts, "alice@example.org").as_deref(), Some("alice@example.org"));
+        assert_eq!(first(&texts, "a@xn--bcher-kva.example").as_deref(), Some("@xn--bcher-kva.example"));
+        assert_eq!(first(&texts, "x@example.org"), None);
+        assert_eq!(first(&["", "*"], "x@example.org").as_deref(), Some("*"));
+        assert_eq!(first(&[], "x@example.org"), None);
     }
 
     #[test]
