@@ -9,6 +9,8 @@ use std::path::PathBuf;
 
 #[cfg(feature = "ldap")]
 pub(crate) use open::{Directory, is_filter};
+#[cfg(feature = "ldap")]
+pub(crate) use server::percent_decoded;
 pub use server::{Place, Server, UrlError};
 pub use template::{GRANT_PLACES, RECIPIENT_PLACES, Template, TemplateError};
 
