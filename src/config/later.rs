@@ -5,12 +5,8 @@ pub(super) const SETTINGS: &[&str] =
     &["control", "defaults.auto_responders", "defaults.bounces", "harvest", "ledger", "metrics", "shared"];
 
 /// Values of settings that are there.
-pub(super) const VALUES: &[(&str, &str)] = &[
-    ("domains_from", "postfix"),
-    ("identities.sources", "ldap"),
-    ("log.target", "journald"),
-    ("trusted_networks", "postfix"),
-];
+pub(super) const VALUES: &[(&str, &str)] =
+    &[("domains_from", "postfix"), ("log.target", "journald"), ("trusted_networks", "postfix")];
 
 /// What is said about them.
 pub(super) const HINT: &str = "not in this version; remove it";
@@ -167,7 +163,7 @@ mod tests {
             assert!(is_refused(&setting(path, &value)), "{path}: {value}");
         }
         assert!(is_refused("domains: { example.org: { bounces: {} } }"));
-        assert!(is_refused("identities: { sources: [{ ldap: { url: \"ldaps://ldap.example.org\" } }] }"));
+        assert!(is_refused("identities: { sources: [{ sql: { url: \"postgres://db\" } }] }"));
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod auth_match;
 mod build;
 mod check;
 pub mod diagnostic;
+mod directory;
 mod document;
 mod domain_file;
 mod domains;

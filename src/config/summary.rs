@@ -139,6 +139,7 @@ fn identity_source(source: &SourceSettings) -> String {
         SourceSettings::File(path) => format!("file {}", path.display()),
         SourceSettings::PostfixSenderLoginMaps { config_dir } => of("postfix_sender_login_maps", config_dir),
         SourceSettings::PostfixAliases { config_dir } => of("postfix_aliases", config_dir),
+        SourceSettings::Ldap { directory, .. } => format!("ldap {}", directory.servers()),
         SourceSettings::Sql(settings) => format!("sql {}", settings.url),
     }
 }
@@ -218,6 +219,7 @@ fn recipient_source(source: &RecipientSource) -> String {
     match source {
         RecipientSource::List(mailboxes) => format!("list of {}", mailboxes.len()),
         RecipientSource::File(path) => format!("file {}", path.display()),
+        RecipientSource::Ldap(directory) => format!("ldap {}", directory.servers()),
         RecipientSource::Sql(settings) => format!("sql {}", settings.url),
     }
 }

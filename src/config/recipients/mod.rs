@@ -1,5 +1,6 @@
 //! Recipients: the lock as written, and what it means.
 
+mod ldap;
 mod list;
 mod sources;
 

@@ -3,9 +3,10 @@
 use serde::Deserialize;
 
 use super::super::diagnostic::{quoted, visible};
+use super::super::directory;
 use super::super::sql;
 use super::super::yaml::Id;
-use super::{At, Context, Problems, SourceSettings, TextOr, list, value, words};
+use super::{At, Context, Problems, SourceSettings, TextOr, ldap, list, value, words};
 use crate::lookup::recipients;
 
 /// A source in its long form: one key, which names the kind.
@@ -13,12 +14,13 @@ use crate::lookup::recipients;
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Written {
     file: Option<At<String>>,
+    ldap: directory::Written,
     list: Option<Vec<At<String>>>,
     sql: sql::Written,
 }
 
 /// The kinds of sources.
-const KINDS: [&str; 3] = ["file", "list", "sql"];
+const KINDS: [&str; 4] = ["file", "ldap", "list", "sql"];
 
 const SQL: sql::Names = sql::Names { known: &recipients::sql::NAMES, required: &recipients::sql::REQUIRED };
 
@@ -36,6 +38,7 @@ impl Written {
                 Some(path) => value::path(problems, context.base, path).map(SourceSettings::File),
                 None => missing(problems, key, "names no file"),
             },
+            "ldap" => ldap::build(problems, context, &self.ldap, key),
             "list" => Some(list::build(problems, self.list.as_deref().unwrap_or_default())),
             "sql" => self.sql.build(problems, context.base, key, SQL).map(SourceSettings::Sql),
             _ => None,

@@ -3,6 +3,8 @@
 //! A source is a file here, a variant of [`SourceSettings`] and a line in `open`.
 
 mod file;
+#[cfg(feature = "ldap")]
+mod ldap;
 mod list;
 mod names;
 mod probed;
@@ -11,6 +13,7 @@ pub mod sql;
 use std::path::PathBuf;
 
 use super::clients::sql::Settings;
+use super::directory;
 use super::problem::Problem;
 use super::watched::{Reading, apart};
 use crate::facts::{Cost, Existence, RecipientQuestion};
@@ -23,6 +26,8 @@ pub enum SourceSettings {
     List(Vec<Mailbox>),
     /// A file of mailboxes (`file`).
     File(PathBuf),
+    /// A directory (`ldap`).
+    Ldap(Box<directory::Settings>),
     /// A database (`sql`).
     Sql(Settings),
 }
@@ -33,6 +38,7 @@ impl SourceSettings {
         match self {
             Self::List(_) => "list",
             Self::File(_) => "file",
+            Self::Ldap(_) => "ldap",
             Self::Sql(_) => "sql",
         }
     }
@@ -41,6 +47,7 @@ impl SourceSettings {
     pub fn cost(&self) -> Cost {
         match self {
             Self::List(_) | Self::File(_) => Cost::Memory,
+            Self::Ldap(_) => Cost::Near,
             Self::Sql(_) => Cost::Near,
         }
     }
@@ -57,8 +64,19 @@ async fn open(settings: &SourceSettings) -> Opening {
             let path = path.clone();
             apart(move || file::open(&path)).await
         }
+        SourceSettings::Ldap(settings) => open_ldap(settings.clone()).await,
         SourceSettings::Sql(settings) => sql::open(settings).await,
     }
+}
+
+#[cfg(feature = "ldap")]
+async fn open_ldap(settings: Box<directory::Settings>) -> Opening {
+    apart(move || ldap::open(&settings)).await
+}
+
+#[cfg(not(feature = "ldap"))]
+async fn open_ldap(_: Box<directory::Settings>) -> Opening {
+    Err(vec![directory::missing()])
 }
 
 /// One source of recipients.

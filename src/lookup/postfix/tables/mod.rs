@@ -4,10 +4,16 @@
 //! when the table is opened, never a guess when it is asked.
 
 mod aliases;
+#[cfg(feature = "ldap")]
+mod cf;
 mod composed;
 mod ere;
+#[cfg(feature = "ldap")]
+mod expansion;
 #[cfg(test)]
 mod hostile;
+#[cfg(feature = "ldap")]
+mod ldap;
 mod lines;
 mod pcre;
 mod regexp;
@@ -66,13 +72,14 @@ struct Request<'a> {
 type Open = fn(&Request<'_>) -> Reading<Box<dyn Table>>;
 
 /// Every type of table that can be read.
-const TYPES: [(&str, Open); 16] = [
+const TYPES: [(&str, Open); 17] = [
     ("btree", text::open_compiled),
     ("cdb", text::open_compiled),
     ("dbm", text::open_compiled),
     ("fail", |_| Ok(simple::fail())),
     ("hash", text::open_compiled),
     ("inline", simple::open_inline),
+    ("ldap", open_ldap),
     ("lmdb", text::open_compiled),
     ("pcre", pcre::open),
     ("pipemap", composed::open_pipe),
@@ -86,11 +93,10 @@ const TYPES: [(&str, Open); 16] = [
 ];
 
 /// Types that Postfix has and this version has not.
-const LATER: [&str; 13] = [
+const LATER: [&str; 12] = [
     "cidr",
     "environ",
     "internal",
-    "ldap",
     "memcache",
     "mongodb",
     "mysql",
@@ -127,6 +133,16 @@ pub(super) fn open(table: &str, usage: Usage, depth: usize) -> Reading<Box<dyn T
         return only(Problem::new(format!("there is no type of table {}", quoted(kind))));
     };
     open(&Request { kind, name, usage, depth })
+}
+
+#[cfg(feature = "ldap")]
+fn open_ldap(request: &Request<'_>) -> Reading<Box<dyn Table>> {
+    ldap::open(request)
+}
+
+#[cfg(not(feature = "ldap"))]
+fn open_ldap(_: &Request<'_>) -> Reading<Box<dyn Table>> {
+    Err(vec![crate::lookup::directory::missing()])
 }
 
 /// Reads the text of a table of a type, for tests and fuzzing: nothing that is said of it, only that it can be asked.
@@ -226,7 +242,7 @@ mod tests {
         assert!(TYPES.is_sorted_by_key(|(kind, _)| *kind));
         assert!(LATER.is_sorted());
         let problem = |table: &str| open(table, Usage::Maps, 0).unwrap_err()[0].to_string();
-        assert_eq!(problem("ldap:/x"), "tables of type ‘ldap’ are not in this version");
+        assert_eq!(problem("memcache:/x"), "tables of type ‘memcache’ are not in this version");
         assert_eq!(problem("hsah:/x"), "there is no type of table ‘hsah’");
         assert_eq!(problem("/x"), "‘/x’ is no table; a table is `type:name`");
         assert!(problem(&format!("{}static:x", "proxy:".repeat(20))).contains("nested"));
