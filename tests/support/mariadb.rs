@@ -47,17 +47,20 @@ impl MariaDb {
         fs::write(dir.path().join("password"), PASSWORD).unwrap();
         let mut install = host::command(&host::program("mariadb-install-db").unwrap());
         install.args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db"]);
-        install.args(["--user=root", "--skip-name-resolve"]);
+        // Servers that are made side by side have temporary tables of the same names.
+        install.args(["--user=root", "--skip-name-resolve"]).env("TMPDIR", dir.path());
         install.arg(format!("--datadir={}", dir.path().join("data").display()));
         host::run(&mut install).unwrap();
         let options = options.iter().map(|option| (*option).to_owned()).collect();
         let mut server = Self { dir, port: host::free_port(), options, server: None };
         server.resume();
-        let sql = format!(
-            "create database mail character set utf8mb4; create user milter@'%' identified by '{PASSWORD}'; \
-             grant all on mail.* to milter@'%'"
-        );
-        host::run(&mut server.client("mysql", &sql)).unwrap();
+        for sql in [
+            "create database mail character set utf8mb4",
+            &format!("create user milter@'%' identified by '{PASSWORD}'"),
+            "grant all on mail.* to milter@'%'",
+        ] {
+            host::run(&mut server.client("mysql", sql)).unwrap();
+        }
         server
     }
 
@@ -76,11 +79,11 @@ impl MariaDb {
         self.dir.path().join("password")
     }
 
-    /// Runs statements in the database `mail`.
+    /// Runs a statement in the database `mail`.
     ///
     /// # Panics
     ///
-    /// When one fails.
+    /// When it fails.
     pub(crate) fn run(&self, sql: &str) {
         host::run(&mut self.client("mail", sql)).unwrap();
     }
@@ -89,7 +92,8 @@ impl MariaDb {
         let mut client = host::command(&host::program("mariadb").unwrap());
         client.args(["--no-defaults", "--user=root", "--default-character-set=utf8mb4"]);
         client.arg(format!("--socket={}", self.socket().display())).args(["--database", database]);
-        client.args(["--execute", sql]);
+        // A procedure is one statement with others in it.
+        client.args(["--delimiter=//", "--execute", sql]);
         client
     }
 
@@ -110,6 +114,7 @@ impl MariaDb {
     pub(crate) fn resume(&mut self) {
         let dir = self.dir.path();
         let mut command = host::command(&host::program("mariadbd").unwrap());
+        command.env("TMPDIR", dir);
         command.args(["--no-defaults", "--user=root", "--bind-address=127.0.0.1", "--skip-name-resolve"]);
         command.args([
             "--skip-log-bin",

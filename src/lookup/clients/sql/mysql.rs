@@ -53,7 +53,7 @@ pub(super) fn open(place: &ServerPlace, secret: Secret) -> Result<(Mysql, Vec<Pr
 fn ssl(tls: &Tls) -> Result<Option<SslOpts>, Vec<Problem>> {
     let options = SslOpts::default();
     let (options, file) = match tls {
-        Tls::Off => return Ok(None),
+        Tls::Off | Tls::IfOffered => return Ok(None),
         Tls::Unverified => {
             let options = options.with_danger_accept_invalid_certs(true);
             return Ok(Some(options.with_danger_skip_domain_validation(true)));
@@ -109,12 +109,12 @@ impl Server for Mysql {
             Question::Bound(sql, values) => {
                 let values = values.iter().map(|value| (*value).into()).collect();
                 match connection.exec_iter(*sql, Params::Positional(values)).await {
-                    Ok(result) => rows(result).await,
+                    Ok(result) => rows(result, convert).await,
                     Err(error) => Err(error.into()),
                 }
             }
             Question::Text(sql) => match connection.query_iter(*sql).await {
-                Ok(result) => rows(result).await,
+                Ok(result) => rows(result, |value, _| as_text(value)).await,
                 Err(error) => Err(error.into()),
             },
         };
@@ -144,7 +144,10 @@ impl From<Failure> for Trouble {
 }
 
 /// The rows of the one result that may have some. A stored procedure gives another one at its end, which is empty.
-async fn rows<P: Protocol + Unpin>(mut result: QueryResult<'_, '_, P>) -> Result<Answer, Trouble> {
+async fn rows<P: Protocol + Unpin>(
+    mut result: QueryResult<'_, '_, P>,
+    convert: fn(mysql_async::Value, &Column) -> Result<Value, Failure>,
+) -> Result<Answer, Trouble> {
     let mut answer: Option<Rows> = None;
     while !result.is_empty() {
         let columns = result.columns();
@@ -175,12 +178,24 @@ fn convert(value: mysql_async::Value, column: &Column) -> Result<Value, Failure>
             ColumnType::MYSQL_TYPE_DECIMAL | ColumnType::MYSQL_TYPE_NEWDECIMAL => {
                 number(!octets.iter().any(|octet| (b'1'..=b'9').contains(octet)))
             }
-            _ => String::from_utf8(octets)
-                .map(Value::Text)
-                .map_err(|_| Failure::Refused("a value is not UTF-8".to_owned())),
+            _ => text(octets),
         },
         Raw::Date(..) | Raw::Time(..) => Ok(Value::Other("date or time".to_owned())),
     }
+}
+
+/// The value as the server writes it, which it does with all values where nothing is bound.
+fn as_text(value: mysql_async::Value) -> Result<Value, Failure> {
+    match value {
+        mysql_async::Value::NULL => Ok(Value::Null),
+        mysql_async::Value::Bytes(octets) => text(octets),
+        _ => Err(Failure::Broken("a value is no text".to_owned())),
+    }
+}
+
+fn text(octets: Vec<u8>) -> Result<Value, Failure> {
+    let text = String::from_utf8(octets).map_err(|_| Failure::Refused("a value is not UTF-8".to_owned()))?;
+    Ok(Value::Text(text))
 }
 
 /// What an error means for the connection.

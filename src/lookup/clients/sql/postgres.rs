@@ -8,6 +8,7 @@ use std::sync::Arc;
 use bytes::BytesMut;
 use futures_util::TryStreamExt as _;
 use tokio::task::JoinHandle;
+use tokio_postgres::config::SslMode;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{Format, FromSql, IsNull, Kind, ToSql, Type, to_sql_checked};
 use tokio_postgres::{Client, Config, Error, NoTls, SimpleQueryMessage, Statement};
@@ -44,7 +45,7 @@ pub(super) fn open(place: &ServerPlace, secret: Secret) -> Result<(Postgres, Vec
     }
     let trust = match &place.tls {
         Tls::Off => None,
-        Tls::Unverified => Some(Trust::Anybody),
+        Tls::Unverified | Tls::IfOffered => Some(Trust::Anybody),
         Tls::Authority(None) | Tls::Host(None) => Some(Trust::System),
         Tls::Authority(Some(file)) | Tls::Host(Some(file)) => Some(Trust::File(file.clone())),
     };
@@ -55,10 +56,10 @@ pub(super) fn open(place: &ServerPlace, secret: Secret) -> Result<(Postgres, Vec
             (Some(tls), warnings)
         }
     };
-    config.ssl_mode(if tls.is_some() {
-        tokio_postgres::config::SslMode::Require
-    } else {
-        tokio_postgres::config::SslMode::Disable
+    config.ssl_mode(match place.tls {
+        _ if tls.is_none() => SslMode::Disable,
+        Tls::IfOffered => SslMode::Prefer,
+        _ => SslMode::Require,
     });
     Ok((Postgres { config, secret, tls }, warnings))
 }

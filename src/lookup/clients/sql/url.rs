@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 use super::{Dialect, QueryError};
 use crate::lookup::problem::quoted;
 
+/// How URLs look.
+const HINT: &str = "write postgres://USER@HOST/DATABASE, mysql://USER@HOST/DATABASE or sqlite:/PATH";
+
 /// A database. It holds no password.
 #[derive(Clone, PartialEq, Eq)]
 pub struct DatabaseUrl {
@@ -47,6 +50,8 @@ pub(crate) enum Host {
 pub(crate) enum Tls {
     /// It is not.
     Off,
+    /// If the server offers that, with whoever answers: the default of PostgreSQL's own clients.
+    IfOffered,
     /// With whoever answers.
     Unverified,
     /// A server whose certificate is of an authority that this host trusts, or of one in the file, whatever name it is
@@ -63,8 +68,7 @@ impl DatabaseUrl {
     ///
     /// When it is none, is of another kind of database, or has a password in it, which belongs into a file.
     pub fn parse(text: &str, base: &Path) -> Result<Self, QueryError> {
-        let hint = "write postgres://USER@HOST/DATABASE, mysql://USER@HOST/DATABASE or sqlite:/PATH";
-        let error = |message: String| QueryError { message, hint: hint.to_owned() };
+        let error = |message: String| QueryError { message, hint: HINT.to_owned() };
         let (scheme, rest) = text
             .split_once(':')
             .ok_or_else(|| error(format!("{} is not the URL of a database", quoted(text))))?;
@@ -88,8 +92,35 @@ impl DatabaseUrl {
         let rest = rest.strip_prefix("//").ok_or_else(|| error("the URL names no host".to_owned()))?;
         server(dialect, rest).map(Self::server).map_err(|(message, own_hint)| QueryError {
             message,
-            hint: own_hint.unwrap_or_else(|| hint.to_owned()),
+            hint: own_hint.unwrap_or_else(|| HINT.to_owned()),
         })
+    }
+
+    /// Reads a URL of PostgreSQL that may have a password in it, as its own clients do. Encryption is up to the server
+    /// where the URL says nothing of it.
+    ///
+    /// # Errors
+    ///
+    /// As above.
+    pub(crate) fn parse_with_password(text: &str) -> Result<(ServerPlace, Option<String>), QueryError> {
+        let wrong =
+            |(message, hint): Wrong| QueryError { message, hint: hint.unwrap_or_else(|| HINT.to_owned()) };
+        let rest = text.split_once("://").map(|(_, rest)| rest);
+        let rest = rest.ok_or_else(|| wrong(("the URL names no host".to_owned(), None)))?;
+        let end = rest.find(['/', '?']).unwrap_or(rest.len());
+        let (authority, path) = rest.split_at(end);
+        let (without, password) = match authority.rsplit_once('@') {
+            Some((user, host)) => match user.split_once(':') {
+                Some((user, password)) => (format!("{user}@{host}"), Some(decoded(password).map_err(wrong)?)),
+                None => (authority.to_owned(), None),
+            },
+            None => (authority.to_owned(), None),
+        };
+        let mut place = server(Dialect::Postgres, &format!("{without}{path}")).map_err(wrong)?;
+        if !path.contains("sslmode=") {
+            place.tls = Tls::IfOffered;
+        }
+        Ok((place, password))
     }
 
     /// A database in a file.

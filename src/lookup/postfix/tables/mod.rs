@@ -4,11 +4,9 @@
 //! when the table is opened, never a guess when it is asked.
 
 mod aliases;
-#[cfg(feature = "ldap")]
 mod cf;
 mod composed;
 mod ere;
-#[cfg(feature = "ldap")]
 mod expansion;
 #[cfg(test)]
 mod hostile;
@@ -20,6 +18,7 @@ mod regexp;
 mod result;
 mod rules;
 mod simple;
+mod sql;
 mod text;
 
 use std::fmt::Debug;
@@ -72,7 +71,7 @@ struct Request<'a> {
 type Open = fn(&Request<'_>) -> Reading<Box<dyn Table>>;
 
 /// Every type of table that can be read.
-const TYPES: [(&str, Open); 17] = [
+const TYPES: [(&str, Open); 20] = [
     ("btree", text::open_compiled),
     ("cdb", text::open_compiled),
     ("dbm", text::open_compiled),
@@ -81,11 +80,14 @@ const TYPES: [(&str, Open); 17] = [
     ("inline", simple::open_inline),
     ("ldap", open_ldap),
     ("lmdb", text::open_compiled),
+    ("mysql", sql::open_mysql),
     ("pcre", pcre::open),
+    ("pgsql", sql::open_pgsql),
     ("pipemap", composed::open_pipe),
     ("proxy", composed::open_proxy),
     ("regexp", regexp::open),
     ("sdbm", text::open_compiled),
+    ("sqlite", sql::open_sqlite),
     ("static", simple::open_static),
     ("texthash", text::open_texthash),
     ("unionmap", composed::open_union),
@@ -93,20 +95,8 @@ const TYPES: [(&str, Open); 17] = [
 ];
 
 /// Types that Postfix has and this version has not.
-const LATER: [&str; 12] = [
-    "cidr",
-    "environ",
-    "internal",
-    "memcache",
-    "mongodb",
-    "mysql",
-    "nis",
-    "pgsql",
-    "randmap",
-    "socketmap",
-    "sqlite",
-    "tcp",
-];
+const LATER: [&str; 9] =
+    ["cidr", "environ", "internal", "memcache", "mongodb", "nis", "randmap", "socketmap", "tcp"];
 
 /// How many tables may be around a table.
 const DEEPEST: usize = 10;
