@@ -3,19 +3,28 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails where its surroundings do")]
 
+#[path = "support/database.rs"]
+mod database;
 #[path = "support/host.rs"]
 mod host;
 #[path = "support/mariadb.rs"]
 mod mariadb;
+#[path = "support/mta.rs"]
+mod mta;
 #[path = "support/postgres.rs"]
 mod postgres;
+#[path = "support/smtp.rs"]
+mod smtp;
+#[path = "support/tls.rs"]
+mod tls;
 #[path = "support/valve.rs"]
 mod valve;
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
+use database::{Database, databases};
 use lockdown_milter::facts::{Cost, Existence, Grant, GrantQuestion, RecipientQuestion, SourceId};
 use lockdown_milter::lookup::clients::sql::{DatabaseUrl, Query, Settings};
 use lockdown_milter::lookup::identities::{self, Identities};
@@ -24,193 +33,10 @@ use lockdown_milter::mail::Mailbox;
 use lockdown_milter::session::Login;
 use mariadb::MariaDb;
 use postgres::Postgres;
-use rusqlite::Connection;
-use tempfile::TempDir;
-use valve::{Flow, Valve};
+use tls::Authority;
 
 /// How long an answer may take at most: connecting and asking have 2 s each, and the machine may be busy.
 const LONGEST: Duration = Duration::from_secs(6);
-
-/// What every database holds.
-const SCHEMA: [&str; 4] = [
-    "create table mailbox (address varchar(255) primary key, domain varchar(255), active integer)",
-    "insert into mailbox values ('alice@example.org', 'example.org', 1), ('retired@example.org', 'example.org', 0), \
-     ('\"the boss\"@example.org', 'example.org', 1), ('o''neil@example.org', 'example.org', 1), \
-     ('0@example.org', 'example.org', 1), ('anna@example.net', 'example.net', 1)",
-    "create table grants (login varchar(255), what varchar(255))",
-    "insert into grants values ('alice', 'sales@example.org'), ('alice', '@example.net'), ('bob', '*'), \
-     ('carol', 'nonsense'), ('carol', 'a@example.org'), ('dave', null)",
-];
-
-/// A database under test.
-trait Database {
-    /// Where it is, by way of whatever makes it go wrong.
-    fn url(&self) -> String;
-    fn password_file(&self) -> Option<PathBuf>;
-    fn run(&self, sql: &str);
-    fn stop(&mut self);
-    fn resume(&mut self);
-    /// Makes every answer late, and ends that.
-    fn hang(&mut self, on: bool);
-    /// Makes every answer nonsense, and ends that.
-    fn babble(&mut self, on: bool);
-    /// Ends all connections.
-    fn cut(&mut self);
-}
-
-struct AtServer<S> {
-    server: S,
-    valve: Valve,
-}
-
-impl Database for AtServer<Postgres> {
-    fn url(&self) -> String {
-        format!("postgres://milter@127.0.0.1:{}/mail", self.valve.port())
-    }
-
-    fn password_file(&self) -> Option<PathBuf> {
-        Some(self.server.password_file())
-    }
-
-    fn run(&self, sql: &str) {
-        self.server.run(sql);
-    }
-
-    fn stop(&mut self) {
-        self.server.stop();
-    }
-
-    fn resume(&mut self) {
-        self.server.resume();
-    }
-
-    fn hang(&mut self, on: bool) {
-        self.valve.turn(if on { Flow::Shut } else { Flow::Open });
-    }
-
-    fn babble(&mut self, on: bool) {
-        self.valve.turn(if on { Flow::Garbage } else { Flow::Open });
-    }
-
-    fn cut(&mut self) {
-        self.valve.cut();
-    }
-}
-
-impl Database for AtServer<MariaDb> {
-    fn url(&self) -> String {
-        format!("mysql://milter@127.0.0.1:{}/mail", self.valve.port())
-    }
-
-    fn password_file(&self) -> Option<PathBuf> {
-        Some(self.server.password_file())
-    }
-
-    fn run(&self, sql: &str) {
-        self.server.run(sql);
-    }
-
-    fn stop(&mut self) {
-        self.server.stop();
-    }
-
-    fn resume(&mut self) {
-        self.server.resume();
-    }
-
-    fn hang(&mut self, on: bool) {
-        self.valve.turn(if on { Flow::Shut } else { Flow::Open });
-    }
-
-    fn babble(&mut self, on: bool) {
-        self.valve.turn(if on { Flow::Garbage } else { Flow::Open });
-    }
-
-    fn cut(&mut self) {
-        self.valve.cut();
-    }
-}
-
-/// A file: it can be gone, locked by a writer, no database, or another one of the same name.
-struct InFile {
-    dir: TempDir,
-    writer: Option<Connection>,
-}
-
-impl InFile {
-    fn path(&self) -> PathBuf {
-        self.dir.path().join("mail.sqlite")
-    }
-
-    fn aside(&self) -> PathBuf {
-        self.dir.path().join("aside")
-    }
-}
-
-impl Database for InFile {
-    fn url(&self) -> String {
-        format!("sqlite:{}", self.path().display())
-    }
-
-    fn password_file(&self) -> Option<PathBuf> {
-        None
-    }
-
-    fn run(&self, sql: &str) {
-        Connection::open(self.path()).unwrap().execute_batch(sql).unwrap();
-    }
-
-    fn stop(&mut self) {
-        fs::rename(self.path(), self.aside()).unwrap();
-    }
-
-    fn resume(&mut self) {
-        fs::rename(self.aside(), self.path()).unwrap();
-    }
-
-    fn hang(&mut self, on: bool) {
-        self.writer = on.then(|| {
-            let writer = Connection::open(self.path()).unwrap();
-            writer.execute_batch("begin exclusive").unwrap();
-            writer
-        });
-    }
-
-    fn babble(&mut self, on: bool) {
-        if on {
-            self.stop();
-            fs::write(self.path(), [0xa5; 4096]).unwrap();
-        } else {
-            self.resume();
-        }
-    }
-
-    fn cut(&mut self) {
-        let copy = self.dir.path().join("copy");
-        fs::copy(self.path(), &copy).unwrap();
-        fs::rename(copy, self.path()).unwrap();
-    }
-}
-
-/// The databases that can be had here, each filled.
-fn databases() -> Vec<Box<dyn Database>> {
-    let mut all: Vec<Box<dyn Database>> =
-        vec![Box::new(InFile { dir: tempfile::tempdir().unwrap(), writer: None })];
-    if host::is_possible(Postgres::obstacle()) {
-        let server = Postgres::start();
-        all.push(Box::new(AtServer { valve: Valve::start(server.port()), server }));
-    }
-    if host::is_possible(MariaDb::obstacle()) {
-        let server = MariaDb::start();
-        all.push(Box::new(AtServer { valve: Valve::start(server.port()), server }));
-    }
-    for database in &all {
-        for sql in SCHEMA {
-            database.run(sql);
-        }
-    }
-    all
-}
 
 fn settings(database: &dyn Database, query: &str, names: &[&'static str]) -> Settings {
     let url = DatabaseUrl::parse(&database.url(), Path::new("/")).unwrap();
@@ -540,5 +366,123 @@ fn trouble_is_no_grant_and_passes() {
         works(&granted);
         database.cut();
         works(&granted);
+    }
+}
+
+/// In a process of its own, as the certificates that a host trusts are read once: whether the server of `url` is one of
+/// them, and the connection encrypted.
+#[test]
+#[ignore = "the test below runs it"]
+fn encrypted() {
+    let variable = |name| std::env::var(name).unwrap();
+    let (url, expected) = (variable("LOCKDOWN_URL"), variable("LOCKDOWN_EXPECTED"));
+    let query = if url.starts_with("postgres:") {
+        "select ssl from pg_stat_ssl where pid = pg_backend_pid() and {address} = 'alice@example.org'"
+    } else {
+        "select variable_value <> '' from information_schema.session_status where variable_name = 'Ssl_cipher' \
+         and {address} = 'alice@example.org'"
+    };
+    let url = DatabaseUrl::parse(&url, Path::new("/")).unwrap();
+    let names = &recipients::sql::NAMES;
+    let query = Query::parse(url.dialect(), query, names, names).unwrap();
+    let settings = Settings { url, query, password_file: Some(variable("LOCKDOWN_PASSWORD_FILE").into()) };
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let settings = [recipients::SourceSettings::Sql(settings)];
+    let recipients = runtime.block_on(Recipients::open(&settings)).unwrap();
+    let found = Asked { runtime, recipients }.find(&["alice@example.org".parse().unwrap()]);
+    assert!(found.contains(&expected), "{found}");
+}
+
+#[test]
+fn connections_are_encrypted_where_the_url_asks_for_it() {
+    let (ours, others) = (Authority::new(), Authority::new());
+    let dirs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let files = ours.certify(dirs[0].path(), "localhost");
+    let foreign = others.certify(dirs[1].path(), "localhost");
+    let check = |url: &str, password_file: &Path, trusted: &Path, expected: &str| {
+        let mut test = Command::new(std::env::current_exe().unwrap());
+        test.args(["--ignored", "--exact", "encrypted"])
+            .env("LOCKDOWN_URL", url)
+            .env("SSL_CERT_FILE", trusted);
+        test.env("LOCKDOWN_PASSWORD_FILE", password_file).env("LOCKDOWN_EXPECTED", expected);
+        host::run(&mut test).unwrap_or_else(|trouble| panic!("{url}: {trouble}"));
+    };
+    if host::is_possible(Postgres::obstacle()) {
+        let server = Postgres::start_with_tls(&files);
+        let at = |host: &str, mode: &str| format!("postgres://milter@{host}:{}/mail{mode}", server.port());
+        let check = |url: &str, trusted: &Path, expected: &str| {
+            check(url, &server.password_file(), trusted, expected);
+        };
+        check(&at("localhost", ""), &files.authority, "unknown");
+        check(&at("127.0.0.1", "?sslmode=require"), &foreign.authority, "exists");
+        check(&at("localhost", "?sslmode=verify-full"), &files.authority, "exists");
+        check(&at("localhost", "?sslmode=verify-full"), &foreign.authority, "invalid peer certificate");
+        check(&at("127.0.0.1", "?sslmode=verify-full"), &files.authority, "invalid peer certificate");
+    }
+    if host::is_possible(MariaDb::obstacle()) {
+        let server = MariaDb::start_with(&[
+            &format!("--ssl-cert={}", files.certificate.display()),
+            &format!("--ssl-key={}", files.key.display()),
+            &format!("--ssl-ca={}", files.authority.display()),
+        ]);
+        let at = |host: &str, mode: &str| format!("mysql://milter@{host}:{}/mail{mode}", server.port());
+        let check = |url: &str, trusted: &Path, expected: &str| {
+            check(url, &server.password_file(), trusted, expected);
+        };
+        check(&at("localhost", ""), &files.authority, "unknown");
+        check(&at("localhost", "?require_ssl=true"), &files.authority, "exists");
+        check(&at("127.0.0.1", "?require_ssl=true"), &files.authority, "invalid peer certificate");
+        check(&at("localhost", "?require_ssl=true"), &foreign.authority, "invalid peer certificate");
+        check(&at("127.0.0.1", "?require_ssl=true&verify_ca=false"), &foreign.authority, "exists");
+    }
+}
+
+/// Where a server does not speak TLS, nobody goes on without it.
+#[test]
+fn no_tls_is_no_answer() {
+    for database in databases() {
+        let option = match database.url() {
+            url if url.starts_with("postgres:") => "?sslmode=require",
+            url if url.starts_with("mysql:") => "?require_ssl=true&verify_ca=false",
+            _ => continue,
+        };
+        let names = &recipients::sql::NAMES;
+        let mut settings = settings(&*database, QUERY, names);
+        settings.url = DatabaseUrl::parse(&format!("{}{option}", database.url()), Path::new("/")).unwrap();
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let settings = [recipients::SourceSettings::Sql(settings)];
+        let recipients = runtime.block_on(Recipients::open(&settings)).unwrap();
+        let asked = Asked { runtime, recipients };
+        asked.check_trouble("alice@example.org", &*database);
+    }
+}
+
+#[test]
+fn passwords_that_are_wrong_or_missing_are_said_and_never_shown() {
+    for database in databases() {
+        let Some(right) = database.password_file() else { continue };
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("password");
+        let mut settings = settings(&*database, QUERY, &recipients::sql::NAMES);
+        settings.password_file = Some(file.clone());
+        let sources = [recipients::SourceSettings::Sql(settings)];
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let problems = runtime.block_on(Recipients::open(&sources)).unwrap_err();
+        let text = problems[0].to_string();
+        assert!(text.contains("cannot be read") && text.contains(&file.display().to_string()), "{text}");
+        std::fs::write(&file, "open barley\n").unwrap();
+        let recipients = runtime.block_on(Recipients::open(&sources)).unwrap();
+        assert!(recipients.warnings()[0].to_string().contains("everybody on this host can read"));
+        let asked = Asked { runtime, recipients };
+        let found = asked.find(&["alice@example.org".parse().unwrap()]);
+        assert!(found.starts_with("undetermined") && !found.contains("barley"), "{found}");
+        assert!(!format!("{:?} {:?}", asked.recipients, sources).contains("barley"));
+        // It is read anew when it changes.
+        std::fs::copy(right, &file).unwrap();
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while asked.find(&["alice@example.org".parse().unwrap()]) != "exists alice@example.org" {
+            assert!(Instant::now() < deadline, "the new password is not used");
+            std::thread::yield_now();
+        }
     }
 }

@@ -7,10 +7,16 @@
 mod host;
 #[path = "support/mariadb.rs"]
 mod mariadb;
+#[path = "support/mta.rs"]
+mod mta;
 #[path = "support/postfix_dir.rs"]
 mod postfix_dir;
 #[path = "support/postgres.rs"]
 mod postgres;
+#[path = "support/smtp.rs"]
+mod smtp;
+#[path = "support/tls.rs"]
+mod tls;
 
 use std::fmt::Write as _;
 
@@ -400,6 +406,11 @@ fn what_cannot_be_honoured_is_said_at_once() {
         "option_file: it cannot be honoured",
     );
     check_problem("mysql", &format!("{}tls_cert_file = /x\n", pg("select '%s'")), "tls_cert_file: it cannot");
+    check_problem(
+        "mysql",
+        &format!("{}tls_CAfile = /x\n", pg("select '%s'")),
+        "without the name that it is for",
+    );
     check_problem("mysql", "dbname = mail\nquery = select '%s'\n", "user: it is not set");
     check_problem("sqlite", "dbpath = mail.db\nquery = select '%s'\n", "‘mail.db’ is no absolute path");
     check_problem("sqlite", "dbpath = /mail.db\nquery = select \"%s\"\n", "in no ordinary text");

@@ -163,7 +163,6 @@ mod tests {
             assert!(is_refused(&setting(path, &value)), "{path}: {value}");
         }
         assert!(is_refused("domains: { example.org: { bounces: {} } }"));
-        assert!(is_refused("identities: { sources: [{ sql: { url: \"postgres://db\" } }] }"));
     }
 
     #[test]

@@ -12,6 +12,7 @@ use nix::unistd::Pid;
 use tempfile::TempDir;
 
 use crate::host;
+use crate::tls::ServerFiles;
 
 /// The password of the user `milter`.
 pub(crate) const PASSWORD: &str = "open sesame";
@@ -23,6 +24,7 @@ const NOBODY: u32 = 65534;
 pub(crate) struct Postgres {
     dir: TempDir,
     port: u16,
+    has_tls: bool,
     server: Option<Child>,
 }
 
@@ -40,6 +42,15 @@ impl Postgres {
     ///
     /// When it does not start.
     pub(crate) fn start() -> Self {
+        Self::make(None)
+    }
+
+    /// The same for a server that also speaks TLS.
+    pub(crate) fn start_with_tls(files: &ServerFiles) -> Self {
+        Self::make(Some(files))
+    }
+
+    fn make(files: Option<&ServerFiles>) -> Self {
         let dir = tempfile::Builder::new().prefix("lockdown-postgres.").tempdir().unwrap();
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
         chown(dir.path(), Some(NOBODY), Some(NOBODY)).unwrap();
@@ -54,7 +65,15 @@ impl Postgres {
         ]);
         initdb.arg("--pwfile").arg(dir.path().join("password")).arg("--pgdata").arg(dir.path().join("data"));
         host::run(&mut initdb).unwrap();
-        let mut server = Self { dir, port: host::free_port(), server: None };
+        if let Some(files) = files {
+            // It looks for them there, and wants them for itself.
+            for (from, name) in [(&files.certificate, "server.crt"), (&files.key, "server.key")] {
+                let to = dir.path().join("data").join(name);
+                fs::copy(from, &to).unwrap();
+                chown(&to, Some(NOBODY), Some(NOBODY)).unwrap();
+            }
+        }
+        let mut server = Self { dir, port: host::free_port(), has_tls: files.is_some(), server: None };
         server.resume();
         server.run_in("postgres", "create database mail");
         server
@@ -124,6 +143,9 @@ impl Postgres {
         for setting in ["listen_addresses=127.0.0.1", "fsync=off", "max_connections=20", "shared_buffers=4MB"]
         {
             command.args(["-c", setting]);
+        }
+        if self.has_tls {
+            command.args(["-c", "ssl=on"]);
         }
         let log = fs::File::options().create(true).append(true).open(self.dir.path().join("log")).unwrap();
         self.server = Some(command.stderr(log).spawn().unwrap());

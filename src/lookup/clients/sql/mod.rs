@@ -311,8 +311,12 @@ fn pooled<S: Server>((server, warnings): (S, Vec<Problem>)) -> (Box<dyn Ask>, Ve
     (Box::new(Pool::new(server)), warnings)
 }
 
+/// Text of the configuration, fit for a message about it.
+fn code(text: &str) -> String {
+    format!("`{}`", one_line(text))
+}
+
 /// A message of a server, which may hold anything, as part of ours.
-#[allow(dead_code, reason = "a build may have no server")]
 fn one_line(text: &str) -> String {
     const LONGEST: usize = 200;
     let visible = |c: char| if c.is_control() { ' ' } else { c };

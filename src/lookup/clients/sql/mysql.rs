@@ -52,14 +52,13 @@ pub(super) fn open(place: &ServerPlace, secret: Secret) -> Result<(Mysql, Vec<Pr
 /// What of TLS is asked for.
 fn ssl(tls: &Tls) -> Result<Option<SslOpts>, Vec<Problem>> {
     let options = SslOpts::default();
-    let (options, file) = match tls {
+    let file = match tls {
         Tls::Off | Tls::IfOffered => return Ok(None),
         Tls::Unverified => {
             let options = options.with_danger_accept_invalid_certs(true);
             return Ok(Some(options.with_danger_skip_domain_validation(true)));
         }
-        Tls::Authority(file) => (options.with_danger_skip_domain_validation(true), file),
-        Tls::Host(file) => (options, file),
+        Tls::Host(file) => file,
     };
     let roots = if let Some(file) = file {
         vec![file.clone().into()]

@@ -46,8 +46,8 @@ pub(super) fn open(place: &ServerPlace, secret: Secret) -> Result<(Postgres, Vec
     let trust = match &place.tls {
         Tls::Off => None,
         Tls::Unverified | Tls::IfOffered => Some(Trust::Anybody),
-        Tls::Authority(None) | Tls::Host(None) => Some(Trust::System),
-        Tls::Authority(Some(file)) | Tls::Host(Some(file)) => Some(Trust::File(file.clone())),
+        Tls::Host(None) => Some(Trust::System),
+        Tls::Host(Some(file)) => Some(Trust::File(file.clone())),
     };
     let (tls, warnings) = match trust.filter(|_| matches!(place.host, Host::Name(_))) {
         None => (None, Vec::new()),

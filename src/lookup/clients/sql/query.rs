@@ -1,8 +1,7 @@
 //! Queries as administrators write them: `{name}` stands for a value, which is bound and never pasted.
 
-use super::Dialect;
 use super::lexer::{Kind, Token, single, tokens};
-use crate::lookup::problem::quoted;
+use super::{Dialect, code};
 
 /// A query for one kind of server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,11 +66,11 @@ impl Query {
         let inside = names.iter().find(|name| token.text.contains(&format!("{{{name}}}")));
         match (inside, token.kind) {
             (Some(name), Kind::Comment) => {
-                let message = format!("{{{name}}} is in a comment");
+                let message = format!("`{{{name}}}` is in a comment");
                 return Err(QueryError::new(message, "remove the comment"));
             }
             (Some(name), _) => {
-                let message = format!("{{{name}}} is in quotes");
+                let message = format!("`{{{name}}}` is in quotes");
                 return Err(QueryError::new(message, "remove the quotes: values are bound"));
             }
             (None, _) => self.sql.push_str(token.text),
@@ -86,10 +85,10 @@ impl Query {
             self.add_language(dialect, before, names)?;
             let name = from[1..].split_once('}').map(|(name, _)| name);
             let Some(name) = name else {
-                return Err(QueryError::new("a ‘{’ has no ‘}’", format!("known here: {}", shown(names))));
+                return Err(QueryError::new("a `{` has no `}`", format!("known here: {}", shown(names))));
             };
             let Some(known) = names.iter().find(|known| **known == name) else {
-                let message = format!("there is no value {}", quoted(&format!("{{{name}}}")));
+                let message = format!("there is no value {}", code(&format!("{{{name}}}")));
                 return Err(QueryError::new(message, format!("known here: {}", shown(names))));
             };
             self.values.push(known);
@@ -110,7 +109,7 @@ impl Query {
         names: &[&'static str],
     ) -> Result<(), QueryError> {
         if let Some(place) = place_for_value(dialect, text) {
-            let message = format!("nothing is bound to ‘{place}’");
+            let message = format!("nothing is bound to {}", code(&place));
             return Err(QueryError::new(message, format!("write {} where a value belongs", shown(names))));
         }
         self.sql.push_str(text);
@@ -136,7 +135,7 @@ impl Query {
 
 /// The names as they are written.
 fn shown(names: &[&str]) -> String {
-    names.iter().map(|name| format!("{{{name}}}")).collect::<Vec<_>>().join(", ")
+    names.iter().map(|name| format!("`{{{name}}}`")).collect::<Vec<_>>().join(", ")
 }
 
 /// What a server would take for the place of a value.
@@ -191,20 +190,20 @@ mod tests {
     #[test]
     fn what_cannot_be_bound_is_refused() {
         use Dialect::{Mysql, Postgres, Sqlite};
-        let quotes = "{address} is in quotes; remove the quotes: values are bound";
+        let quotes = "`{address}` is in quotes; remove the quotes: values are bound";
         check(Postgres, "a = '{address}'", quotes);
         check(Mysql, "a = \"{address}\"", quotes);
         check(Sqlite, "a like '%{address}%'", quotes);
-        check(Postgres, "a = {domain} -- {address}", "{address} is in a comment; remove the comment");
-        let nothing = "the query does not ask for {address} or {domain}; use it in the condition";
+        check(Postgres, "a = {domain} -- {address}", "`{address}` is in a comment; remove the comment");
+        let nothing = "the query does not ask for `{address}` or `{domain}`; use it in the condition";
         check(Postgres, "select 1", nothing);
         check(Postgres, " ", "the query is empty; write a select with a condition");
-        check(Postgres, "a = {adress}", "there is no value ‘{adress}’; known here: {address}, {domain}");
-        check(Postgres, "a = {address", "a ‘{’ has no ‘}’; known here: {address}, {domain}");
+        check(Postgres, "a = {adress}", "there is no value `{adress}`; known here: `{address}`, `{domain}`");
+        check(Postgres, "a = {address", "a `{` has no `}`; known here: `{address}`, `{domain}`");
         check(Postgres, "{domain}; drop table m", "there is more than one statement; write one select");
         check(Postgres, "a = 'x", "a text in quotes does not end in the query; close it");
         let nothing = |place| {
-            format!("nothing is bound to ‘{place}’; write {{address}}, {{domain}} where a value belongs")
+            format!("nothing is bound to `{place}`; write `{{address}}`, `{{domain}}` where a value belongs")
         };
         check(Postgres, "a = $1", &nothing("$1"));
         check(Mysql, "a = ?", &nothing("?"));

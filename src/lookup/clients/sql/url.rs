@@ -3,8 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::{Dialect, QueryError};
-use crate::lookup::problem::quoted;
+use super::{Dialect, QueryError, code};
 
 /// How URLs look.
 const HINT: &str = "write postgres://USER@HOST/DATABASE, mysql://USER@HOST/DATABASE or sqlite:/PATH";
@@ -54,10 +53,8 @@ pub(crate) enum Tls {
     IfOffered,
     /// With whoever answers.
     Unverified,
-    /// A server whose certificate is of an authority that this host trusts, or of one in the file, whatever name it is
-    /// for. Only for MySQL.
-    Authority(Option<PathBuf>),
-    /// The same, and the certificate must be for the name of the host.
+    /// With a server whose certificate is for the name of the host, and of an authority that this host trusts or of one in
+    /// the file.
     Host(Option<PathBuf>),
 }
 
@@ -71,12 +68,12 @@ impl DatabaseUrl {
         let error = |message: String| QueryError { message, hint: HINT.to_owned() };
         let (scheme, rest) = text
             .split_once(':')
-            .ok_or_else(|| error(format!("{} is not the URL of a database", quoted(text))))?;
+            .ok_or_else(|| error(format!("{} is not the URL of a database", code(text))))?;
         let dialect = match scheme {
             "postgres" | "postgresql" => Dialect::Postgres,
             "mysql" | "mariadb" => Dialect::Mysql,
             "sqlite" => Dialect::Sqlite,
-            _ => return Err(error(format!("{} is no kind of database", quoted(scheme)))),
+            _ => return Err(error(format!("{} is no kind of database", code(scheme)))),
         };
         if !dialect.is_built_in() {
             let message = format!("this program was built without `{}`", dialect.feature());
@@ -220,7 +217,7 @@ fn host_and_port(text: &str) -> Result<(&str, Option<u16>), Wrong> {
     let number = port.strip_prefix(':').and_then(|port| port.parse().ok()).filter(|port| *port > 0);
     match number {
         Some(number) => Ok((host, Some(number))),
-        None => Err((format!("{} is no port", quoted(port.trim_start_matches(':'))), None)),
+        None => Err((format!("{} is no port", code(port.trim_start_matches(':'))), None)),
     }
 }
 
@@ -228,7 +225,7 @@ fn add_option(place: &mut ServerPlace, option: &str) -> Result<(), Wrong> {
     let (name, value) = option.split_once('=').unwrap_or((option, ""));
     let value = decoded(value)?;
     let wrong = |values: &str| {
-        (format!("{} is no value of `{name}`", quoted(&value)), Some(format!("one of: {values}")))
+        (format!("{} is no value of `{name}`", code(&value)), Some(format!("one of: {values}")))
     };
     let yes = || match value.as_str() {
         "true" => Ok(true),
@@ -250,9 +247,6 @@ fn add_option(place: &mut ServerPlace, option: &str) -> Result<(), Wrong> {
         (Dialect::Mysql, "require_ssl") => {
             place.tls = if yes()? { Tls::Host(None) } else { Tls::Off };
         }
-        (Dialect::Mysql, "verify_identity") if place.tls != Tls::Off => {
-            place.tls = if yes()? { Tls::Host(None) } else { Tls::Authority(None) };
-        }
         (Dialect::Mysql, "verify_ca") if place.tls != Tls::Off => {
             if !yes()? {
                 place.tls = Tls::Unverified;
@@ -260,12 +254,10 @@ fn add_option(place: &mut ServerPlace, option: &str) -> Result<(), Wrong> {
         }
         _ => {
             let known = match place.dialect {
-                Dialect::Mysql => {
-                    "require_ssl=true, then verify_ca=false or verify_identity=false; socket=/PATH"
-                }
+                Dialect::Mysql => "require_ssl=true, then verify_ca=false; socket=/PATH",
                 _ => "sslmode=require, sslmode=verify-full; host=/DIRECTORY-OF-THE-SOCKET",
             };
-            return Err((format!("{} means nothing here", quoted(option)), Some(format!("known: {known}"))));
+            return Err((format!("{} means nothing here", code(option)), Some(format!("known: {known}"))));
         }
     }
     Ok(())
@@ -273,8 +265,7 @@ fn add_option(place: &mut ServerPlace, option: &str) -> Result<(), Wrong> {
 
 /// The text with `%41` for `A` (RFC 3986, 2.1).
 fn decoded(text: &str) -> Result<String, Wrong> {
-    let wrong =
-        || (format!("{} is not encoded as URLs are", quoted(text)), Some("write %25 for %".to_owned()));
+    let wrong = || (format!("{} is not encoded as URLs are", code(text)), Some("write %25 for %".to_owned()));
     let mut octets = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((octet, after)) = rest.split_first() {
@@ -316,7 +307,6 @@ mod tests {
         check("postgres://db/mail?sslmode=verify-full", "postgres://db/mail Host(None)");
         check("mysql://milter@db/mail", "mysql://milter@db/mail Off");
         check("mariadb://db/mail?require_ssl=true", "mysql://db/mail Host(None)");
-        check("mysql://db/mail?require_ssl=true&verify_identity=false", "mysql://db/mail Authority(None)");
         check("mysql://db/mail?require_ssl=true&verify_ca=false", "mysql://db/mail Unverified");
         check("mysql://u@localhost/m?socket=/run/s", "mysql://u@/m at /run/s Off");
         check("sqlite:/var/mail.sqlite", "sqlite:/var/mail.sqlite");
@@ -326,19 +316,19 @@ mod tests {
 
     #[test]
     fn what_is_no_database() {
-        check("db", "‘db’ is not the URL of a database");
-        check("oracle://db/mail", "‘oracle’ is no kind of database");
+        check("db", "`db` is not the URL of a database");
+        check("oracle://db/mail", "`oracle` is no kind of database");
         check("postgres:db", "the URL names no host");
         check("postgres://db", "the URL names no database");
         check("postgres://db/", "the URL names no database");
         check("postgres:///mail", "the URL names no host");
         check("postgres://u:secret@db/mail", "there is a password in the URL");
-        check("postgres://db:x/mail", "‘x’ is no port");
-        check("postgres://db/mail?sslmode=prefer", "‘prefer’ is no value of `sslmode`");
-        check("postgres://db/mail?x", "‘x’ means nothing here");
-        check("mysql://db/mail?verify_ca=false", "‘verify_ca=false’ means nothing here");
-        check("mysql://db/mail?require_ssl=1", "‘1’ is no value of `require_ssl`");
-        check("postgres://%zz@db/mail", "‘%zz’ is not encoded as URLs are");
+        check("postgres://db:x/mail", "`x` is no port");
+        check("postgres://db/mail?sslmode=prefer", "`prefer` is no value of `sslmode`");
+        check("postgres://db/mail?x", "`x` means nothing here");
+        check("mysql://db/mail?verify_ca=false", "`verify_ca=false` means nothing here");
+        check("mysql://db/mail?require_ssl=1", "`1` is no value of `require_ssl`");
+        check("postgres://%zz@db/mail", "`%zz` is not encoded as URLs are");
         check("sqlite:", "the URL names no file");
     }
 }

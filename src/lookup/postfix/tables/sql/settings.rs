@@ -219,9 +219,13 @@ fn mysql_tls(cf: &Cf) -> Result<Tls, Problem> {
     }
     let file = cf.value("tls_CAfile").filter(|file| !file.is_empty()).map(PathBuf::from);
     let is_verified = cf.is_yes("tls_verify_cert")?;
-    Ok(match (file, is_verified) {
-        (None, false) => Tls::Off,
-        (file, true) => Tls::Host(file),
-        (file, false) => Tls::Authority(file),
-    })
+    match (file, is_verified) {
+        (None, false) => Ok(Tls::Off),
+        (file, true) => Ok(Tls::Host(file)),
+        (Some(_), false) => {
+            let problem =
+                cf.problem("tls_CAfile", "a certificate cannot be verified without the name that it is for");
+            Err(problem.hint("set `tls_verify_cert = yes`"))
+        }
+    }
 }
