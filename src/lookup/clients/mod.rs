@@ -2,6 +2,10 @@
 
 #[cfg(feature = "ldap")]
 pub(super) mod ldap;
+#[cfg_attr(
+    not(any(feature = "ldap", feature = "postgres", feature = "mysql")),
+    allow(dead_code, reason = "nobody has a password")
+)]
 pub(super) mod password;
 pub mod sql;
 #[cfg(any(feature = "ldap", feature = "postgres"))]

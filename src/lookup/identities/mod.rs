@@ -64,8 +64,7 @@ impl SourceSettings {
         match self {
             // What they say is read at start and on change.
             Self::File(_) | Self::PostfixSenderLoginMaps { .. } | Self::PostfixAliases { .. } => Cost::Memory,
-            Self::Ldap { .. } => Cost::Near,
-            Self::Sql(_) => Cost::Near,
+            Self::Ldap { .. } | Self::Sql(_) => Cost::Near,
         }
     }
 }

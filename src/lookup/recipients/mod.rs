@@ -47,8 +47,7 @@ impl SourceSettings {
     pub fn cost(&self) -> Cost {
         match self {
             Self::List(_) | Self::File(_) => Cost::Memory,
-            Self::Ldap(_) => Cost::Near,
-            Self::Sql(_) => Cost::Near,
+            Self::Ldap(_) | Self::Sql(_) => Cost::Near,
         }
     }
 }

@@ -3,6 +3,11 @@
 //! Each server has a file here, the only one that names its library. What they share: few connections, time limits,
 //! and a new connection where an old one has gone. Whatever goes wrong is an error of this one question.
 
+#![cfg_attr(
+    not(all(feature = "postgres", feature = "mysql", feature = "sqlite")),
+    allow(dead_code, unused_imports, unreachable_code, reason = "a server that is not built in has its share of this")
+)]
+
 pub(crate) mod lexer;
 #[cfg(feature = "mysql")]
 mod mysql;
@@ -306,7 +311,6 @@ impl Database {
 }
 
 /// A server behind its connections.
-#[allow(dead_code, reason = "a build may have none")]
 fn pooled<S: Server>((server, warnings): (S, Vec<Problem>)) -> (Box<dyn Ask>, Vec<Problem>) {
     (Box::new(Pool::new(server)), warnings)
 }
@@ -319,6 +323,10 @@ fn code(text: &str) -> String {
 /// A message of a server, which may hold anything, as part of ours.
 fn one_line(text: &str) -> String {
     const LONGEST: usize = 200;
+    let text = match text.rsplit_once(" (os error ") {
+        Some((text, number)) if number.ends_with(')') => text,
+        _ => text,
+    };
     let visible = |c: char| if c.is_control() { ' ' } else { c };
     let mut shown: String = text.chars().take(LONGEST).map(visible).collect();
     if text.chars().nth(LONGEST).is_some() {

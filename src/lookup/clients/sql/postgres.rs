@@ -140,21 +140,21 @@ impl From<Failure> for Trouble {
 }
 
 async fn ask_bound(connection: &mut Connection, sql: &str, values: &[&str]) -> Result<Answer, Trouble> {
-    let statement = match connection.prepared.get(sql) {
-        Some(statement) => statement.clone(),
-        None => {
-            let statement = prepare(&connection.client, sql, values.len()).await?;
-            connection.prepared.insert(sql.to_owned(), statement.clone());
-            statement
-        }
+    let statement = if let Some(statement) = connection.prepared.get(sql) {
+        statement.clone()
+    } else {
+        let statement = prepare(&connection.client, sql, values.len()).await?;
+        connection.prepared.insert(sql.to_owned(), statement.clone());
+        statement
     };
     let values: Vec<Bound<'_>> = values.iter().map(|value| Bound(value)).collect();
     let mut stream = pin!(connection.client.query_raw(&statement, &values).await?);
     let mut rows = Rows::default();
     while let Some(row) = stream.try_next().await? {
-        let columns = (0..row.len()).map(|at| Ok(row.try_get::<_, Option<Column>>(at)?));
-        let columns =
-            columns.map(|column: Result<_, Error>| Ok(column?.map_or(Value::Null, |Column(value)| value)));
+        let columns = (0..row.len()).map(|at| {
+            let column = row.try_get::<_, Option<Column>>(at)?;
+            Ok(column.map_or(Value::Null, |Column(value)| value))
+        });
         rows.push(columns.collect::<Result<Row, Error>>()?)?;
     }
     Ok(Some(rows.rows))

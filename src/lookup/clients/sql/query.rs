@@ -93,7 +93,7 @@ impl Query {
             };
             self.values.push(known);
             match dialect {
-                Dialect::Postgres => self.sql.push_str(&format!("${}", self.values.len())),
+                Dialect::Postgres => self.sql.extend(["$", &self.values.len().to_string()]),
                 Dialect::Mysql | Dialect::Sqlite => self.sql.push('?'),
             }
             rest = &from[name.len() + 2..];
@@ -140,9 +140,8 @@ fn shown(names: &[&str]) -> String {
 
 /// What a server would take for the place of a value.
 fn place_for_value(dialect: Dialect, text: &str) -> Option<String> {
-    let mut characters = text.char_indices().peekable();
     let mut before = ' ';
-    while let Some((at, c)) = characters.next() {
+    for (at, c) in text.char_indices() {
         let next = text[at + c.len_utf8()..].chars().next().unwrap_or(' ');
         let is_name = next.is_ascii_alphabetic() || next == '_';
         let is_place = match dialect {

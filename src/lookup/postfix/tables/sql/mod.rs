@@ -98,10 +98,8 @@ impl Table for Sql {
             return Ok(None);
         };
         let Some(rows) = self.servers.ask(&query).await? else {
-            return match self.requires_rows {
-                true => Err(TableError("the query gives no rows, and require_result_set = yes".to_owned())),
-                false => Ok(None),
-            };
+            let why = "the query gives no rows, and require_result_set = yes";
+            return if self.requires_rows { Err(TableError(why.to_owned())) } else { Ok(None) };
         };
         let columns = if self.first_column_only { 1 } else { usize::MAX };
         let values = rows.into_iter().flat_map(|row| row.into_iter().take(columns));
