@@ -58,8 +58,15 @@ impl Written {
             Some(path) => Some(value::path(problems, context.base, path)?),
             None => None,
         };
-        let settings =
-            Settings { servers: servers?, base: base?, filter: filter?, scope, bind: bind?, start_tls, ca_file };
+        let settings = Settings {
+            servers: servers?,
+            base: base?,
+            filter: filter?,
+            scope,
+            bind: bind?,
+            start_tls,
+            ca_file,
+        };
         self.check(problems, key, &settings, subject)?;
         Some(settings)
     }
@@ -76,7 +83,9 @@ impl Written {
             let server: Server = match url.parse() {
                 Ok(server) => server,
                 Err(error) => {
-                    problems.error(node, format!("{error}")).hint("write ldaps://HOST, ldap://HOST or ldapi://%2FSOCKET");
+                    problems
+                        .error(node, format!("{error}"))
+                        .hint("write ldaps://HOST, ldap://HOST or ldapi://%2FSOCKET");
                     is_good = false;
                     continue;
                 }
@@ -99,7 +108,9 @@ impl Written {
 
     fn base(&self, problems: &mut Problems<'_>, key: Id, subject: &Subject) -> Option<Template> {
         let Some(text) = &self.base else {
-            problems.error(key, "this source has no `base`").hint("write `base: \"ou=people,dc=example,dc=org\"`");
+            problems
+                .error(key, "this source has no `base`")
+                .hint("write `base: \"ou=people,dc=example,dc=org\"`");
             return None;
         };
         if !text.value.contains('=') {
@@ -156,9 +167,9 @@ impl Written {
         let filter = self.filter.as_ref().map_or(key, |text| text.node);
         #[cfg(feature = "ldap")]
         if !crate::lookup::directory::is_filter(settings) {
-            problems
-                .error(filter, format!("{} is not a filter", quoted(&settings.filter.to_string())))
-                .hint("every part is in parentheses, and there is no space between them: (&(mail={address})(x=y))");
+            problems.error(filter, format!("{} is not a filter", quoted(&settings.filter.to_string()))).hint(
+                "every part is in parentheses, and there is no space between them: (&(mail={address})(x=y))",
+            );
             return None;
         }
         let is_asked = |name: &&str| settings.base.has(name) || settings.filter.has(name);
@@ -174,7 +185,10 @@ impl Written {
             && settings.servers.iter().any(Server::is_readable_by_others)
         {
             problems
-                .warning(self.url.as_ref().map_or(key, |url| url.node), "everybody on the way can read the password")
+                .warning(
+                    self.url.as_ref().map_or(key, |url| url.node),
+                    "everybody on the way can read the password",
+                )
                 .hint("use ldaps://, or `start_tls: true`");
         }
         if let Some(ca_file) = &self.ca_file
@@ -196,7 +210,8 @@ fn template(problems: &mut Problems<'_>, text: &At<String>, subject: &Subject) -
             let hint = match words::nearest(&error.name, subject.places) {
                 Some(name) => format!("did you mean {{{name}}}?"),
                 None => {
-                    let known: Vec<String> = subject.places.iter().map(|name| format!("{{{name}}}")).collect();
+                    let known: Vec<String> =
+                        subject.places.iter().map(|name| format!("{{{name}}}")).collect();
                     format!("known here: {}", known.join(", "))
                 }
             };

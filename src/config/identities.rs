@@ -194,7 +194,9 @@ impl WrittenSource {
             // RFC 4512, 2.5: a description may have options.
             let is_fit = |c: char| c.is_ascii_alphanumeric() || "-.;".contains(c);
             if name.is_empty() || !name.chars().all(is_fit) {
-                problems.error(node, format!("{} is no attribute", quoted(name))).hint("write `attribute: mail`");
+                problems
+                    .error(node, format!("{} is no attribute", quoted(name)))
+                    .hint("write `attribute: mail`");
                 return None;
             }
             attributes.push(name.to_owned());
@@ -238,7 +240,9 @@ fn short_form(problems: &mut Problems<'_>, node: Id, word: &str) -> Option<Sourc
             problems.error(node, "this source names no file").hint(HINT);
         }
         "ldap" => {
-            problems.error(node, "‘ldap’ needs to know more").hint("write `ldap: { url: …, base: …, filter: … }`");
+            problems
+                .error(node, "‘ldap’ needs to know more")
+                .hint("write `ldap: { url: …, base: …, filter: … }`");
         }
         word if later::is_later_value("identities.sources", word) => {
             problems.error(node, format!("identities from {} come later", quoted(word))).hint(later::HINT);

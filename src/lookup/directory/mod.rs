@@ -56,7 +56,8 @@ pub enum Scope {
 
 impl Scope {
     /// All scopes with their names in the configuration.
-    pub const NAMES: [(&'static str, Self); 3] = [("sub", Self::Sub), ("one", Self::One), ("base", Self::Base)];
+    pub const NAMES: [(&'static str, Self); 3] =
+        [("sub", Self::Sub), ("one", Self::One), ("base", Self::Base)];
 }
 
 /// What there is to say about directories where the program was built without them.

@@ -111,9 +111,17 @@ mod tests {
         for text in ["alice@example.org", "*)(uid=*", "\\", "the boss", "\"' OR 1=1 --\"@x", "élodie", ""] {
             assert!(is_literal(text), "{text:?}");
         }
-        for text in
-            [" alice", "alice ", "the  boss", "a\0", "a\tb", "a\nb", "al\u{200b}ice", "al\u{ad}ice", "a\u{a0}b"]
-        {
+        for text in [
+            " alice",
+            "alice ",
+            "the  boss",
+            "a\0",
+            "a\tb",
+            "a\nb",
+            "al\u{200b}ice",
+            "al\u{ad}ice",
+            "a\u{a0}b",
+        ] {
             assert!(!is_literal(text), "{text:?}");
         }
     }

@@ -34,7 +34,8 @@ impl Server {
     /// Whether others on the way can read what is said: neither TLS nor on this host.
     pub fn is_readable_by_others(&self) -> bool {
         let Place::Inet(host, _) = &self.place else { return false };
-        let is_here = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+        let is_here =
+            host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
         !self.is_tls && !is_here
     }
 
@@ -75,7 +76,9 @@ impl FromStr for Server {
         }
         let (host, port) = host_and_port(authority).ok_or_else(|| wrong("names no host"))?;
         let port = match port {
-            Some(port) => port.parse().ok().filter(|port| *port > 0).ok_or_else(|| wrong("has no usable port"))?,
+            Some(port) => {
+                port.parse().ok().filter(|port| *port > 0).ok_or_else(|| wrong("has no usable port"))?
+            }
             None => default_port,
         };
         Ok(Self { place: Place::Inet(host, port), is_tls: scheme == "ldaps" })
@@ -155,7 +158,9 @@ mod tests {
         check("ldap://a@x", Err("‘ldap://a@x’ has a user; write `bind_dn` and `password_file`"));
         check(
             "ldap://x/dc=example",
-            Err("‘ldap://x/dc=example’ has more than a server; base, scope and filter are settings of their own"),
+            Err(
+                "‘ldap://x/dc=example’ has more than a server; base, scope and filter are settings of their own",
+            ),
         );
     }
 

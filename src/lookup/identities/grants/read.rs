@@ -120,10 +120,7 @@ fn add_grant<'a>(domains: &mut Domains<'a>, word: &'a str, canonical: &mut Strin
             .hint(format!("write @{domain} for the whole domain")));
     }
     // Most are lower-case dot-atoms, which are canonical as they stand.
-    if local_part
-        .bytes()
-        .all(|octet| octet.is_ascii_lowercase() || octet.is_ascii_digit() || octet == b'.')
-    {
+    if local_part.bytes().all(|octet| octet.is_ascii_lowercase() || octet.is_ascii_digit() || octet == b'.') {
         add(&[local_part, "@", domain.as_str()]);
         return Ok(());
     }

@@ -31,7 +31,10 @@ impl Cf {
         let path = Path::new(request.name);
         if !path.is_absolute() {
             let problem = Problem::new(format!("{} is no absolute path", quoted(request.name)));
-            return Err(vec![problem.hint("parameters in main.cf itself are not read; write them into a file of their own")]);
+            return Err(vec![
+                problem
+                    .hint("parameters in main.cf itself are not read; write them into a file of their own"),
+            ]);
         }
         let in_file = |problem: Problem| vec![problem.in_file(path)];
         let size = fs::metadata(path).map(|metadata| metadata.len());
@@ -54,7 +57,9 @@ impl Cf {
             let pair = line.text().and_then(|text| {
                 let (name, value) = text
                     .split_once('=')
-                    .map(|(name, value)| (name.trim_matches(is_space_char), value.trim_matches(is_space_char)))
+                    .map(|(name, value)| {
+                        (name.trim_matches(is_space_char), value.trim_matches(is_space_char))
+                    })
                     .filter(|(name, _)| !name.is_empty() && !name.contains(is_space_char))
                     .ok_or_else(|| Problem::new(format!("{} is no `name = value`", quoted(text))))?;
                 Ok((name.to_owned(), value.to_owned()))
@@ -122,7 +127,8 @@ impl Cf {
         let known = self.known.borrow();
         let unknown = self.values.iter().filter(|(name, _)| !known.contains(*name));
         let warnings = unknown.map(|(name, (line, _))| {
-            Problem::new(format!("there is no parameter `{name}`; Postfix ignores it, and so do we")).at(*line, None)
+            Problem::new(format!("there is no parameter `{name}`; Postfix ignores it, and so do we"))
+                .at(*line, None)
         });
         warnings.collect()
     }
@@ -142,7 +148,11 @@ mod tests {
         assert_eq!(cf.value("c"), None);
         assert_eq!(cf.number("a", 0, 1), Ok(22));
         assert_eq!(cf.number("c", 7, 1), Ok(7));
-        assert!(cf.number("a", 0, 23).is_err() && cf.number("b", 0, 0).is_err() && cf.number("list", 0, 0).is_err());
+        assert!(
+            cf.number("a", 0, 23).is_err()
+                && cf.number("b", 0, 0).is_err()
+                && cf.number("list", 0, 0).is_err()
+        );
         assert_eq!((cf.is_yes("yes"), cf.is_yes("no"), cf.is_yes("c")), (Ok(true), Ok(false), Ok(false)));
         assert_eq!(cf.is_yes("a").unwrap_err().to_string(), ":8: a: ‘22’ is neither `yes` nor `no`");
         let unknown: Vec<String> = cf.unknown().into_iter().map(|one| one.message).collect();

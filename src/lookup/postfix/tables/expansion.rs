@@ -91,7 +91,8 @@ impl Template {
                 }
                 other => {
                     let found = other.map_or_else(|| "%".to_owned(), |c| format!("%{c}"));
-                    let problem = Problem::new(format!("{} stands for nothing in {}", quoted(&found), quoted(text)));
+                    let problem =
+                        Problem::new(format!("{} stands for nothing in {}", quoted(&found), quoted(text)));
                     return Err(problem.hint("write %% for a percent sign"));
                 }
             };

@@ -99,7 +99,8 @@ impl Ldap {
         attributes: &[String],
     ) -> Result<Found, SearchError> {
         let (most, dereference) = (self.limits.size, self.dereference);
-        let found = self.client.search(&Search { base, scope, filter, attributes, most, dereference }).await?;
+        let found =
+            self.client.search(&Search { base, scope, filter, attributes, most, dereference }).await?;
         if found.is_cut {
             return Err(SearchError::Trouble("there are more entries than size_limit allows".to_owned()));
         }

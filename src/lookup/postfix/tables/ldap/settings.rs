@@ -19,7 +19,8 @@ use crate::lookup::watched::Reading;
 pub(super) fn read(request: &Request<'_>) -> Reading<Ldap> {
     let (cf, mut warnings) = Cf::open(request)?;
     let path = std::path::Path::new(request.name);
-    let in_file = |problems: Vec<Problem>| problems.into_iter().map(|one| one.in_file(path)).collect::<Vec<_>>();
+    let in_file =
+        |problems: Vec<Problem>| problems.into_iter().map(|one| one.in_file(path)).collect::<Vec<_>>();
     let (table, more) = table(&cf).map_err(in_file)?;
     warnings.extend(in_file(more));
     warnings.extend(in_file(cf.unknown()));
@@ -71,7 +72,8 @@ fn table(cf: &Cf) -> Reading<Ldap> {
     let result_format = Template::parse(format, Kind::Result, &mut needs).map_err(one)?;
     let example = filter.question(needs, "x@x.x.x.x.x.x.x.x.x.x", str::to_owned).unwrap_or_default();
     if !ldap::is_filter(&example) {
-        let problem = cf.problem("query_filter", &format!("{} is no filter that we can read", quoted(filter_text)));
+        let problem =
+            cf.problem("query_filter", &format!("{} is no filter that we can read", quoted(filter_text)));
         return Err(one(problem.hint("there is no white space between its parts: (&(mail=%s)(x=y))")));
     }
     if filter.is_fixed() && base.is_fixed() {
@@ -154,7 +156,9 @@ fn client(cf: &Cf) -> Reading<Client> {
     let is_3 = cf.number("version", 2, 2).map_err(one)? == 3 || cf.value("server_host").is_some_and(is_ldapi);
     if needs_version && !is_3 {
         let problem = cf.problem("version", "Postfix speaks LDAPv2 here, which we do not");
-        return Err(one(problem.hint("set `version = 3`; whatever its manual says, that is not the default")));
+        return Err(
+            one(problem.hint("set `version = 3`; whatever its manual says, that is not the default")),
+        );
     }
     let (tls, warnings) = if start_tls || is_tls { tls_config(cf)? } else { (None, Vec::new()) };
     // Mail waits for the answer, so that a time above our own limit for a question does not count.
@@ -191,7 +195,9 @@ fn bind(cf: &Cf) -> Result<Bind, Problem> {
         "no" | "none" => Ok(Bind::None),
         "yes" | "simple" if dn.is_empty() && password.is_empty() => Ok(Bind::Anonymous),
         "yes" | "simple" => Ok(Bind::Fixed(dn.to_owned(), Password(password.to_owned()))),
-        "sasl" => Err(cf.problem("bind", "SASL is not in this version").hint("use `bind = yes` and a password")),
+        "sasl" => {
+            Err(cf.problem("bind", "SASL is not in this version").hint("use `bind = yes` and a password"))
+        }
         word => Err(cf.problem("bind", &format!("{} is none", quoted(word))).hint("one of: no, yes")),
     }
 }
@@ -207,7 +213,8 @@ fn tls_config(cf: &Cf) -> Reading<Tls> {
     };
     let (config, mut warnings) = tls::client(&trust)?;
     if !is_verified {
-        let warning = cf.problem("tls_require_cert", "nobody verifies that the server is the one that is meant");
+        let warning =
+            cf.problem("tls_require_cert", "nobody verifies that the server is the one that is meant");
         warnings.push(warning.hint("set `tls_require_cert = yes`"));
     }
     Ok((Some(config), warnings))
