@@ -3,6 +3,8 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
+use std::net::TcpStream;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::sync::mpsc::{self, Receiver};
@@ -12,6 +14,7 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
+use tokio::time::Instant;
 
 use crate::host::{self, free_port};
 use crate::tls::Authority;
@@ -97,7 +100,9 @@ impl Slapd {
             ca = tls.authority.display(),
         );
         fs::write(self.conf(), conf).unwrap();
-        let ldif = format!("dn: {SUFFIX}\nobjectClass: dcObject\nobjectClass: organization\no: x\ndc: example\n\n{entries}");
+        let ldif = format!(
+            "dn: {SUFFIX}\nobjectClass: dcObject\nobjectClass: organization\no: x\ndc: example\n\n{entries}"
+        );
         fs::write(dir.join("entries.ldif"), ldif).unwrap();
         let mut command = host::command(&host::program("slapadd").unwrap());
         host::run(command.arg("-f").arg(self.conf()).arg("-l").arg(dir.join("entries.ldif"))).unwrap();
@@ -105,7 +110,12 @@ impl Slapd {
 
     /// Starts it, on the same ports and with the same contents as before.
     pub(crate) fn run(&mut self) {
-        let urls = format!("ldap://127.0.0.1:{}/ ldaps://127.0.0.1:{}/ {}/", self.port, self.tls_port, self.socket_url());
+        let urls = format!(
+            "ldap://127.0.0.1:{}/ ldaps://127.0.0.1:{}/ {}/",
+            self.port,
+            self.tls_port,
+            self.socket_url()
+        );
         let mut child = host::command(&host::program("slapd").unwrap())
             .arg("-f")
             .arg(self.conf())
@@ -131,8 +141,16 @@ impl Slapd {
     }
 
     fn wait(&self, has_started: &Receiver<()>) {
-        if has_started.recv_timeout(PATIENCE).is_err() {
-            panic!("slapd did not start:\n{}", self.log());
+        let started = Instant::now();
+        let is_started = has_started.recv_timeout(PATIENCE).is_ok();
+        // It says so shortly before it listens, and tells nobody when it does.
+        let listens = || {
+            [self.port, self.tls_port].iter().all(|port| TcpStream::connect(("127.0.0.1", *port)).is_ok())
+                && UnixStream::connect(self.dir.path().join("socket")).is_ok()
+        };
+        while !is_started || !listens() {
+            assert!(is_started && started.elapsed() < PATIENCE, "slapd did not start:\n{}", self.log());
+            std::thread::yield_now();
         }
     }
 

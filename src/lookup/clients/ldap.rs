@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -14,11 +15,14 @@ use ldap3::{
     SearchOptions, StdStream,
 };
 use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
 use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
+use tokio_rustls::TlsConnector;
 
+use super::ber::{self, Duplex};
 use super::password::PasswordFile;
 use crate::lookup::directory::{Place, Scope, Server};
 use crate::lookup::problem::quoted;
@@ -138,8 +142,8 @@ struct Connection {
     ldap: Ldap,
     /// Which server it leads to.
     server: usize,
-    /// What moves octets.
-    _driver: JoinSet<()>,
+    /// What moves octets between the server, ourselves and the library.
+    _drivers: JoinSet<()>,
 }
 
 /// What went wrong with one attempt.
@@ -293,15 +297,15 @@ impl Drop for InDoubt<'_> {
 impl Connection {
     async fn open(settings: &Settings, number: usize) -> Result<Self, String> {
         let server = &settings.servers[number];
-        let (stream, url) = stream(server).await.map_err(|error| shown_io(&error))?;
-        let mut library = LdapConnSettings::new().set_starttls(settings.start_tls).set_std_stream(stream);
-        if let Some(tls) = &settings.tls {
-            library = library.set_config(Arc::clone(tls));
-        }
+        let stream = stream(settings, server).await.map_err(|error| shown_io(&error))?;
+        let (ours, theirs) = UnixStream::pair().map_err(|error| shown_io(&error))?;
+        let mut drivers = JoinSet::new();
+        drivers.spawn(ber::connect(stream, ours));
+        let theirs = theirs.into_std().map_err(|error| shown_io(&error))?;
+        let library = LdapConnSettings::new().set_std_stream(StdStream::Unix(theirs));
         let (connection, mut ldap) =
-            LdapConnAsync::with_settings(library, &url).await.map_err(|error| shown(&error))?;
-        let mut driver = JoinSet::new();
-        driver.spawn(async move {
+            LdapConnAsync::with_settings(library, "ldapi:///").await.map_err(|error| shown(&error))?;
+        drivers.spawn(async move {
             // Whoever waits for an answer learns of it by the end of the connection.
             let _ = connection.drive().await;
         });
@@ -317,7 +321,7 @@ impl Connection {
                 return Err(format!("it does not let us in: {}", shown_result(&result)));
             }
         }
-        Ok(Self { ldap, server: number, _driver: driver })
+        Ok(Self { ldap, server: number, _drivers: drivers })
     }
 
     async fn search(&self, search: &Search<'_>, time: Duration) -> Result<Found, Trouble> {
@@ -378,19 +382,22 @@ const RC_NO_SUCH_OBJECT: u32 = 32;
 const RC_BUSY: u32 = 51;
 const RC_UNAVAILABLE: u32 = 52;
 
-/// Connects, and says by which URL the library goes on from there.
-async fn stream(server: &Server) -> std::io::Result<(StdStream, String)> {
-    match &server.place {
-        Place::Inet(host, port) => {
-            let stream = TcpStream::connect((host.as_str(), *port)).await?;
-            stream.set_nodelay(true)?;
-            Ok((StdStream::Tcp(stream.into_std()?), server.to_string()))
-        }
-        Place::Unix(path) => {
-            let stream = UnixStream::connect(path).await?;
-            Ok((StdStream::Unix(stream.into_std()?), "ldapi:///".to_owned()))
-        }
+/// Connects, and begins TLS where that is wanted.
+async fn stream(settings: &Settings, server: &Server) -> io::Result<Box<dyn Duplex>> {
+    let (host, port) = match &server.place {
+        Place::Inet(host, port) => (host.as_str(), *port),
+        Place::Unix(path) => return Ok(Box::new(UnixStream::connect(path).await?)),
+    };
+    let mut stream = TcpStream::connect((host, port)).await?;
+    stream.set_nodelay(true)?;
+    if settings.start_tls && !server.is_tls {
+        ber::start_tls(&mut stream).await?;
+    } else if !server.is_tls {
+        return Ok(Box::new(stream));
     }
+    let config = settings.tls.clone().ok_or_else(|| io::Error::other("nobody is trusted"))?;
+    let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
+    Ok(Box::new(TlsConnector::from(config).connect(name, stream).await?))
 }
 
 /// Drives a future; a panic inside it is an error.
@@ -447,7 +454,7 @@ fn shown(error: &LdapError) -> String {
     }
 }
 
-fn shown_io(error: &std::io::Error) -> String {
+fn shown_io(error: &io::Error) -> String {
     let text = error.to_string();
     text.split(" (os error").next().unwrap_or_default().to_owned()
 }

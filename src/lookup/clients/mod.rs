@@ -1,6 +1,8 @@
 //! Clients of servers: one file for each protocol, the only one that names its library, and what they share.
 
 #[cfg(feature = "ldap")]
+mod ber;
+#[cfg(feature = "ldap")]
 pub(super) mod ldap;
 #[cfg_attr(
     not(any(feature = "ldap", feature = "postgres", feature = "mysql")),

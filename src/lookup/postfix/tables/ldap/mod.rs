@@ -3,6 +3,8 @@
 mod settings;
 mod url;
 
+use std::vec;
+
 use super::expansion::{Needs, Template};
 use super::{Request, Table, TableError, fold};
 use crate::lookup::clients::ldap::{self, Client, Dereference, Entry, Found, Search, SearchError};
@@ -65,6 +67,27 @@ struct Answer<'k> {
     values: usize,
 }
 
+/// Entries that are being read.
+struct Level {
+    entries: vec::IntoIter<Entry>,
+    /// Whether the present entry has terminal attributes, which are then the only ones that count.
+    is_terminal: bool,
+    /// Whether it has no special attributes, so that those of leaves count.
+    is_leaf: bool,
+    /// What is left of its attributes.
+    values: vec::IntoIter<(String, Vec<Vec<u8>>)>,
+    /// What is left of the values of a special one.
+    leads: vec::IntoIter<Vec<u8>>,
+}
+
+/// What an attribute is for.
+enum Meaning {
+    Nothing,
+    Result,
+    /// Its values lead on to more entries.
+    Lead,
+}
+
 #[async_trait::async_trait]
 impl Table for Ldap {
     async fn find(&self, key: &str) -> Result<Option<String>, TableError> {
@@ -83,7 +106,7 @@ impl Table for Ldap {
             found => found.map_err(|error| TableError(error.to_string()))?,
         };
         let mut answer = Answer { key: &key, text: String::new(), values: 0 };
-        self.add(found, &mut answer, 1).await?;
+        self.add(found, &mut answer).await?;
         Ok((!answer.text.is_empty()).then_some(answer.text))
     }
 }
@@ -107,44 +130,36 @@ impl Ldap {
         Ok(found)
     }
 
-    /// Adds the values of entries, and of those that their special attributes name.
-    async fn add(&self, found: Found, answer: &mut Answer<'_>, depth: usize) -> Result<(), TableError> {
-        // What one entry is, the next ones are taken for as well unless they show that they are not. So Postfix does.
-        let (mut is_terminal, mut is_leaf) = (false, true);
-        for entry in found.entries {
-            if let Some(found) = self.attributes.in_entry(&entry, ..self.attributes.terminal) {
-                is_terminal = found;
-            }
-            if !is_terminal
-                && self.attributes.leaf > self.attributes.terminal
-                && let Some(found) = self.attributes.in_entry(&entry, self.attributes.ordinary..)
-            {
-                is_leaf = !found;
-            }
-            for (name, values) in entry.0 {
-                let Some(number) = self.attributes.number(&name) else { continue };
-                if number < self.attributes.ordinary || is_terminal {
-                    let is_passed_over = (is_terminal && number >= self.attributes.terminal)
-                        || (!is_leaf && number < self.attributes.leaf);
-                    if !is_passed_over {
-                        self.add_values(&values, answer)?;
+    /// Adds the values of entries, and of those that their special attributes name, in the order in which they come.
+    async fn add(&self, found: Found, answer: &mut Answer<'_>) -> Result<(), TableError> {
+        let mut levels = vec![Level::of(found)];
+        loop {
+            let depth = levels.len();
+            let Some(level) = levels.last_mut() else { return Ok(()) };
+            if let Some(value) = level.leads.next() {
+                levels.extend(self.follow(&text(value)?).await?.map(Level::of));
+            } else if let Some((name, values)) = level.values.next() {
+                match self.attributes.meaning(&name, level) {
+                    Meaning::Nothing => {}
+                    Meaning::Result => self.add_values(values, answer)?,
+                    Meaning::Lead if values.is_empty() => {}
+                    Meaning::Lead if depth >= self.limits.recursion => {
+                        return Err(TableError(format!("{name} leads on more than {depth} times")));
                     }
-                } else if values.is_empty() {
-                } else if self.limits.recursion <= depth {
-                    return Err(TableError(format!("{name} leads on more than {depth} times")));
-                } else {
-                    for value in values {
-                        Box::pin(self.follow(text(value)?, answer, depth + 1)).await?;
-                    }
+                    Meaning::Lead => level.leads = values.into_iter(),
                 }
+            } else if let Some(entry) = level.entries.next() {
+                self.attributes.judge(&entry, level);
+                level.values = entry.0.into_iter();
+            } else {
+                levels.pop();
             }
         }
-        Ok(())
     }
 
-    fn add_values(&self, values: &[Vec<u8>], answer: &mut Answer<'_>) -> Result<(), TableError> {
+    fn add_values(&self, values: Vec<Vec<u8>>, answer: &mut Answer<'_>) -> Result<(), TableError> {
         for value in values {
-            let value = text(value.clone())?;
+            let value = text(value)?;
             let Some(result) = self.result_format.result(self.needs, answer.key, &value) else { continue };
             if !answer.text.is_empty() {
                 answer.text.push(',');
@@ -158,29 +173,61 @@ impl Ldap {
         Ok(())
     }
 
-    /// Adds what the value of a special attribute names: an entry, or a search.
-    async fn follow(&self, value: String, answer: &mut Answer<'_>, depth: usize) -> Result<(), TableError> {
-        let found = match LdapUrl::parse(&value) {
+    /// What the value of a special attribute names: an entry, or all that a search finds.
+    async fn follow(&self, value: &str) -> Result<Option<Found>, TableError> {
+        let found = match LdapUrl::parse(value) {
             Some(url) => {
                 let url = url?;
-                let Some(attributes) = self.attributes.wanted_of(&url.attributes) else { return Ok(()) };
+                let Some(attributes) = self.attributes.wanted_of(&url.attributes) else { return Ok(None) };
                 self.search(&url.base, url.scope, &url.filter, &attributes).await
             }
-            None => self.search(&value, Scope::Base, "(objectClass=*)", &self.attributes.all).await,
+            None => self.search(value, Scope::Base, "(objectClass=*)", &self.attributes.all).await,
         };
         match found {
-            Ok(found) => self.add(found, answer, depth).await,
+            Ok(found) => Ok(Some(found)),
             // As if it were there and had none of the attributes.
-            Err(SearchError::NoBase(_)) => Ok(()),
-            Err(error) => Err(TableError(format!("{}: {error}", quoted(&value)))),
+            Err(SearchError::NoBase(_)) => Ok(None),
+            Err(error) => Err(TableError(format!("{}: {error}", quoted(value)))),
+        }
+    }
+}
+
+impl Level {
+    fn of(found: Found) -> Self {
+        Self {
+            entries: found.entries.into_iter(),
+            is_terminal: false,
+            is_leaf: true,
+            values: Vec::new().into_iter(),
+            leads: Vec::new().into_iter(),
         }
     }
 }
 
 impl Attributes {
-    /// The place of the first attribute of which the one of an entry is a kind.
-    fn number(&self, name: &str) -> Option<usize> {
-        self.all.iter().position(|wanted| is_kind_of(name, wanted))
+    /// Looks at what an entry is. What the one before it was it is taken for as well, unless it shows that it is not;
+    /// so Postfix does.
+    fn judge(&self, entry: &Entry, level: &mut Level) {
+        if let Some(is_there) = self.in_entry(entry, ..self.terminal) {
+            level.is_terminal = is_there;
+        }
+        if !level.is_terminal
+            && self.leaf > self.terminal
+            && let Some(is_there) = self.in_entry(entry, self.ordinary..)
+        {
+            level.is_leaf = !is_there;
+        }
+    }
+
+    /// What an attribute of the present entry is for.
+    fn meaning(&self, name: &str, level: &Level) -> Meaning {
+        match self.all.iter().position(|wanted| is_kind_of(name, wanted)) {
+            None => Meaning::Nothing,
+            Some(number) if level.is_terminal && number >= self.terminal => Meaning::Nothing,
+            Some(number) if !level.is_leaf && number < self.leaf => Meaning::Nothing,
+            Some(number) if number < self.ordinary => Meaning::Result,
+            Some(_) => Meaning::Lead,
+        }
     }
 
     /// Whether an entry has values of one of these attributes; none where it does not even name one.
