@@ -22,7 +22,7 @@ mod valve;
 
 use std::path::Path;
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use database::{Database, databases};
 use lockdown_milter::facts::{Cost, Existence, Grant, GrantQuestion, RecipientQuestion, SourceId};
@@ -34,6 +34,7 @@ use lockdown_milter::session::Login;
 use mariadb::MariaDb;
 use postgres::Postgres;
 use tls::Authority;
+use tokio::time::Instant;
 
 /// How long an answer may take at most: connecting and asking have 2 s each, and the machine may be busy.
 const LONGEST: Duration = Duration::from_secs(6);
@@ -261,11 +262,22 @@ fn many_at_a_time() {
         let known = answers.iter().filter(|answer| answer.starts_with("exists")).count();
         let unknown = answers.iter().filter(|answer| *answer == "unknown").count();
         assert_eq!((known, unknown), (20, 20), "{answers:?}");
+        check_connections(&*database);
         database.hang(true);
         let answers = ask_all();
         assert!(answers.iter().all(|answer| answer.starts_with("undetermined")), "{answers:?}");
         database.hang(false);
         asked.check("alice@example.org", "exists alice@example.org");
+        check_connections(&*database);
+    }
+}
+
+/// Holds that no more than four connections are open once those that are of no use have been closed.
+fn check_connections(database: &dyn Database) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while database.connections() > 4 {
+        assert!(Instant::now() < deadline, "{} connections are open", database.connections());
+        std::thread::yield_now();
     }
 }
 

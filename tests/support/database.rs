@@ -37,6 +37,8 @@ pub(crate) trait Database {
     fn babble(&mut self, on: bool);
     /// Ends all connections.
     fn cut(&mut self);
+    /// How many connections are open.
+    fn connections(&self) -> usize;
 }
 
 struct AtServer<S> {
@@ -76,6 +78,10 @@ impl Database for AtServer<Postgres> {
     fn cut(&mut self) {
         self.valve.cut();
     }
+
+    fn connections(&self) -> usize {
+        self.valve.connections()
+    }
 }
 
 impl Database for AtServer<MariaDb> {
@@ -109,6 +115,10 @@ impl Database for AtServer<MariaDb> {
 
     fn cut(&mut self) {
         self.valve.cut();
+    }
+
+    fn connections(&self) -> usize {
+        self.valve.connections()
     }
 }
 
@@ -170,6 +180,12 @@ impl Database for InFile {
         let copy = self.dir.path().join("copy");
         fs::copy(self.path(), &copy).unwrap();
         fs::rename(copy, self.path()).unwrap();
+    }
+
+    fn connections(&self) -> usize {
+        let descriptors = fs::read_dir("/proc/self/fd").unwrap();
+        let open = descriptors.filter_map(|descriptor| fs::read_link(descriptor.ok()?.path()).ok());
+        open.filter(|path| *path == self.path()).count()
     }
 }
 

@@ -5,7 +5,12 @@
 
 #![cfg_attr(
     not(all(feature = "postgres", feature = "mysql", feature = "sqlite")),
-    allow(dead_code, unused_imports, unreachable_code, reason = "a server that is not built in has its share of this")
+    allow(
+        dead_code,
+        unused_imports,
+        unreachable_code,
+        reason = "a server that is not built in has its share of this"
+    )
 )]
 
 pub(crate) mod lexer;
@@ -47,6 +52,9 @@ const MOST_ROWS: usize = 10_000;
 const MOST_OCTETS: usize = 1 << 20;
 
 /// A database as a source, as the configuration describes it.
+///
+/// What it gives is a yes where a row has something in its first column that means no no: NULL, false and 0 do, so that
+/// `select count(*)` and `select exists (…)` may be asked; a text never does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// Where it is.
