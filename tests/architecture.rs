@@ -45,11 +45,14 @@ const IMPURE: [&str; 9] = [
 ];
 
 /// Strangers, and the one place that may name each.
-const STRANGERS: [(&str, &str); 6] = [
+const STRANGERS: [(&str, &str); 9] = [
     ("viaspf", "src/spf/"),
     ("indymilter", "src/milter/"),
     ("serde_yaml", "src/config/yaml.rs"),
     ("hickory_resolver", "src/lookup/dns/"),
+    ("tokio_postgres", "src/lookup/clients/sql/postgres.rs"),
+    ("mysql_async", "src/lookup/clients/sql/mysql.rs"),
+    ("rusqlite", "src/lookup/clients/sql/sqlite.rs"),
     ("Timestamp::now", "src/daemon/clock.rs"),
     ("annotate_snippets", "src/config/diagnostic.rs"),
 ];

@@ -64,7 +64,7 @@ pub(super) fn build(problems: &mut Problems<'_>, host: &Host, base: &Path, writt
         exempt_logins: written.identities.exempt_logins(problems),
         harvest_exempt: Vec::new(),
     };
-    let identities = written.identities.sources(problems, base);
+    let identities = written.identities.sources(problems, context);
     let policy = Policy {
         mode: cap,
         site,

@@ -5,8 +5,7 @@ pub(super) const SETTINGS: &[&str] =
     &["control", "defaults.auto_responders", "defaults.bounces", "harvest", "ledger", "metrics", "shared"];
 
 /// Values of settings that are there.
-pub(super) const VALUES: &[(&str, &str)] =
-    &[("identities.sources", "ldap"), ("identities.sources", "sql"), ("log.target", "journald")];
+pub(super) const VALUES: &[(&str, &str)] = &[("log.target", "journald")];
 
 /// What is said about them.
 pub(super) const HINT: &str = "not in this version; remove it";
@@ -165,7 +164,6 @@ mod tests {
             assert!(is_refused(&setting(path, &value)), "{path}: {value}");
         }
         assert!(is_refused("domains: { example.org: { bounces: {} } }"));
-        assert!(is_refused("identities: { sources: [{ ldap: { url: \"ldaps://ldap.example.org\" } }] }"));
     }
 
     #[test]

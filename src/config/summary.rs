@@ -138,6 +138,8 @@ fn identity_source(source: &SourceSettings) -> String {
             of_postfix("postfix_sender_login_maps", config_dir.as_deref())
         }
         SourceSettings::PostfixAliases { config_dir } => of_postfix("postfix_aliases", config_dir.as_deref()),
+        SourceSettings::Ldap { directory, .. } => format!("ldap {}", directory.servers()),
+        SourceSettings::Sql(settings) => format!("sql {}", settings.url),
     }
 }
 
@@ -233,6 +235,8 @@ fn recipient_source(source: &RecipientSource) -> String {
         }
         RecipientSource::Smtp(settings) => format!("smtp {}", call_ahead(settings)),
         RecipientSource::Lmtp(settings) => format!("lmtp {}", call_ahead(settings)),
+        RecipientSource::Ldap(directory) => format!("ldap {}", directory.servers()),
+        RecipientSource::Sql(settings) => format!("sql {}", settings.url),
     }
 }
 

@@ -2,6 +2,7 @@
 //! tables, from servers.
 
 pub mod clients;
+pub mod directory;
 pub mod dns;
 pub mod identities;
 mod lines;

@@ -2,6 +2,7 @@
 
 mod call_ahead;
 mod dovecot;
+mod ldap;
 mod list;
 mod postfix_map;
 mod socketmap;

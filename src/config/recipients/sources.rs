@@ -3,11 +3,14 @@
 use serde::Deserialize;
 
 use super::super::diagnostic::{quoted, visible};
+use super::super::directory;
+use super::super::sql;
 use super::super::yaml::Id;
 use super::{
-    At, Context, Problems, SourceSettings, TextOr, call_ahead, dovecot, list, postfix, postfix_map,
+    At, Context, Problems, SourceSettings, TextOr, call_ahead, dovecot, ldap, list, postfix, postfix_map,
     socketmap, value, words,
 };
+use crate::lookup::recipients;
 
 /// A source in its long form: one key, which names the kind.
 #[derive(Default, PartialEq, Deserialize)]
@@ -15,16 +18,21 @@ use super::{
 pub(super) struct Written {
     dovecot: dovecot::Written,
     file: Option<At<String>>,
+    ldap: directory::Written,
     list: Option<Vec<At<String>>>,
     lmtp: call_ahead::Written,
     postfix: postfix::Instance,
     postfix_map: Option<At<String>>,
     smtp: call_ahead::Written,
     socketmap: socketmap::Written,
+    sql: sql::Written,
 }
 
 /// The kinds of sources.
-const KINDS: [&str; 8] = ["dovecot", "file", "list", "lmtp", "postfix", "postfix_map", "smtp", "socketmap"];
+const KINDS: [&str; 10] =
+    ["dovecot", "file", "ldap", "list", "lmtp", "postfix", "postfix_map", "smtp", "socketmap", "sql"];
+
+const SQL: sql::Names = sql::Names { known: &recipients::sql::NAMES, required: &recipients::sql::REQUIRED };
 
 impl Written {
     /// The source of a kind. `key` is where the kind is named.
@@ -41,6 +49,7 @@ impl Written {
                 Some(path) => value::path(problems, context.base, path).map(SourceSettings::File),
                 None => missing(problems, key, "names no file"),
             },
+            "ldap" => ldap::build(problems, context, &self.ldap, key),
             "list" => Some(list::build(problems, self.list.as_deref().unwrap_or_default())),
             "postfix" => {
                 let config_dir = self.postfix.config_dir(problems, context.base)?;
@@ -53,6 +62,7 @@ impl Written {
             "lmtp" => self.lmtp.lmtp(problems, context, key).map(SourceSettings::Lmtp),
             "smtp" => self.smtp.smtp(problems, context, key).map(SourceSettings::Smtp),
             "socketmap" => self.socketmap.build(problems, key),
+            "sql" => self.sql.build(problems, context.base, key, SQL).map(SourceSettings::Sql),
             _ => None,
         }
     }

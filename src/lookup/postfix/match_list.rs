@@ -59,11 +59,22 @@ impl MatchList {
     ///
     /// Where a file or table that it names cannot be used.
     pub fn open(main_cf: &MainCf, parameter: &str, below: Below) -> Reading<Self> {
+        Self::parse(parameter, main_cf.value(parameter), below).map_err(|problems| {
+            problems.into_iter().map(|one| one.in_file(main_cf.file())).collect::<Vec<_>>()
+        })
+    }
+
+    /// Reads a list that a parameter of this name holds.
+    ///
+    /// # Errors
+    ///
+    /// Where a file or table that it names cannot be used.
+    pub(super) fn parse(parameter: &str, text: &str, below: Below) -> Reading<Self> {
         let mut list = Self { below, ..Self::empty(parameter) };
         let mut warnings = Vec::new();
-        list.add(main_cf.value(parameter), true, 0, &mut warnings).map_err(|problems| {
+        list.add(text, true, 0, &mut warnings).map_err(|problems| {
             let named = |one: Problem| Problem { message: format!("{parameter}: {}", one.message), ..one };
-            problems.into_iter().map(|one| named(one).in_file(main_cf.file())).collect::<Vec<_>>()
+            problems.into_iter().map(named).collect::<Vec<_>>()
         })?;
         Ok((list, warnings))
     }

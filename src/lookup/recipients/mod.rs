@@ -5,6 +5,8 @@
 mod call_ahead;
 mod dovecot;
 mod file;
+#[cfg(feature = "ldap")]
+mod ldap;
 mod list;
 mod names;
 mod one_by_one;
@@ -12,6 +14,7 @@ mod postfix;
 mod postfix_map;
 mod probed;
 mod socketmap;
+pub mod sql;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -19,6 +22,8 @@ use std::time::Duration;
 use super::clients::Endpoint;
 use super::clients::smtp::Dialect;
 use super::clients::socketmap::is_map_name;
+use super::clients::sql::Settings;
+use super::directory;
 use super::problem::Problem;
 use super::watched::{Reading, apart};
 use crate::facts::{Cost, Existence, RecipientQuestion, SourceId};
@@ -47,6 +52,10 @@ pub enum SourceSettings {
     Smtp(CallAheadSettings),
     /// A server that is called ahead by LMTP (`lmtp`).
     Lmtp(CallAheadSettings),
+    /// A directory (`ldap`).
+    Ldap(Box<directory::Settings>),
+    /// A database (`sql`).
+    Sql(Settings),
 }
 
 /// A map of a socketmap server.
@@ -101,6 +110,8 @@ impl SourceSettings {
             Self::Dovecot(_) => "dovecot",
             Self::Smtp(_) => "smtp",
             Self::Lmtp(_) => "lmtp",
+            Self::Ldap(_) => "ldap",
+            Self::Sql(_) => "sql",
         }
     }
 
@@ -112,6 +123,7 @@ impl SourceSettings {
             // Which tables a Postfix has is not known before it is open; some may be servers.
             Self::Postfix { .. } | Self::Socketmap(_) | Self::Dovecot(_) => Cost::Near,
             Self::Smtp(_) | Self::Lmtp(_) => Cost::Far,
+            Self::Ldap(_) | Self::Sql(_) => Cost::Near,
         }
     }
 }
@@ -136,7 +148,19 @@ async fn open(settings: &SourceSettings) -> Opening {
         SourceSettings::Dovecot(settings) => Ok((dovecot::open(settings), Vec::new())),
         SourceSettings::Smtp(settings) => Ok((call_ahead::open(Dialect::Smtp, settings), Vec::new())),
         SourceSettings::Lmtp(settings) => Ok((call_ahead::open(Dialect::Lmtp, settings), Vec::new())),
+        SourceSettings::Ldap(settings) => open_ldap(settings.clone()).await,
+        SourceSettings::Sql(settings) => sql::open(settings).await,
     }
+}
+
+#[cfg(feature = "ldap")]
+async fn open_ldap(settings: Box<directory::Settings>) -> Opening {
+    apart(move || ldap::open(&settings)).await
+}
+
+#[cfg(not(feature = "ldap"))]
+async fn open_ldap(_: Box<directory::Settings>) -> Opening {
+    Err(vec![directory::missing()])
 }
 
 /// One source of recipients.

@@ -4,11 +4,15 @@
 //! when the table is opened, never a guess when it is asked.
 
 mod aliases;
+mod cf;
 mod composed;
 mod entry;
 mod ere;
+mod expansion;
 #[cfg(test)]
 mod hostile;
+#[cfg(feature = "ldap")]
+mod ldap;
 mod lines;
 mod network;
 mod pcre;
@@ -16,6 +20,7 @@ mod regexp;
 mod result;
 mod rules;
 mod simple;
+mod sql;
 mod text;
 
 use std::fmt::Debug;
@@ -85,7 +90,7 @@ struct Request<'a> {
 type Open = fn(&Request<'_>) -> Reading<Box<dyn Table>>;
 
 /// Every type of table that we know.
-const TYPES: [(&str, Open); 22] = [
+const TYPES: [(&str, Open); 26] = [
     ("btree", text::open_compiled),
     ("cdb", text::open_compiled),
     ("cidr", simple::refuse_cidr),
@@ -94,15 +99,19 @@ const TYPES: [(&str, Open); 22] = [
     ("fail", |_| Ok(simple::fail())),
     ("hash", text::open_compiled),
     ("inline", simple::open_inline),
+    ("ldap", open_ldap),
     ("lmdb", text::open_compiled),
+    ("mysql", sql::open_mysql),
     ("nis", simple::open_nis),
     ("pcre", pcre::open),
+    ("pgsql", sql::open_pgsql),
     ("pipemap", composed::open_pipe),
     ("proxy", composed::open_proxy),
     ("randmap", simple::open_random),
     ("regexp", regexp::open),
     ("sdbm", text::open_compiled),
     ("socketmap", network::open_socketmap),
+    ("sqlite", sql::open_sqlite),
     ("static", simple::open_static),
     ("tcp", network::open_tcp),
     ("texthash", text::open_texthash),
@@ -111,7 +120,7 @@ const TYPES: [(&str, Open); 22] = [
 ];
 
 /// Types that Postfix has and this version has not.
-const LATER: [&str; 7] = ["internal", "ldap", "memcache", "mongodb", "mysql", "pgsql", "sqlite"];
+const LATER: [&str; 3] = ["internal", "memcache", "mongodb"];
 
 /// How many tables may be around a table.
 const DEEPEST: usize = 10;
@@ -154,6 +163,16 @@ pub(crate) fn cost(table: &str) -> Cost {
         None if SERVED.contains(&kind) => Cost::Near,
         None => Cost::Memory,
     }
+}
+
+#[cfg(feature = "ldap")]
+fn open_ldap(request: &Request<'_>) -> Reading<Box<dyn Table>> {
+    ldap::open(request)
+}
+
+#[cfg(not(feature = "ldap"))]
+fn open_ldap(_: &Request<'_>) -> Reading<Box<dyn Table>> {
+    Err(vec![crate::lookup::directory::missing()])
 }
 
 /// Reads the text of a table of a type, for tests and fuzzing: nothing that is said of it, only that it can be asked.
@@ -269,7 +288,7 @@ mod tests {
         assert!(TYPES.is_sorted_by_key(|(kind, _)| *kind));
         assert!(LATER.is_sorted());
         let problem = |table: &str| open(table, Usage::Maps, 0).unwrap_err()[0].to_string();
-        assert_eq!(problem("ldap:/x"), "tables of type ‘ldap’ are not in this version");
+        assert_eq!(problem("memcache:/x"), "tables of type ‘memcache’ are not in this version");
         assert_eq!(problem("hsah:/x"), "there is no type of table ‘hsah’");
         assert_eq!(problem("/x"), "‘/x’ is no table; a table is `type:name`");
         assert!(problem(&format!("{}static:x", "proxy:".repeat(20))).contains("nested"));
