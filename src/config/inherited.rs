@@ -17,6 +17,7 @@ use crate::lookup::recipients::SourceSettings as RecipientSource;
 pub(super) struct Inherited {
     mode: Mode,
     addresses: Addresses,
+    harvest: Mode,
     require_auth: Inheritable<require_auth::Settings>,
     auth_match: Inheritable<auth_match::Settings>,
     /// What asks for `auth_match` by address, where something does.
@@ -58,6 +59,7 @@ impl Inherited {
         Self {
             mode: Mode::Enforce,
             addresses: Addresses::standard(),
+            harvest: Mode::Off,
             require_auth: Inheritable::new(profile.require_auth()),
             auth_match: Inheritable::new(profile.auth_match()),
             demand: word,
@@ -90,6 +92,7 @@ impl Inherited {
         Self {
             mode: general.unwrap_or(self.mode),
             addresses: written.addresses.build(problems, &self.addresses),
+            harvest: self.harvest,
             require_auth: self.require_auth.next(general, require_auth, auth_settings),
             auth_match: self.auth_match.next(general, auth_match, match_settings),
             demand: written.auth_match.demand().or(self.demand),
@@ -103,6 +106,21 @@ impl Inherited {
         }
     }
 
+    /// The general mode.
+    pub(super) fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// The same with this mode for harvesting.
+    pub(super) fn with_harvest(self, harvest: Mode) -> Self {
+        Self { harvest, ..self }
+    }
+
+    /// The mode for harvesting, no stronger than `cap`.
+    pub(super) fn harvest(&self, cap: Mode) -> Mode {
+        self.harvest.min(cap)
+    }
+
     /// The same with strangers' mail for strangers refused, in the mode that everything has here.
     pub(super) fn denying_relay(self) -> Self {
         Self { relay: self.mode, ..self }
@@ -112,7 +130,7 @@ impl Inherited {
     pub(super) fn locks(&self, cap: Mode, sources: &mut Vec<RecipientSource>) -> Arc<Locks> {
         Arc::new(Locks {
             addresses: self.addresses.clone(),
-            harvest: Mode::Off,
+            harvest: self.harvest(cap),
             require_auth: self.require_auth.lock(self.mode, cap),
             auth_match: self.auth_match.lock(self.mode, cap),
             relay: self.relay.min(cap),

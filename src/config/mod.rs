@@ -19,6 +19,7 @@ mod document;
 mod domain_file;
 mod domains;
 mod exceptions;
+mod harvest;
 mod identities;
 mod inherited;
 mod later;
@@ -43,6 +44,7 @@ pub use profile::Profile;
 pub use summary::summary;
 
 use crate::lookup::dns;
+use crate::lookup::harvest::Settings as Harvest;
 use crate::lookup::identities::SourceSettings as IdentitySource;
 use crate::lookup::recipients::SourceSettings as RecipientSource;
 use crate::policy::Policy;
@@ -60,6 +62,10 @@ pub struct Config {
     pub profile: Profile,
     /// Where MTAs connect; at least one.
     pub listeners: Vec<Listener>,
+    /// The Unix socket on which an administrator is answered.
+    pub control: Option<PathBuf>,
+    /// How harvesting is recognised and what it leads to.
+    pub harvest: Harvest,
     /// How DNS is asked.
     pub dns: dns::Settings,
     /// Bounds of what would be unbounded.
