@@ -31,6 +31,16 @@ pub use tracker::{Block, End, Event, Tracker};
 
 use crate::facts::Standing;
 
+impl From<Option<Block>> for Standing {
+    /// How a client stands that is under this block.
+    fn from(block: Option<Block>) -> Self {
+        match block {
+            Some(Block { network, until, names, .. }) => Self::Blocked { network, until, names },
+            None => Self::Clear,
+        }
+    }
+}
+
 /// Whoever can say how a client stands.
 #[async_trait::async_trait]
 pub trait Counter: std::fmt::Debug + Send + Sync {

@@ -5,12 +5,11 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use super::record::{Asked, Record};
 use super::records::Records;
 use super::settings::Settings;
-use crate::facts::Standing;
-use crate::mail::Mailbox;
 
 /// How far the time may go back and be taken as standing still. Sessions read the clock at the same time, but come to
 /// the tracker one after the other.
@@ -31,7 +30,7 @@ pub struct Tracker {
 }
 
 /// A network that is blocked.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Block {
     /// An address, a /64 or a /24.
     pub network: IpNet,
@@ -76,24 +75,24 @@ impl Tracker {
         Self { settings, records, key: RandomState::new(), latest: now, events: Vec::new() }
     }
 
-    /// A client asked for a name that does not exist. The mailbox is in canonical form, or one name counts as many.
-    pub fn note_unknown(&mut self, client: IpAddr, mailbox: &Mailbox, now: Timestamp) {
-        self.note(client, mailbox, false, now);
+    /// A client asked for a name that does not exist. It is in canonical form, or one name counts as many.
+    pub fn note_unknown(&mut self, client: IpAddr, name: &str, now: Timestamp) {
+        self.note(client, name, false, now);
     }
 
     /// A client asked for a name that exists, and nothing was wrong with that.
-    pub fn note_good(&mut self, client: IpAddr, mailbox: &Mailbox, now: Timestamp) {
-        self.note(client, mailbox, true, now);
+    pub fn note_good(&mut self, client: IpAddr, name: &str, now: Timestamp) {
+        self.note(client, name, true, now);
     }
 
-    fn note(&mut self, client: IpAddr, mailbox: &Mailbox, is_good: bool, now: Timestamp) {
+    fn note(&mut self, client: IpAddr, name: &str, is_good: bool, now: Timestamp) {
         let now = self.advance(now);
         let own = own_network(client);
         let is_blocked = self.records.get(&own).is_some_and(|record| record.block().is_some());
         if is_blocked || self.settings.is_exempt(client) {
             return;
         }
-        let hash = self.key.hash_one(mailbox);
+        let hash = self.key.hash_one(name);
         self.note_at(own, hash, if is_good { Asked::Good } else { Asked::Unknown }, now);
         if let IpAddr::V4(address) = client {
             let octet = address.octets()[3];
@@ -111,18 +110,15 @@ impl Tracker {
         }
     }
 
-    /// How a client stands. Of two blocks the longer one counts.
-    pub fn standing(&mut self, client: IpAddr, now: Timestamp) -> Standing {
+    /// The block that a client is under, if there is one; of two the longer one.
+    pub fn block_of(&mut self, client: IpAddr, now: Timestamp) -> Option<Block> {
         self.advance(now);
         if self.settings.is_exempt(client) {
-            return Standing::Clear;
+            return None;
         }
         let networks = [own_network(client), around(client)];
         let blocks = networks.iter().filter_map(|network| block(*network, self.records.get(network)?));
-        match blocks.max_by_key(|block| block.until) {
-            Some(Block { network, until, names, .. }) => Standing::Blocked { network, until, names },
-            None => Standing::Clear,
-        }
+        blocks.max_by_key(|block| block.until)
     }
 
     /// The networks that are blocked, in the order of their addresses.
@@ -142,6 +138,11 @@ impl Tracker {
             None => true,
             Some(network) => network.contains(own) || (own.contains(&network) && record.block().is_some()),
         })
+    }
+
+    /// The settings in force.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
     }
 
     /// Puts other settings into force. Blocks keep their ends, apart from those of networks that are exempt now, and
