@@ -1,9 +1,12 @@
-//! `check` on what a good configuration meets: SPF records of hosted domains, and the networks that Postfix trusts.
+//! `check` on what a good configuration meets: SPF records of hosted domains, the networks that Postfix trusts, and the
+//! recipients that it has no list of.
 
 #![allow(clippy::unwrap_used, reason = "a test fails where its surroundings do")]
 
 #[path = "support/dns.rs"]
 mod dns;
+#[path = "support/host.rs"]
+mod host;
 
 use std::fs;
 use std::process::Command;
@@ -53,9 +56,7 @@ async fn domains_without_spf_are_listed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn networks_that_only_postfix_trusts_are_listed() {
-    if Command::new("postconf").arg("-d").output().is_err() {
-        assert!(std::env::var_os("LOCKDOWN_REQUIRE_SERVERS").is_none(), "there is no postconf");
-        eprintln!("SKIPPED networks_that_only_postfix_trusts_are_listed: there is no postconf");
+    if !host::is_possible(host::program("postconf").map(drop)) {
         return;
     }
     let policy = "trusted_networks: [127.0.0.0/8, 10.1.0.0/16]\ndomains: { with.example: }";
@@ -63,6 +64,29 @@ async fn networks_that_only_postfix_trusts_are_listed() {
     assert_eq!(status, Some(0), "{text}");
     let listed = "Postfix trusts networks that `trusted_networks` does not: 2001:db8::/32, 192.0.2.7/32\n";
     assert!(text.contains(listed), "{text}");
+}
+
+/// What the policy takes from the Postfix beside it.
+const OF_POSTFIX: &str = "trusted_networks: [postfix]\ndomains_from: [{ postfix: { config_dir: . } }]\ndefaults: { \
+                          recipients: { sources: [{ postfix: { config_dir: . } }] } }\ndomains: { other.example: }";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn recipients_that_nothing_checks_are_listed() {
+    if !host::is_possible(host::program("postconf").map(drop)) {
+        return;
+    }
+    let main_cf = "127.0.0.0/8\nalias_maps = nis:mail.aliases\nmydestination = localhost, local.example\nrelay_domains = b.example, a.example\n\
+                   relay_recipient_maps =\nvirtual_mailbox_domains = box.example\nvirtual_mailbox_maps = static:x";
+    let (status, text) = check(OF_POSTFIX, main_cf, &["--offline"]).await;
+    assert_eq!(status, Some(0), "{text}");
+    for expected in [
+        "warning: recipients of a.example, b.example are not checked: relay_recipient_maps is empty",
+        "warning: recipients of other.example are not checked: Postfix has the domain in none of mydestination, ",
+        "domains  5 hosted",
+    ] {
+        assert!(text.contains(expected), "{expected}: {text}");
+    }
+    assert!(!text.contains("box.example are") && !text.contains("local.example are"), "{text}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

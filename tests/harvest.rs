@@ -5,8 +5,12 @@
 mod daemon;
 #[path = "support/dns.rs"]
 mod dns;
+#[path = "support/gate.rs"]
+mod gate;
 #[path = "support/host.rs"]
 mod host;
+#[path = "support/map_server.rs"]
+mod map_server;
 #[path = "support/mta.rs"]
 mod mta;
 #[path = "support/network.rs"]
@@ -34,6 +38,7 @@ use std::path::Path;
 
 use daemon::Daemon;
 use dns::{Dns, Zone};
+use map_server::{Answer, MAP, MapServer, Protocol};
 use mta::{Mta, Service};
 use postfix::Postfix;
 use proxy::Proxy;
@@ -48,17 +53,27 @@ const BYSTANDER: &str = "ADDR=192.0.2.200";
 /// What a blocked client is told.
 const BLOCKED: &str = "421 4.7.0 Too many unknown recipients, try again later (ref ";
 
-/// What stands around an MTA: the next hop, DNS, and the daemon's port.
+/// What stands around an MTA: the next hop, DNS, a server that knows one name, and the daemon's port.
 struct Stage {
     sink: Sink,
     dns: Dns,
+    names: MapServer,
     milter: u16,
 }
 
 impl Stage {
     fn set() -> Self {
         let zone = Zone::new().txt("pass.example", "v=spf1 ip4:192.0.2.0/24 ip6:2001:db8::/32 ~all");
-        Self { sink: Sink::start(), dns: Dns::start(zone), milter: host::free_port() }
+        let find =
+            |name: &str| if name == "info@local.test" { Answer::Found("yes") } else { Answer::NotFound };
+        let names = MapServer::on_port(Protocol::Socketmap, find);
+        Self { sink: Sink::start(), dns: Dns::start(zone), names, milter: host::free_port() }
+    }
+
+    /// A configuration by which the server is asked which names exist.
+    fn config_by_server(&self) -> String {
+        let source = format!("socketmap: {{ address: \"{}\", map: {MAP} }}", self.names.socket().written());
+        self.config_with("", &format!("{{ recipients: {{ sources: [ {source} ] }} }}"))
     }
 
     /// A configuration by which info and `user0` to `user99` exist at local.test; `harvest` are settings of that lock.
@@ -181,15 +196,18 @@ fn check_twelve_names(stage: &Stage, mta: &dyn Mta, daemon: &Daemon, addresses: 
         session.mail(&format!("a@{domain}"));
         session.rcpt("info@local.test").to_string()
     };
+    stage.names.take_questions();
     let before = stage.dns.total();
     for address in addresses {
         let reply = ask_as(address);
         assert!(reply.starts_with(BLOCKED), "{address}: {reply}");
     }
-    assert_eq!(stage.dns.total(), before, "no DNS query for whom is blocked");
+    let asked = (stage.names.take_questions().len(), stage.dns.total() - before);
+    assert_eq!(asked, (0, 0), "neither the source nor DNS is asked about whom is blocked");
     let reply = ask_as(BYSTANDER);
     assert!(reply.starts_with("250 2.1."), "{reply}");
-    assert!(stage.dns.total() > before, "as there are for others");
+    let asked = (stage.names.take_questions().len(), stage.dns.total() - before);
+    assert!(asked.0 > 0 && asked.1 > 0, "as they are about others: {asked:?}");
     // Whoever is blocked can complain.
     let reply = ask_once(mta, addresses[0], "postmaster@local.test");
     assert!(reply.starts_with("250 2.1."), "{reply}");
@@ -202,7 +220,7 @@ fn twelve_names_are_blocked_at_postfix() {
     }
     let stage = Stage::set();
     let postfix = stage.postfix();
-    let daemon = Daemon::start(&stage.config(""));
+    let daemon = Daemon::start(&stage.config_by_server());
     check_twelve_names(&stage, &postfix, &daemon, [HARVESTER; 4], "192.0.2.66/32");
     let addresses = [1, 2, 3, 0xffff].map(|host| format!("ADDR=IPv6:2001:db8::{host:x}"));
     check_twelve_names(&stage, &postfix, &daemon, addresses.each_ref().map(String::as_str), "2001:db8::/64");
@@ -218,7 +236,7 @@ fn twelve_names_are_blocked_at_sendmail() {
         let sendmail = Sendmail::builder(stage.sink.port(), stage.milter, stage.milter)
             .relay_domain("local.test")
             .start();
-        let daemon = Daemon::start(&stage.config(""));
+        let daemon = Daemon::start(&stage.config_by_server());
         check_twelve_names(&stage, &sendmail, &daemon, [HARVESTER; 4], "192.0.2.66/32");
         let addresses = [1, 2, 3, 0xffff].map(|host| format!("ADDR=2001:db8::{host:x}"));
         check_twelve_names(

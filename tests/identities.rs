@@ -334,10 +334,10 @@ fn what_cannot_be_honoured_is_said_at_once() {
         )],
     );
     check_problems(
-        &main_cf("unionmap:{static:x, socketmap:y}"),
+        &main_cf("unionmap:{static:x, memcache:y}"),
         &[],
         &[&format!(
-            "DIR/main.cf: {SOURCE}unionmap:{{static:x, socketmap:y}}: tables of type ‘socketmap’ are not in this version"
+            "DIR/main.cf: {SOURCE}unionmap:{{static:x, memcache:y}}: tables of type ‘memcache’ are not in this version"
         )],
     );
     check_problems(

@@ -4,12 +4,14 @@ use std::fs;
 use std::path::Path;
 
 use lockdown_milter::config::{self, Host, Style};
+use lockdown_milter::lookup::postfix::main_cf::MainCf;
 
 fn host() -> Host {
     Host {
         name: "mx.example.org".to_owned(),
         today: "2026-11-24".parse().expect("a date"),
         has_group: |_| true,
+        main_cf: MainCf::absent,
     }
 }
 

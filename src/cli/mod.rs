@@ -17,6 +17,7 @@ use nix::unistd::{Group, gethostname};
 
 use crate::config::{self, Config, Host, Report, Style};
 use crate::daemon::{self, RunError};
+use crate::lookup::postfix::main_cf::MainCf;
 
 /// Findings, or refused.
 const FINDINGS: u8 = 1;
@@ -86,6 +87,7 @@ fn host() -> Host {
         name: host_name(),
         today: TimeZone::UTC.to_datetime(daemon::now()).date(),
         has_group: |name| matches!(Group::from_name(name), Ok(Some(_))),
+        main_cf: MainCf::read_now,
     }
 }
 

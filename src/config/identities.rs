@@ -1,7 +1,7 @@
 //! Who may send as what: logins and sources of grants as written, and what they mean.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::Deserialize;
 
@@ -9,7 +9,7 @@ use super::diagnostic::{quoted, visible};
 use super::problems::{Problems, Spot};
 use super::written::{At, TextOr};
 use super::yaml::Id;
-use super::{domains, later, value, words};
+use super::{domains, later, postfix, value, words};
 use crate::check::Mode;
 use crate::check::auth_match::Axis;
 use crate::lookup::identities::SourceSettings;
@@ -30,14 +30,8 @@ pub(super) struct Written {
 #[serde(default, deny_unknown_fields)]
 struct WrittenSource {
     file: Option<At<String>>,
-    postfix_sender_login_maps: WrittenPostfix,
-    postfix_aliases: WrittenPostfix,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct WrittenPostfix {
-    config_dir: Option<At<String>>,
+    postfix_sender_login_maps: postfix::Instance,
+    postfix_aliases: postfix::Instance,
 }
 
 /// The keys of a source in its long form, one for each kind.
@@ -176,17 +170,6 @@ impl WrittenSource {
                     .related(*first, "the other one");
                 None
             }
-        }
-    }
-}
-
-impl WrittenPostfix {
-    /// The folder, where one is named; nothing at all where its name cannot be used.
-    #[expect(clippy::option_option, reason = "outer: is it usable; inner: is it there")]
-    fn config_dir(&self, problems: &mut Problems<'_>, base: &Path) -> Option<Option<PathBuf>> {
-        match &self.config_dir {
-            Some(path) => value::path(problems, base, path).map(Some),
-            None => Some(None),
         }
     }
 }

@@ -24,6 +24,7 @@ mod identities;
 mod inherited;
 mod later;
 mod listen;
+mod postfix;
 mod problems;
 mod profile;
 mod read;
@@ -43,9 +44,11 @@ pub use listen::{Address, Listener};
 pub use profile::Profile;
 pub use summary::summary;
 
+use crate::lookup::Problem;
 use crate::lookup::dns;
 use crate::lookup::harvest::Settings as Harvest;
 use crate::lookup::identities::SourceSettings as IdentitySource;
+use crate::lookup::postfix::main_cf::MainCf;
 use crate::lookup::recipients::SourceSettings as RecipientSource;
 use crate::policy::Policy;
 use source::{Source, Unreadable};
@@ -173,6 +176,8 @@ pub struct Host {
     pub today: Date,
     /// Whether this host has a group of that name.
     pub has_group: fn(&str) -> bool,
+    /// Asks for parameters of the Postfix in a folder, or of this host's own.
+    pub main_cf: fn(Option<&Path>, &[&str]) -> Result<MainCf, Problem>,
 }
 
 /// What settings mean besides what they say.

@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::{Display, Write as _};
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 
 use ipnet::IpNet;
 
 use super::diagnostic::visible;
+use super::value::Shown;
 use super::{Address, Config, Listener, Profile, harvest};
 use crate::check::addresses::Addresses;
 use crate::check::auth_match::{self, Axis};
@@ -16,7 +17,7 @@ use crate::check::recipients::{self, CatchAll};
 use crate::check::spf::{self, Action, Actions, Record};
 use crate::check::{Forwarder, Locks, Mode, require_auth};
 use crate::lookup::identities::SourceSettings;
-use crate::lookup::recipients::SourceSettings as RecipientSource;
+use crate::lookup::recipients::{CallAheadSettings, SourceSettings as RecipientSource};
 use crate::mail::Domain;
 use crate::mail::spf::SpfResult;
 use crate::session::Role;
@@ -150,14 +151,20 @@ fn logins(config: &Config) -> Vec<(&'static str, String)> {
 }
 
 fn identity_source(source: &SourceSettings) -> String {
-    let of = |name: &str, config_dir: &Option<PathBuf>| match config_dir {
-        Some(path) => format!("{name} of {}", path.display()),
-        None => name.to_owned(),
-    };
     match source {
         SourceSettings::File(path) => format!("file {}", path.display()),
-        SourceSettings::PostfixSenderLoginMaps { config_dir } => of("postfix_sender_login_maps", config_dir),
-        SourceSettings::PostfixAliases { config_dir } => of("postfix_aliases", config_dir),
+        SourceSettings::PostfixSenderLoginMaps { config_dir } => {
+            of_postfix("postfix_sender_login_maps", config_dir.as_deref())
+        }
+        SourceSettings::PostfixAliases { config_dir } => of_postfix("postfix_aliases", config_dir.as_deref()),
+    }
+}
+
+/// A source, and the Postfix that it is of where that is not the machine's own.
+fn of_postfix(name: &str, config_dir: Option<&Path>) -> String {
+    match config_dir {
+        Some(path) => format!("{name} of {}", path.display()),
+        None => name.to_owned(),
     }
 }
 
@@ -236,7 +243,21 @@ fn recipient_source(source: &RecipientSource) -> String {
     match source {
         RecipientSource::List(mailboxes) => format!("list of {}", mailboxes.len()),
         RecipientSource::File(path) => format!("file {}", path.display()),
+        RecipientSource::Postfix { config_dir } => of_postfix("postfix", config_dir.as_deref()),
+        RecipientSource::PostfixMap(table) => format!("postfix_map {}", visible(table, LONGEST_TEXT)),
+        RecipientSource::Socketmap(settings) => format!("socketmap {} {}", settings.address, settings.map),
+        RecipientSource::Dovecot(settings) => {
+            let alone = if settings.without_domain { " (without domain)" } else { "" };
+            format!("dovecot {}{alone}", settings.socket.display())
+        }
+        RecipientSource::Smtp(settings) => format!("smtp {}", call_ahead(settings)),
+        RecipientSource::Lmtp(settings) => format!("lmtp {}", call_ahead(settings)),
     }
+}
+
+fn call_ahead(settings: &CallAheadSettings) -> String {
+    let (exists, unknown) = (Shown(settings.exists), Shown(settings.unknown));
+    format!("{} (believed for {exists}, unknown for {unknown})", settings.server)
 }
 
 fn spf(settings: &spf::Settings) -> Vec<String> {

@@ -8,7 +8,9 @@ use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor, value::MapAcc
 
 use super::document::AT;
 use super::yaml::Id;
-use super::{addresses, auth_match, exceptions, harvest, identities, listen, recipients, require_auth, spf};
+use super::{
+    addresses, auth_match, exceptions, harvest, identities, listen, postfix, recipients, require_auth, spf,
+};
 
 /// The whole file.
 #[derive(Default, Deserialize)]
@@ -41,11 +43,12 @@ pub(super) struct Forwarder {
     pub(super) spf: Option<At<String>>,
 }
 
-/// `- file: /etc/lockdown-milter/domains`
+/// `- file: /etc/lockdown-milter/domains`, `- postfix: { config_dir: /etc/postfix-in }`
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct DomainsFrom {
     pub(super) file: Option<At<String>>,
+    pub(super) postfix: postfix::Instance,
 }
 
 #[derive(Default, Deserialize)]

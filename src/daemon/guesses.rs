@@ -99,6 +99,7 @@ mod tests {
     use crate::config::{self, Host};
     use crate::decide::decide;
     use crate::facts::{Answer, Existence, Facts, Question, Standing, Usage};
+    use crate::lookup::postfix::main_cf::MainCf;
     use crate::mail::ReversePath;
     use crate::mail::spf::{SpfAnswer, SpfResult};
     use crate::session::{Client, Envelope, Point, Request, Role, Session};
@@ -119,8 +120,12 @@ domains:
 ";
 
     fn policy(more: &str) -> Policy {
-        let host =
-            Host { name: "mx".to_owned(), today: jiff::civil::date(2026, 11, 24), has_group: |_| true };
+        let host = Host {
+            name: "mx".to_owned(),
+            today: jiff::civil::date(2026, 11, 24),
+            has_group: |_| true,
+            main_cf: MainCf::absent,
+        };
         config::parse("test", &format!("{DOMAINS}{more}"), &host, Path::new("")).unwrap().0.policy
     }
 

@@ -1,6 +1,7 @@
 //! Finding out what decisions depend on: DNS, the grants of logins, the names that exist, who guesses names; from files,
 //! from Postfix's own tables, from servers, from what was counted.
 
+pub mod clients;
 pub mod dns;
 pub mod harvest;
 pub mod identities;
@@ -9,6 +10,7 @@ mod pairs;
 pub mod postfix;
 pub mod problem;
 pub mod recipients;
+mod remembered;
 mod resolve;
 mod watched;
 

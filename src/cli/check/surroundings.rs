@@ -1,6 +1,5 @@
 //! What a good configuration meets: whether DNS and Postfix agree with what it asks for.
 
-use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +12,7 @@ use crate::check::Mode;
 use crate::config::{Config, Diagnostic, Severity};
 use crate::lookup::Sources;
 use crate::lookup::postfix::main_cf::MainCf;
+use crate::lookup::postfix::networks::Networks;
 use crate::mail::Domain;
 
 /// Domains asked for, at most; the answers of more would not be read.
@@ -91,14 +91,12 @@ pub(super) async fn untrusted_mynetworks(config: &Config, config_dir: Option<&Pa
         Ok(main_cf) => main_cf,
         Err(problem) => return vec![Diagnostic::of_source(Severity::Note, &problem)],
     };
-    // Postfix's default names the IPv4-mapped loopback, which no client has.
-    let trusted = |network: &IpNet| {
-        let mapped = matches!(network, IpNet::V6(v6) if v6.addr().to_ipv4_mapped().is_some());
-        mapped || config.policy.trusted_networks.iter().any(|ours| ours.contains(network))
-    };
-    let untrusted: Vec<String> = networks(main_cf.value("mynetworks"))
+    let trusted = |network: &IpNet| config.policy.trusted_networks.iter().any(|ours| ours.contains(network));
+    let untrusted: Vec<String> = Networks::of(main_cf.value("mynetworks"))
+        .listed
+        .iter()
         .filter(|network| !trusted(network))
-        .map(|n| n.to_string())
+        .map(ToString::to_string)
         .collect();
     if untrusted.is_empty() {
         return Vec::new();
@@ -112,24 +110,9 @@ pub(super) async fn untrusted_mynetworks(config: &Config, config_dir: Option<&Pa
     vec![Diagnostic::of_host(Severity::Warning, &what, message, Some(hint))]
 }
 
-/// The networks of a list of Postfix's; tables and exclusions are left out, as they name none of their own.
-fn networks(list: &str) -> impl Iterator<Item = IpNet> {
-    list.split([',', ' ', '\t', '\n']).filter_map(|word| {
-        let word = word.replace(['[', ']'], "");
-        word.parse().ok().or_else(|| word.parse::<IpAddr>().ok().map(IpNet::from))
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn networks_of_postfix() {
-        let list = "127.0.0.0/8 [::ffff:127.0.0.0]/104, [::1]/128 192.0.2.7 !10.0.0.1 hash:/etc/x /etc/y";
-        let found: Vec<String> = networks(list).map(|network| network.to_string()).collect();
-        assert_eq!(found, ["127.0.0.0/8", "::ffff:127.0.0.0/104", "::1/128", "192.0.2.7/32"]);
-    }
 
     #[test]
     fn long_lists_are_shortened() {

@@ -1,6 +1,10 @@
 //! Recipients: the lock as written, and what it means.
 
+mod call_ahead;
+mod dovecot;
 mod list;
+mod postfix_map;
+mod socketmap;
 mod sources;
 
 use glob::Pattern;
@@ -12,7 +16,7 @@ use super::exceptions::date;
 use super::problems::Problems;
 use super::words;
 use super::written::{At, TextOr};
-use super::{Context, value};
+use super::{Context, postfix, value};
 use crate::check::recipients::{CatchAll, Settings};
 use crate::facts::SourceId;
 use crate::lookup::recipients::SourceSettings;

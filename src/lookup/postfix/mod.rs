@@ -4,9 +4,14 @@
 
 pub mod address;
 pub mod aliases;
+pub mod classes;
 pub mod main_cf;
 pub mod maps;
 pub mod match_list;
+pub mod networks;
+pub mod stranger;
 pub mod tables;
 mod targets;
 mod words;
+
+pub(crate) use words::words;

@@ -2,16 +2,28 @@
 //!
 //! A source is a file here, a variant of [`SourceSettings`] and a line in `open`.
 
+mod call_ahead;
+mod dovecot;
 mod file;
 mod list;
 mod names;
+mod one_by_one;
+mod postfix;
+mod postfix_map;
+mod probed;
+mod socketmap;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
+use super::clients::Endpoint;
+use super::clients::smtp::Dialect;
+use super::clients::socketmap::is_map_name;
 use super::problem::Problem;
 use super::watched::{Reading, apart};
-use crate::facts::{Cost, Existence, RecipientQuestion};
-use crate::mail::Mailbox;
+use crate::facts::{Cost, Existence, RecipientQuestion, SourceId};
+use crate::lookup::postfix::tables;
+use crate::mail::{Domain, Mailbox};
 
 /// A source of recipients, as the configuration describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +32,61 @@ pub enum SourceSettings {
     List(Vec<Mailbox>),
     /// A file of mailboxes (`file`).
     File(PathBuf),
+    /// The tables of a Postfix (`postfix`).
+    Postfix {
+        /// Where main.cf is; none for Postfix's own default.
+        config_dir: Option<PathBuf>,
+    },
+    /// A table, by its Postfix name (`postfix_map`).
+    PostfixMap(String),
+    /// A socketmap server (`socketmap`).
+    Socketmap(SocketmapSettings),
+    /// Dovecot's user database (`dovecot`).
+    Dovecot(DovecotSettings),
+    /// A server that is called ahead by SMTP (`smtp`).
+    Smtp(CallAheadSettings),
+    /// A server that is called ahead by LMTP (`lmtp`).
+    Lmtp(CallAheadSettings),
+}
+
+/// A map of a socketmap server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SocketmapSettings {
+    /// The server.
+    pub address: Endpoint,
+    /// The name of the map, without white space.
+    pub map: String,
+}
+
+impl SocketmapSettings {
+    /// Whether a text can be the name of a map: it is not empty and has no white space, as the key follows after it.
+    pub fn is_map_name(text: &str) -> bool {
+        is_map_name(text)
+    }
+}
+
+/// The user database of a Dovecot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DovecotSettings {
+    /// Its socket `auth-userdb`.
+    pub socket: PathBuf,
+    /// Whether users are asked for by the local-part alone.
+    pub without_domain: bool,
+}
+
+/// A server that is asked by the beginning of a mail transaction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallAheadSettings {
+    /// The server.
+    pub server: Endpoint,
+    /// The reverse-path; none is the null reverse-path.
+    pub sender: Option<Mailbox>,
+    /// The name of this host, which the server is told.
+    pub host_name: String,
+    /// How long it is believed that a mailbox exists.
+    pub exists: Duration,
+    /// How long it is believed that it does not.
+    pub unknown: Duration,
 }
 
 impl SourceSettings {
@@ -28,6 +95,12 @@ impl SourceSettings {
         match self {
             Self::List(_) => "list",
             Self::File(_) => "file",
+            Self::Postfix { .. } => "postfix",
+            Self::PostfixMap(_) => "postfix_map",
+            Self::Socketmap(_) => "socketmap",
+            Self::Dovecot(_) => "dovecot",
+            Self::Smtp(_) => "smtp",
+            Self::Lmtp(_) => "lmtp",
         }
     }
 
@@ -35,6 +108,10 @@ impl SourceSettings {
     pub fn cost(&self) -> Cost {
         match self {
             Self::List(_) | Self::File(_) => Cost::Memory,
+            Self::PostfixMap(table) => tables::cost(table),
+            // Which tables a Postfix has is not known before it is open; some may be servers.
+            Self::Postfix { .. } | Self::Socketmap(_) | Self::Dovecot(_) => Cost::Near,
+            Self::Smtp(_) | Self::Lmtp(_) => Cost::Far,
         }
     }
 }
@@ -50,6 +127,15 @@ async fn open(settings: &SourceSettings) -> Opening {
             let path = path.clone();
             apart(move || file::open(&path)).await
         }
+        SourceSettings::Postfix { config_dir } => postfix::open(config_dir.as_deref()).await,
+        SourceSettings::PostfixMap(table) => {
+            let table = table.clone();
+            apart(move || postfix_map::open(&table)).await
+        }
+        SourceSettings::Socketmap(settings) => Ok((socketmap::open(settings), Vec::new())),
+        SourceSettings::Dovecot(settings) => Ok((dovecot::open(settings), Vec::new())),
+        SourceSettings::Smtp(settings) => Ok((call_ahead::open(Dialect::Smtp, settings), Vec::new())),
+        SourceSettings::Lmtp(settings) => Ok((call_ahead::open(Dialect::Lmtp, settings), Vec::new())),
     }
 }
 
@@ -62,6 +148,11 @@ pub trait Source: std::fmt::Debug + Send + Sync {
     /// What it says of an address. An entry for one form goes before a wildcard for an earlier one. The text of
     /// [`Existence::Unknown`] is not looked at, as the collection names the source.
     async fn find(&self, question: &RecipientQuestion) -> Existence;
+
+    /// What is doubtful about its use for these domains.
+    async fn doubts(&self, _domains: &[&Domain]) -> Vec<Problem> {
+        Vec::new()
+    }
 }
 
 /// The sources of recipients, by their number.
@@ -94,6 +185,19 @@ impl Recipients {
     /// What is doubtful about the sources though they can be used.
     pub fn warnings(&self) -> &[Problem] {
         &self.warnings
+    }
+
+    /// What is doubtful about the use of the sources for the domains that name them: recipients that nothing checks.
+    pub async fn doubts(&self, settings: &[SourceSettings], uses: &[(&Domain, &[SourceId])]) -> Vec<Problem> {
+        let mut doubts = Vec::new();
+        for (number, (source, settings)) in self.sources.iter().zip(settings).enumerate() {
+            let names = |ids: &[SourceId]| ids.iter().any(|id| id.number == number);
+            let domains: Vec<&Domain> =
+                uses.iter().filter(|(_, ids)| names(ids)).map(|(domain, _)| *domain).collect();
+            let found = source.doubts(&domains).await;
+            doubts.extend(found.into_iter().map(|problem| problem.of(settings.name())));
+        }
+        doubts
     }
 
     /// The answer of one source.

@@ -5,10 +5,12 @@
 
 mod aliases;
 mod composed;
+mod entry;
 mod ere;
 #[cfg(test)]
 mod hostile;
 mod lines;
+mod network;
 mod pcre;
 mod regexp;
 mod result;
@@ -19,7 +21,10 @@ mod text;
 use std::fmt::Debug;
 use std::path::Path;
 
+pub use entry::Entry;
+
 use super::words::{inside_braces, words};
+use crate::facts::Cost;
 use crate::lookup::pairs::Pairs;
 use crate::lookup::problem::{Problem, quoted};
 use crate::lookup::watched::Reading;
@@ -34,8 +39,22 @@ pub trait Table: Debug + Send + Sync {
     /// Where the table cannot tell.
     async fn find(&self, key: &str) -> Result<Option<String>, TableError>;
 
+    /// The same with what tells the entry that answers from other ones, where more is known of it than its value.
+    ///
+    /// # Errors
+    ///
+    /// Where the table cannot tell.
+    async fn entry(&self, key: &str) -> Result<Option<Entry>, TableError> {
+        Ok(self.find(key).await?.map(Entry::of_value))
+    }
+
     /// Whether its keys are patterns. Postfix does not ask such a table for parts of addresses.
     fn has_patterns(&self) -> bool {
+        false
+    }
+
+    /// Hands out its keys, in no order, and returns whether it could: a pattern, or a server, has none to hand out.
+    fn list_keys(&self, _take: &mut dyn FnMut(&str)) -> bool {
         false
     }
 }
@@ -65,42 +84,34 @@ struct Request<'a> {
 
 type Open = fn(&Request<'_>) -> Reading<Box<dyn Table>>;
 
-/// Every type of table that can be read.
-const TYPES: [(&str, Open); 16] = [
+/// Every type of table that we know.
+const TYPES: [(&str, Open); 22] = [
     ("btree", text::open_compiled),
     ("cdb", text::open_compiled),
+    ("cidr", simple::refuse_cidr),
     ("dbm", text::open_compiled),
+    ("environ", simple::refuse_environ),
     ("fail", |_| Ok(simple::fail())),
     ("hash", text::open_compiled),
     ("inline", simple::open_inline),
     ("lmdb", text::open_compiled),
+    ("nis", simple::open_nis),
     ("pcre", pcre::open),
     ("pipemap", composed::open_pipe),
     ("proxy", composed::open_proxy),
+    ("randmap", simple::open_random),
     ("regexp", regexp::open),
     ("sdbm", text::open_compiled),
+    ("socketmap", network::open_socketmap),
     ("static", simple::open_static),
+    ("tcp", network::open_tcp),
     ("texthash", text::open_texthash),
     ("unionmap", composed::open_union),
     ("unix", simple::open_unix),
 ];
 
 /// Types that Postfix has and this version has not.
-const LATER: [&str; 13] = [
-    "cidr",
-    "environ",
-    "internal",
-    "ldap",
-    "memcache",
-    "mongodb",
-    "mysql",
-    "nis",
-    "pgsql",
-    "randmap",
-    "socketmap",
-    "sqlite",
-    "tcp",
-];
+const LATER: [&str; 7] = ["internal", "ldap", "memcache", "mongodb", "mysql", "pgsql", "sqlite"];
 
 /// How many tables may be around a table.
 const DEEPEST: usize = 10;
@@ -127,6 +138,22 @@ pub(super) fn open(table: &str, usage: Usage, depth: usize) -> Reading<Box<dyn T
         return only(Problem::new(format!("there is no type of table {}", quoted(kind))));
     };
     open(&Request { kind, name, usage, depth })
+}
+
+/// Types whose tables are, or may be, on a server.
+const SERVED: [&str; 11] =
+    ["ldap", "memcache", "mongodb", "mysql", "nis", "nisplus", "pgsql", "socketmap", "sqlite", "tcp", "unix"];
+
+/// What it costs to ask `type:name`, by what the name says. In a table of tables the dearest one counts.
+pub(crate) fn cost(table: &str) -> Cost {
+    let table = table.trim_start_matches("proxy:");
+    let Some((kind, name)) = table.split_once(':') else { return Cost::Memory };
+    let inside = inside_braces(name.trim()).filter(|_| ["unionmap", "pipemap"].contains(&kind));
+    match inside {
+        Some(inside) => words(inside).map(cost).max().unwrap_or(Cost::Memory),
+        None if SERVED.contains(&kind) => Cost::Near,
+        None => Cost::Memory,
+    }
 }
 
 /// Reads the text of a table of a type, for tests and fuzzing: nothing that is said of it, only that it can be asked.
@@ -218,6 +245,22 @@ mod tests {
             ("\u{212a}", "k"),
         ] {
             assert_eq!(fold(key), expected);
+        }
+    }
+
+    #[test]
+    fn costs() {
+        for (table, expected) in [
+            ("hash:/x", Cost::Memory),
+            ("proxy:hash:/x", Cost::Memory),
+            ("inline:{ldap:x=y}", Cost::Memory),
+            ("proxy:pgsql:/x.cf", Cost::Near),
+            ("unix:passwd.byname", Cost::Near),
+            ("unionmap:{ hash:/x, proxy:ldap:/y }", Cost::Near),
+            ("unionmap:{ hash:/x, pipemap:{ hash:/y, hash:/z } }", Cost::Memory),
+            ("x", Cost::Memory),
+        ] {
+            assert_eq!(cost(table), expected, "{table}");
         }
     }
 

@@ -1,8 +1,9 @@
-//! Tables that are no files: `inline:`, `static:`, `fail:`, `unix:`.
+//! Tables that are no files: `inline:`, `static:`, `randmap:`, `fail:`, `unix:`, `nis:`; and two that are of no use
+//! here.
 
 use nix::unistd::{Group, User};
 
-use super::{Request, Table, TableError, first, fold, unbraced};
+use super::{Entry, Request, Table, TableError, first, fold, unbraced};
 use crate::lookup::pairs::Pairs;
 use crate::lookup::postfix::words::{inside_braces, words};
 use crate::lookup::problem::{Problem, quoted};
@@ -41,6 +42,30 @@ pub(super) fn open_static(request: &Request<'_>) -> Reading<Box<dyn Table>> {
     Ok((Box::new(Static(unbraced(request.name)?.to_owned())), Vec::new()))
 }
 
+/// Opens a table that gives one of its values for every key: `randmap:{ value, value }`.
+pub(super) fn open_random(request: &Request<'_>) -> Reading<Box<dyn Table>> {
+    let wrong = |message: &str| vec![Problem::new(message).hint("write randmap:{ value, … }")];
+    let inside = inside_braces(request.name).ok_or_else(|| wrong("the values are not in braces"))?;
+    // Unlike elsewhere, braces around a value are a part of it.
+    let values: Vec<String> = words(inside).map(str::to_owned).collect();
+    if values.is_empty() {
+        return Err(wrong("there is no value in the braces"));
+    }
+    Ok((Box::new(Random(values)), Vec::new()))
+}
+
+/// Networks have no recipients.
+pub(super) fn refuse_cidr(_: &Request<'_>) -> Reading<Box<dyn Table>> {
+    Err(vec![Problem::new("cidr: tables are for the addresses of clients")])
+}
+
+/// The variables of another process cannot be asked for.
+pub(super) fn refuse_environ(_: &Request<'_>) -> Reading<Box<dyn Table>> {
+    Err(vec![Problem::new(
+        "environ: tables are the environment of Postfix's own processes, which nobody else sees",
+    )])
+}
+
 /// A table that always fails.
 pub(super) fn fail() -> (Box<dyn Table>, Vec<Problem>) {
     (Box::new(Fail), Vec::new())
@@ -59,6 +84,19 @@ pub(super) fn open_unix(request: &Request<'_>) -> Reading<Box<dyn Table>> {
     Ok((Box::new(Unix(find)), Vec::new()))
 }
 
+/// Opens a table that has nothing as long as this host is in no NIS domain. Postfix's own `alias_maps` name one.
+pub(super) fn open_nis(_: &Request<'_>) -> Reading<Box<dyn Table>> {
+    let domain = std::fs::read_to_string("/proc/sys/kernel/domainname").unwrap_or_default();
+    match domain.trim() {
+        "" | "(none)" => Ok((Box::new(Empty), Vec::new())),
+        domain => {
+            let message =
+                format!("tables in NIS are not read, and this host is in its domain {}", quoted(domain));
+            Err(vec![Problem::new(message).hint("name other tables in main.cf")])
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Inline(Pairs);
 
@@ -66,6 +104,11 @@ struct Inline(Pairs);
 impl Table for Inline {
     async fn find(&self, key: &str) -> Result<Option<String>, TableError> {
         Ok(first(&self.0, key))
+    }
+
+    fn list_keys(&self, take: &mut dyn FnMut(&str)) -> bool {
+        self.0.keys().for_each(take);
+        true
     }
 }
 
@@ -76,6 +119,40 @@ struct Static(String);
 impl Table for Static {
     async fn find(&self, _: &str) -> Result<Option<String>, TableError> {
         Ok(Some(self.0.clone()))
+    }
+}
+
+/// Of one value or more.
+#[derive(Debug)]
+struct Random(Vec<String>);
+
+#[async_trait::async_trait]
+impl Table for Random {
+    async fn find(&self, _: &str) -> Result<Option<String>, TableError> {
+        Ok(fastrand::choice(&self.0).cloned())
+    }
+
+    async fn entry(&self, key: &str) -> Result<Option<Entry>, TableError> {
+        // Whatever is drawn, it is drawn for every key.
+        Ok(self.find(key).await?.map(|value| Entry::of_rule(0, value)))
+    }
+
+    fn has_patterns(&self) -> bool {
+        true
+    }
+}
+
+#[derive(Debug)]
+struct Empty;
+
+#[async_trait::async_trait]
+impl Table for Empty {
+    async fn find(&self, _: &str) -> Result<Option<String>, TableError> {
+        Ok(None)
+    }
+
+    fn list_keys(&self, _: &mut dyn FnMut(&str)) -> bool {
+        true
     }
 }
 
