@@ -80,6 +80,20 @@ fn a_recipient_noted(bencher: Bencher<'_, '_>) {
     });
 }
 
+/// The same of one client, a provider that has written to more users than are remembered.
+#[divan::bench]
+fn a_recipient_of_a_provider_noted(bencher: Bencher<'_, '_>) {
+    let (mut tracker, mut number) = full();
+    let provider = [192, 0, 2, 1].into();
+    let mut note = || {
+        let now = begin() + SignedDuration::from_millis(i64::from(number));
+        tracker.note_good(provider, &format!("name{number}@example.org"), now);
+        number += 1;
+    };
+    (0..10 * RECIPIENTS).for_each(|_| note());
+    bencher.counter(ItemsCount::new(RECIPIENTS)).bench_local(|| (0..RECIPIENTS).for_each(|_| note()));
+}
+
 #[divan::bench]
 fn a_client_looked_up(bencher: Bencher<'_, '_>) {
     let (mut tracker, seen) = full();

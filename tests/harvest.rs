@@ -34,7 +34,9 @@ use std::io::{Read as _, Write as _};
 use std::net::Shutdown;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
+use std::process::Command;
 
 use daemon::Daemon;
 use dns::{Dns, Zone};
@@ -625,6 +627,16 @@ fn whoever_cannot_be_asked_is_named() {
     let dead = daemon.path("dead.sock");
     drop(std::os::unix::net::UnixListener::bind(&dead).unwrap());
     check_control(&daemon.config_file(), Some(&dead), "nobody answers: the daemon does not run", 1);
+    // Somebody who is neither root nor the daemon.
+    let mut stranger = Command::new(env!("CARGO_BIN_EXE_lockdown-milter"));
+    stranger.args(["harvest", "list", "--control"]).arg(&socket).uid(65534);
+    match stranger.output() {
+        Ok(output) => {
+            let error = String::from_utf8(output.stderr).unwrap();
+            assert!(error.contains("permission denied: it is for root and the daemon's own user"), "{error}");
+        }
+        Err(error) => eprintln!("SKIPPED: nobody else can be played here: {error}"),
+    }
     // A configuration without one.
     let other = daemon.path("other.yaml");
     fs::write(&other, "listen: ['inet:127.0.0.1:8891']\ndomains: { local.test: }\n").unwrap();
