@@ -1,7 +1,7 @@
 //! The decision: a pure function of policy, request and facts.
 //!
 //! It walks the classes of cost, cheapest first. A check whose questions are dearer waits for its class; once an
-//! *enforced* rejection stands, dearer classes are not entered. So the verdict never depends on what happens to be
+//! *enforced* rejection stands, dearer classes are not entered. A check that goes first is asked for alone. So the verdict never depends on what happens to be
 //! known already: a dear answer that lies at hand is not looked at before its turn.
 
 use crate::check::{
@@ -76,13 +76,17 @@ impl Decision {
             let same = |finding: &&Finding| finding.judgment.reply() == verdict.reply();
             self.findings.iter().filter(refusing).find(same)
         };
-        let first =
-            |wanted: fn(&Judgment) -> bool| self.findings.iter().find(|finding| wanted(&finding.judgment));
+        // That a client is not blocked says nothing about what it asks for.
+        let is_telling = |finding: &&Finding| {
+            finding.check != CheckId::Harvest || matches!(finding.judgment, Judgment::Excepted(_))
+        };
+        let mut telling = self.findings.iter().filter(is_telling);
+        let first = |wanted: fn(&Judgment) -> bool| telling.clone().find(|finding| wanted(&finding.judgment));
         behind(&self.verdict)
             .or_else(|| behind(&self.would))
             .or_else(|| first(|judgment| matches!(judgment, Judgment::Excepted(_))))
             .or_else(|| first(|judgment| matches!(judgment, Judgment::Pass(_))))
-            .or_else(|| self.findings.last())
+            .or_else(|| telling.next_back())
     }
 }
 
@@ -121,6 +125,9 @@ pub fn decide(policy: &Policy, request: &Request<'_>, facts: &Facts) -> Result<D
                 }
                 Err(questions) => {
                     if let Some(due) = questions.only(|question| policy.cost(question) <= class) {
+                        if matter.check.goes_first() {
+                            return Err(due);
+                        }
                         open = Some(open.map_or(due.clone(), |earlier| earlier.and(due)));
                     }
                 }

@@ -23,10 +23,10 @@
 //! | [`decide`] | the decision |
 //! | [`journal`] | decisions as records, records as lines, and what lines add up to |
 //! | [`spf`] | SPF evaluation: viaspf behind a face of ours |
-//! | [`lookup`] | finding answers: the loop around the decision; DNS; which recipients exist; who may send as what; Postfix's tables |
+//! | [`lookup`] | finding answers: the loop around the decision; DNS; which recipients exist; who guesses them; who may send as what; Postfix's tables |
 //! | [`config`] | from the file to the policy, with all problems and their places |
 //! | [`milter`] | the milter protocol: indymilter behind a face of ours |
-//! | [`daemon`] | the milter in front of the decision; clock, log, signals |
+//! | [`daemon`] | the milter in front of the decision; clock, log, signals, control socket |
 //! | [`cli`] | the commands |
 //!
 //! A new lock is a file in `check` and a line in its registry. It names the domains whose settings judge a request,

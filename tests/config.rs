@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use lockdown_milter::check::auth_match::Axis;
 use lockdown_milter::check::spf::Action;
-use lockdown_milter::check::{CheckId, Locks};
+use lockdown_milter::check::{CheckId, Locks, Mode};
 use lockdown_milter::config::{self, Config, Format, Host, Report, Severity, Style};
 use lockdown_milter::lookup::Problem;
 use lockdown_milter::lookup::identities::SourceSettings;
@@ -174,6 +174,32 @@ fn relay_has_the_mode_of_the_defaults() {
     check_relay("relay: deny\ndefaults: { mode: monitor }", "monitor");
     check_relay("relay: deny\nmode: off\ndefaults: { mode: enforce }", "off");
     check_relay("relay: deny\ndefaults: { mode: off }", "off");
+}
+
+/// The mode of harvesting, which is that of every domain and of all others.
+#[track_caller]
+fn check_harvest(text: &str, expected: &str) {
+    let text = format!("{PREAMBLE}{text}\ndomains: {{ example.org: {{ mode: off }} }}\n");
+    let (config, report) = config::parse("x", &text, &host(), Path::new("")).unwrap();
+    assert!(report.is_empty(), "{report:?}");
+    let of_domain = config.policy.hosted[&"example.org".parse().unwrap()].harvest;
+    assert_eq!([of_domain, config.policy.defaults.harvest].map(Mode::as_str), [expected; 2], "{text}");
+    assert_eq!(config.harvest.enforced, expected == "enforce", "{text}");
+}
+
+#[test]
+fn harvest_has_a_mode_of_its_own_or_that_of_the_profile() {
+    check_harvest("", "enforce");
+    check_harvest("profile: relaxed", "monitor");
+    check_harvest("profile: lockdown", "enforce");
+    check_harvest("mode: monitor", "monitor");
+    check_harvest("defaults: { mode: monitor }", "monitor");
+    check_harvest("defaults: { mode: off }", "off");
+    check_harvest("harvest: { mode: off }", "off");
+    check_harvest("profile: relaxed\nharvest: { mode: enforce }", "enforce");
+    check_harvest("defaults: { mode: monitor }\nharvest: { mode: enforce }", "enforce");
+    check_harvest("mode: monitor\nharvest: { mode: enforce }", "monitor");
+    check_harvest("mode: off\nharvest: { mode: enforce }", "off");
 }
 
 /// The actions of `mail_from` and `helo` for a profile and settings of example.org.

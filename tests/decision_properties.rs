@@ -253,3 +253,45 @@ proptest! {
         prop_assert_eq!(found.verdict != Verdict::Pass, enforced);
     }
 }
+
+/// The questions asked, in the order of asking, in rounds that are answered at once.
+fn rounds(policy: &Policy, request: &Request<'_>, world: &World) -> Vec<Vec<Question>> {
+    let (mut facts, mut rounds) = (Facts::default(), Vec::new());
+    while let Err(open) = decide(policy, request, &facts) {
+        for question in open.questions() {
+            facts.learn(question.clone(), world.answer(question));
+        }
+        rounds.push(open.questions().to_vec());
+    }
+    rounds
+}
+
+proptest! {
+    /// Whether the client is blocked is asked first and alone, and if it is, nothing else is.
+    #[test]
+    fn a_blocked_client_costs_one_question(policy in policy(), world in world(), null: bool) {
+        let (session, envelope, _) = transaction(null);
+        let origin = policy.origin(&session, &envelope);
+        let path = ForwardPath::parse("x@a.example");
+        let point = Point::Recipient(&path);
+        let request = Request { session: &session, envelope: &envelope, origin, point, now: now() };
+        let mode = policy.locks(&domain("a.example")).expect("it is hosted").harvest;
+
+        let rounds = rounds(&policy, &request, &world);
+        let about_harvest = |question: &Question| matches!(question, Question::Harvest(_));
+        let first: &[Question] = rounds.first().map_or(&[], Vec::as_slice);
+        prop_assert_eq!(first.iter().any(about_harvest), mode != Mode::Off);
+        prop_assert!(mode == Mode::Off || first.len() == 1);
+        prop_assert!(!rounds.iter().skip(1).flatten().any(about_harvest));
+
+        let (decision, _) = settle(&policy, &request, &world, Facts::default());
+        let is_blocked = matches!(world.standing, Standing::Blocked { .. });
+        if is_blocked && mode == Mode::Enforce {
+            prop_assert_eq!(rounds.len(), 1, "{:?}", rounds);
+            prop_assert_eq!(decision.findings.len(), 1);
+            prop_assert_eq!(decision.verdict.reply().map(lockdown_milter::mail::Reply::code), Some(421));
+        } else {
+            prop_assert!(decision.verdict.reply().is_none_or(|reply| reply.code() != 421));
+        }
+    }
+}

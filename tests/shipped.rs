@@ -56,5 +56,6 @@ fn the_packaged_configuration_is_good() {
     assert_eq!(spelled_out.policy.defaults, shipped.policy.defaults);
     assert_eq!(spelled_out.limits, shipped.limits);
     assert_eq!(spelled_out.dns, shipped.dns);
+    assert_eq!(spelled_out.harvest, shipped.harvest);
     assert_eq!(spelled_out.log, shipped.log);
 }

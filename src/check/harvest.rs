@@ -13,6 +13,11 @@ impl Check for Harvest {
         CheckId::Harvest
     }
 
+    /// A client that is blocked costs no look-up at all.
+    fn goes_first(&self) -> bool {
+        true
+    }
+
     fn concerns(&self, _: &Site, request: &Request<'_>) -> Vec<Subject> {
         match request.point {
             // Who has logged in is known, whatever names he tries.

@@ -12,7 +12,7 @@ pub mod harvest;
 pub mod recipients;
 pub mod relay;
 pub mod require_auth;
-mod roles;
+pub(crate) mod roles;
 pub mod spf;
 
 use std::collections::BTreeMap;
@@ -205,6 +205,11 @@ pub enum Forwarder {
 pub trait Check: Sync {
     /// Its name.
     fn id(&self) -> CheckId;
+
+    /// Whether what it asks is asked before anything else, as the answer may make all else needless.
+    fn goes_first(&self) -> bool {
+        false
+    }
 
     /// Whose settings judge this request; nobody's where the lock has nothing to say.
     fn concerns(&self, site: &Site, request: &Request<'_>) -> Vec<Subject>;

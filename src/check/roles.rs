@@ -6,7 +6,7 @@ use crate::mail::{ForwardPath, Mailbox};
 const ROLES: [&str; 2] = ["postmaster", "abuse"];
 
 /// Whether no lock may stand between this recipient and anybody.
-pub(super) fn is_always_reachable(recipient: &ForwardPath) -> bool {
+pub(crate) fn is_always_reachable(recipient: &ForwardPath) -> bool {
     match recipient {
         ForwardPath::Postmaster => true,
         ForwardPath::AtLiteral(_) | ForwardPath::Malformed(_) => false,

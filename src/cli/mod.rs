@@ -1,7 +1,9 @@
 //! The command line: one file a command, and what they share.
 
 mod check;
+mod control;
 mod explain;
+mod harvest;
 mod report;
 mod run;
 
@@ -45,6 +47,8 @@ Examples:
       Says what would happen to such a message, and why.
   lockdown-milter report --since 7d /var/log/lockdown-milter.log
       Says what was refused or would be, and which logins sent as somebody else.
+  lockdown-milter harvest release 192.0.2.7
+      Lets a client in again that was blocked for guessing names.
 
 Exit status: 0 good, 1 findings or refused, 64 wrong usage, 78 wrong configuration.";
 
@@ -58,6 +62,8 @@ enum Command {
     Explain(Box<explain::Arguments>),
     /// Sum up a log: what was refused or would be, and which logins sent as somebody else
     Report(report::Arguments),
+    /// Show or release what is blocked for guessing names
+    Harvest(harvest::Arguments),
 }
 
 /// Which configuration.
@@ -101,6 +107,7 @@ pub fn main() -> ExitCode {
         Command::Check(arguments) => check::check(&arguments),
         Command::Explain(arguments) => explain::explain(&arguments),
         Command::Report(arguments) => report::report(&arguments),
+        Command::Harvest(arguments) => harvest::harvest(&arguments),
     }
 }
 

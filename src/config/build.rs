@@ -25,6 +25,7 @@ use crate::policy::Policy;
 /// use. Relative paths in it begin at `base`.
 pub(super) fn build(problems: &mut Problems<'_>, host: &Host, base: &Path, written: &Written) -> Config {
     let listeners = listen::build(problems, host, written.listen.as_deref());
+    let control = written.control.as_ref().and_then(|path| listen::control(problems, &listeners, path));
     let trusted_networks = match &written.trusted_networks {
         Some(list) => list.iter().flat_map(|text| trusted_networks(problems, host, text)).collect(),
         None => listen::loopback(),
@@ -38,6 +39,7 @@ pub(super) fn build(problems: &mut Problems<'_>, host: &Host, base: &Path, writt
     let context = Context { host, base };
     let mut recipients = Vec::new();
     let defaults = defaults(problems, context, profile, written);
+    let harvest = written.harvest.build(problems, defaults.harvest(cap));
     let locked = Locked::build(problems, &written.locked);
     let listed = domain_file::build(problems, context, &written.domains_from);
     let files = listed.files.clone();
@@ -62,7 +64,7 @@ pub(super) fn build(problems: &mut Problems<'_>, host: &Host, base: &Path, writt
         aliases,
         login_domain: written.identities.login_domain(problems),
         exempt_logins: written.identities.exempt_logins(problems),
-        harvest_exempt: Vec::new(),
+        harvest_exempt: harvest.exempt.clone(),
     };
     let identities = written.identities.sources(problems, context);
     let policy = Policy {
@@ -78,6 +80,8 @@ pub(super) fn build(problems: &mut Problems<'_>, host: &Host, base: &Path, writt
         policy,
         profile,
         listeners,
+        control,
+        harvest,
         dns: dns(problems, &written.dns, limits.decision_time),
         limits,
         log: log(problems, &written.log),
@@ -99,6 +103,8 @@ fn defaults(
 ) -> Inherited {
     let word = written.profile.as_ref().map(|word| word.node);
     let defaults = Inherited::from_profile(profile, word).merge(problems, context, &written.defaults);
+    let harvest = written.harvest.mode(problems, profile, defaults.mode());
+    let defaults = defaults.with_harvest(harvest);
     let relay = words::choice(problems, written.relay.as_ref(), &[("off", false), ("deny", true)]);
     if relay.unwrap_or(profile.denies_relay()) { defaults.denying_relay() } else { defaults }
 }

@@ -135,6 +135,17 @@ impl<'de> de::Deserializer<'de> for Value<'_> {
         }
     }
 
+    fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        match self.node() {
+            Node::Float(value) => self.locate(visitor.visit_f64(*value)),
+            Node::Integer(value) => match i32::try_from(*value) {
+                Ok(value) => self.locate(visitor.visit_f64(value.into())),
+                Err(_) => self.wrong_kind("a smaller number"),
+            },
+            _ => self.wrong_kind("a number"),
+        }
+    }
+
     fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         match self.node() {
             Node::Text(text) => self.locate(visitor.visit_str(text)),
@@ -214,7 +225,7 @@ impl<'de> de::Deserializer<'de> for Value<'_> {
     }
 
     forward_to_deserialize_any! {
-        i8 i16 i32 i64 i128 u8 u16 u32 u128 f32 f64 char bytes byte_buf unit unit_struct tuple enum
+        i8 i16 i32 i64 i128 u8 u16 u32 u128 f32 char bytes byte_buf unit unit_struct tuple enum
         ignored_any
     }
 }

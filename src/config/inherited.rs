@@ -18,6 +18,7 @@ use crate::lookup::recipients::SourceSettings as RecipientSource;
 pub(super) struct Inherited {
     mode: Mode,
     addresses: Addresses,
+    harvest: Mode,
     require_auth: Inheritable<require_auth::Settings>,
     spoken: Spoken,
     auth_match: Inheritable<auth_match::Settings>,
@@ -60,6 +61,7 @@ impl Inherited {
         Self {
             mode: Mode::Enforce,
             addresses: Addresses::standard(),
+            harvest: Mode::Off,
             require_auth: Inheritable::new(profile.require_auth()),
             spoken: Spoken::default(),
             auth_match: Inheritable::new(profile.auth_match()),
@@ -93,6 +95,7 @@ impl Inherited {
         Self {
             mode: general.unwrap_or(self.mode),
             addresses: written.addresses.build(problems, &self.addresses),
+            harvest: self.harvest,
             require_auth: self.require_auth.next(general, require_auth, auth_settings),
             spoken: written.require_auth.spoken(self.spoken),
             auth_match: self.auth_match.next(general, auth_match, match_settings),
@@ -105,6 +108,21 @@ impl Inherited {
                 None => self.exceptions.clone(),
             },
         }
+    }
+
+    /// The general mode.
+    pub(super) fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// The same with this mode for harvesting.
+    pub(super) fn with_harvest(self, harvest: Mode) -> Self {
+        Self { harvest, ..self }
+    }
+
+    /// The mode for harvesting, no stronger than `cap`.
+    pub(super) fn harvest(&self, cap: Mode) -> Mode {
+        self.harvest.min(cap)
     }
 
     /// The same with strangers' mail for strangers refused, in the mode that everything has here.
@@ -122,7 +140,7 @@ impl Inherited {
     pub(super) fn locks(&self, cap: Mode, sources: &mut Vec<RecipientSource>) -> Arc<Locks> {
         Arc::new(Locks {
             addresses: self.addresses.clone(),
-            harvest: Mode::Off,
+            harvest: self.harvest(cap),
             require_auth: self.require_auth.lock(self.mode, cap),
             auth_match: self.auth_match.lock(self.mode, cap),
             relay: self.relay.min(cap),

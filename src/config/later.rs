@@ -2,7 +2,7 @@
 
 /// Settings, by their path; what holds for `defaults` holds for every domain.
 pub(super) const SETTINGS: &[&str] =
-    &["control", "defaults.auto_responders", "defaults.bounces", "harvest", "ledger", "metrics", "shared"];
+    &["defaults.auto_responders", "defaults.bounces", "ledger", "metrics", "shared"];
 
 /// Values of settings that are there.
 pub(super) const VALUES: &[(&str, &str)] = &[("log.target", "journald")];
@@ -48,6 +48,7 @@ mod tests {
     /// Every setting that this version has.
     const ACCEPTED: &[&str] = &[
         "authserv_id",
+        "control",
         "defaults",
         "defaults.addresses",
         "defaults.addresses.case_sensitive",
@@ -104,6 +105,16 @@ mod tests {
         "dns.servers",
         "dns.timeout",
         "domains_from",
+        "harvest",
+        "harvest.block",
+        "harvest.block_max",
+        "harvest.exempt_networks",
+        "harvest.good_ratio",
+        "harvest.memory_entries",
+        "harvest.mode",
+        "harvest.network_threshold",
+        "harvest.threshold",
+        "harvest.window",
         "identities",
         "identities.exempt_logins",
         "identities.login_domain",

@@ -210,6 +210,23 @@ impl Written {
     }
 }
 
+/// The path of the control socket, which no listener may have.
+pub(super) fn control(
+    problems: &mut Problems<'_>,
+    listeners: &[Listener],
+    text: &At<String>,
+) -> Option<PathBuf> {
+    let path = unix_path(problems, text)?;
+    let is_taken = |listener: &Listener| matches!(&listener.address, Address::Unix { path: other, .. } if *other == path);
+    if listeners.iter().any(is_taken) {
+        problems
+            .error(text.node, "MTAs connect to this socket")
+            .hint("give the control socket a name of its own");
+        return None;
+    }
+    Some(path)
+}
+
 /// Both loopback networks.
 pub(super) fn loopback() -> Vec<IpNet> {
     vec![

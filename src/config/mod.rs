@@ -20,6 +20,7 @@ mod document;
 mod domain_file;
 mod domains;
 mod exceptions;
+mod harvest;
 mod identities;
 mod inherited;
 mod later;
@@ -47,6 +48,7 @@ pub use summary::summary;
 
 use crate::lookup::Problem;
 use crate::lookup::dns;
+use crate::lookup::harvest::Settings as Harvest;
 use crate::lookup::identities::SourceSettings as IdentitySource;
 use crate::lookup::postfix::main_cf::MainCf;
 use crate::lookup::recipients::SourceSettings as RecipientSource;
@@ -65,6 +67,10 @@ pub struct Config {
     pub profile: Profile,
     /// Where MTAs connect; at least one.
     pub listeners: Vec<Listener>,
+    /// The Unix socket on which an administrator is answered.
+    pub control: Option<PathBuf>,
+    /// How harvesting is recognised and what it leads to.
+    pub harvest: Harvest,
     /// How DNS is asked.
     pub dns: dns::Settings,
     /// Bounds of what would be unbounded.

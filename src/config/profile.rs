@@ -3,6 +3,7 @@
 use glob::Pattern;
 
 use super::recipients;
+use crate::check::Mode;
 use crate::check::auth_match::{self, Axis};
 use crate::check::recipients::CatchAll;
 use crate::check::require_auth;
@@ -48,6 +49,14 @@ impl Profile {
             subdomains: false,
             reject_malformed_from: true,
             check_resent: false,
+        }
+    }
+
+    /// Harvesting.
+    pub fn harvest(self) -> Mode {
+        match self {
+            Self::Relaxed => Mode::Monitor,
+            Self::Standard | Self::Lockdown => Mode::Enforce,
         }
     }
 

@@ -9,7 +9,7 @@ use ipnet::IpNet;
 
 use super::diagnostic::visible;
 use super::value::Shown;
-use super::{Address, Config, Listener, Profile};
+use super::{Address, Config, Listener, Profile, harvest};
 use crate::check::addresses::Addresses;
 use crate::check::auth_match::{self, Axis};
 use crate::check::exception::{Exception, Pattern};
@@ -35,11 +35,15 @@ pub fn summary(config: &Config) -> String {
         let role = word(&Role::NAMES, listener.role);
         rows.push(("listen", format!("{socket:width$}  {role:10}  {}", access(listener))));
     }
+    if let Some(path) = &config.control {
+        rows.push(("control", path.display().to_string()));
+    }
     rows.push(("trusted", networks(&policy.trusted_networks)));
     if !policy.site.trusted_forwarders.is_empty() {
         rows.push(("forwarders", list(policy.site.trusted_forwarders.iter().map(forwarder))));
     }
     rows.extend(logins(config));
+    rows.extend(harvesting(config));
     if policy.defaults.relay != Mode::Off {
         rows.push((
             "relay",
@@ -115,6 +119,21 @@ fn describe(locks: &Locks, sources: &[RecipientSource]) -> Vec<(&'static str, St
         rows.push(("except", format!("and {} more", locks.exceptions.len() - MOST_ITEMS)));
     }
     rows
+}
+
+/// What becomes of who guesses names.
+fn harvesting(config: &Config) -> Vec<(&'static str, String)> {
+    let lines = match config.policy.defaults.harvest {
+        Mode::Off => vec!["not examined".to_owned()],
+        Mode::Monitor | Mode::Enforce => {
+            let exempt = &config.harvest.exempt;
+            let exempt = (!exempt.is_empty()).then(|| format!("exempt: {}", networks(exempt)));
+            harvest::describe(&config.harvest).into_iter().chain(exempt).collect()
+        }
+    };
+    let mode = |at| if at == 0 { config.policy.defaults.harvest.as_str() } else { "" };
+    let row = |(at, line)| ("harvest", format!("{:8} {line}", mode(at)));
+    lines.into_iter().enumerate().map(row).collect()
 }
 
 /// Who logins are, where something is said about that.

@@ -8,7 +8,9 @@ use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor, value::MapAcc
 
 use super::document::{AT, ONE_OR_MORE};
 use super::yaml::Id;
-use super::{addresses, auth_match, exceptions, identities, listen, postfix, recipients, require_auth, spf};
+use super::{
+    addresses, auth_match, exceptions, harvest, identities, listen, postfix, recipients, require_auth, spf,
+};
 
 /// The whole file.
 #[derive(Default, Deserialize)]
@@ -16,6 +18,7 @@ use super::{addresses, auth_match, exceptions, identities, listen, postfix, reci
 pub(super) struct Written {
     pub(super) mode: Option<At<String>>,
     pub(super) listen: Option<Vec<At<TextOr<listen::Written>>>>,
+    pub(super) control: Option<At<String>>,
     pub(super) authserv_id: Option<At<String>>,
     pub(super) trusted_authserv_ids: Vec<At<String>>,
     pub(super) trusted_networks: Option<Vec<At<String>>>,
@@ -28,6 +31,7 @@ pub(super) struct Written {
     pub(super) domains: Entries<Domain>,
     pub(super) domains_from: Vec<At<TextOr<DomainsFrom>>>,
     pub(super) locked: Vec<At<String>>,
+    pub(super) harvest: harvest::Written,
     pub(super) identities: identities::Written,
     pub(super) log: Log,
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::guesses::{self, Guess};
 use super::{Daemon, Snapshot, clock};
 use crate::decide::Decision;
 use crate::facts::Facts;
@@ -38,6 +39,13 @@ impl Talk {
     /// The client.
     pub(super) fn client(&self) -> &Client {
         &self.session.client
+    }
+
+    /// Takes note of what the client asked for.
+    fn note(&self, guess: Option<&Guess>) {
+        if let (Some(client), Some(guess)) = (self.session.client.address, guess) {
+            self.daemon.harvest.note(client, guess);
+        }
     }
 
     /// Logs a decision and turns it into the answer.
@@ -74,10 +82,18 @@ impl Conversation for Talk {
         }
         let path = forward_path(&rcpt, self.is_postfix);
         let (decision, record) = message.decide(&self.session, Some(&path)).await;
+        let guess = guesses::of_decision(&message.snapshot.policy, message.origin, &path, &decision);
         if decision.verdict.reply().is_none() {
             message.envelope.forward_paths.push(path);
         }
+        self.note(guess.as_ref());
         if is_eventful(&decision) { self.answer(&decision, record) } else { Answer::Continue }
+    }
+
+    fn refused(&mut self, rcpt: Rcpt) {
+        let Some(message) = &self.message else { return };
+        let guess = guesses::of_refusal(&message.snapshot.policy, message.origin, &rcpt);
+        self.note(guess.as_ref());
     }
 
     fn header(&mut self, field: Field) {
@@ -180,6 +196,7 @@ mod tests {
     use arc_swap::ArcSwap;
     use proptest::prelude::*;
 
+    use super::super::harvest::Watch;
     use super::super::log::Log;
     use super::*;
     use crate::config::{self, Host, LogFormat};
@@ -254,7 +271,8 @@ domains: { hosted: , other: { spf: { mode: monitor } } }
                 main_cf: MainCf::absent,
             };
             let (config, report) = config::parse("test", CONFIGURATION, &host, Path::new("")).unwrap();
-            let (snapshot, _) = Snapshot::new(&config, report).await.unwrap();
+            let harvest = Arc::new(Watch::new(config.harvest.clone()));
+            let (snapshot, _) = Snapshot::new(&config, report, Arc::clone(&harvest) as _).await.unwrap();
             let lines = Lines::default();
             let log = Log::start(LogFormat::Logfmt, lines.clone()).unwrap();
             let snapshot = ArcSwap::from_pointee(snapshot);
@@ -266,7 +284,7 @@ domains: { hosted: , other: { spf: { mode: monitor } } }
                 software: None,
                 daemon_name: None,
             };
-            let talk = Talk::new(Arc::new(Daemon { snapshot, log }), Role::Auto, connect);
+            let talk = Talk::new(Arc::new(Daemon { snapshot, harvest, log }), Role::Auto, connect);
             Self { talk, lines, said: Vec::new() }
         }
 

@@ -2,7 +2,10 @@
 
 mod clients;
 mod clock;
+pub mod control;
 mod conversation;
+mod guesses;
+mod harvest;
 mod log;
 mod run;
 mod snapshot;
@@ -15,12 +18,14 @@ pub use clock::now;
 pub use run::{RunError, run};
 pub use snapshot::open;
 
+use harvest::Watch;
 use log::Log;
 use snapshot::Snapshot;
 
 /// What all sessions share.
 struct Daemon {
     snapshot: ArcSwap<Snapshot>,
+    harvest: Arc<Watch>,
     log: Log,
 }
 

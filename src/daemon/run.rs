@@ -1,23 +1,28 @@
 //! The life of the daemon: start, reload, drain.
 
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::JoinSet;
 use tracing::{error, info, level_filters::LevelFilter, warn};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
-use super::Daemon;
 use super::clients::Clients;
 use super::conversation::Talk;
+use super::harvest::Watch;
 use super::log::Log;
 use super::snapshot::Snapshot;
+use super::{Daemon, control};
+use crate::check::Mode;
 use crate::config::{self, Config, LogLevel, Report};
-use crate::milter::{self, BindError, Bound};
+use crate::milter::{self, BindError, Bound, Service};
+use crate::session::Role;
 
 /// Why the daemon does not run.
 #[derive(Debug, thiserror::Error)]
@@ -42,7 +47,8 @@ impl From<Report> for RunError {
 /// Runs the daemon until SIGTERM or SIGINT. `load` reads the configuration, at the start and for every SIGHUP.
 pub async fn run(load: impl Fn() -> Result<(Config, Report), Report>) -> Result<(), RunError> {
     let (config, report) = load()?;
-    let (snapshot, warnings) = Snapshot::new(&config, report).await?;
+    let harvest = Arc::new(Watch::new(config.harvest.clone()));
+    let (snapshot, warnings) = Snapshot::new(&config, report, Arc::clone(&harvest) as _).await?;
     let log = Log::start(config.log.format, io::stderr())?;
     let chosen = Targets::new()
         .with_target("lockdown_milter", level(config.log.level))
@@ -53,12 +59,16 @@ pub async fn run(load: impl Fn() -> Result<(Config, Report), Report>) -> Result<
     log_report(&warnings);
 
     let mut signals = Signals::new()?;
-    let daemon = Arc::new(Daemon { snapshot: ArcSwap::from_pointee(snapshot), log });
-    let mut listeners = Vec::new();
+    let daemon = Arc::new(Daemon { snapshot: ArcSwap::from_pointee(snapshot), harvest, log });
+    let mut services = Vec::new();
     for listener in &config.listeners {
         let bound = Bound::bind(address(&listener.address), listener.allowed_peers.clone()).await?;
         info!(address = %bound.address(), role = listener.role.as_str(), "listening");
         let (daemon, role) = (Arc::clone(&daemon), listener.role);
+        let watched = Arc::clone(&daemon);
+        // Negotiation comes before anything is known of the client, and a reload may change the answer.
+        let wants_refused =
+            move || role != Role::Local && watched.snapshot().policy.defaults.harvest != Mode::Off;
         let (name, clients) = (bound.address(), Clients::default());
         let begin = move |connect| {
             let talk = Talk::new(Arc::clone(&daemon), role, connect);
@@ -70,13 +80,22 @@ pub async fn run(load: impl Fn() -> Result<(Config, Report), Report>) -> Result<
             }
             talk
         };
-        listeners.push((bound, begin));
+        services.push(Service { bound, begin, wants_refused });
     }
+    let mut tasks = JoinSet::new();
+    if let Some(path) = &config.control {
+        let bound = Bound::bind(control_address(path), Vec::new()).await?;
+        tasks.spawn(control::serve(bound, Arc::clone(&daemon)));
+    }
+    let harvest = Arc::clone(&daemon.harvest);
+    tasks.spawn(async move { harvest.keep_time().await });
     notify(&[NotifyState::Ready]);
     info!(version = env!("CARGO_PKG_VERSION"), hosted = config.policy.hosted.len(), "ready");
 
     let shutdown = serve_signals(&mut signals, &daemon, &config, &load);
-    milter::serve(listeners, limits(&config.limits), shutdown).await;
+    milter::serve(services, limits(&config.limits), shutdown).await;
+    // With its task, the file of the control socket goes.
+    tasks.shutdown().await;
     info!("ended");
     daemon.log.flush();
     Ok(())
@@ -134,7 +153,10 @@ async fn serve_signals(
 /// Puts a new configuration into force, if it is good. Transactions that have begun keep the old one.
 async fn reload(daemon: &Daemon, started_with: &Config, loaded: Result<(Config, Report), Report>) {
     let opened = match loaded {
-        Ok((config, report)) => Snapshot::new(&config, report).await.map(|opened| (config, opened)),
+        Ok((config, report)) => {
+            let harvest = Arc::clone(&daemon.harvest) as _;
+            Snapshot::new(&config, report, harvest).await.map(|opened| (config, opened))
+        }
         Err(problems) => Err(problems),
     };
     let (config, (snapshot, warnings)) = match opened {
@@ -147,11 +169,13 @@ async fn reload(daemon: &Daemon, started_with: &Config, loaded: Result<(Config, 
     };
     log_report(&warnings);
     daemon.snapshot.store(Arc::new(snapshot));
+    daemon.harvest.apply(&config.harvest);
     let fixed = config.listeners != started_with.listeners
+        || config.control != started_with.control
         || limits(&config.limits) != limits(&started_with.limits)
         || config.log != started_with.log;
     if fixed {
-        warn!("changes of `listen`, `log` and connection limits take a restart");
+        warn!("changes of `listen`, `control`, `log` and connection limits take a restart");
     }
     info!(hosted = config.policy.hosted.len(), "the new configuration is in force");
 }
@@ -200,6 +224,10 @@ fn limits(limits: &config::Limits) -> milter::Limits {
         frame_time: limits.frame_time,
         drain_time: limits.drain_time,
     }
+}
+
+fn control_address(path: &Path) -> milter::Address {
+    milter::Address::Unix { path: path.to_owned(), permissions: control::PERMISSIONS, group: None }
 }
 
 fn address(address: &config::Address) -> milter::Address {

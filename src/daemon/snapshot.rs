@@ -7,6 +7,7 @@ use crate::check::Mode;
 use crate::config::{Config, Diagnostic, Report, Severity};
 use crate::facts::SourceId;
 use crate::lookup::dns::Resolver;
+use crate::lookup::harvest::Counter;
 use crate::lookup::identities::Identities;
 use crate::lookup::recipients::Recipients;
 use crate::lookup::{Problem, Sources};
@@ -21,11 +22,16 @@ pub(super) struct Snapshot {
     pub(super) decision_time: Duration,
 }
 
-/// Opens the sources that a configuration describes; what is doubtful about them is added to `report`.
+/// Opens the sources that a configuration describes; what is doubtful about them is added to `report`. Who guesses names
+/// is for `harvest` to say.
 ///
 /// # Errors
 /// The report with everything for which a source cannot be used.
-pub async fn open(config: &Config, mut report: Report) -> Result<(Arc<Sources>, Report), Report> {
+pub async fn open(
+    config: &Config,
+    mut report: Report,
+    harvest: Arc<dyn Counter>,
+) -> Result<(Arc<Sources>, Report), Report> {
     let spf = spf::Options {
         lookups: config.limits.spf_lookups,
         void_lookups: config.limits.spf_void_lookups,
@@ -56,7 +62,7 @@ pub async fn open(config: &Config, mut report: Report) -> Result<(Arc<Sources>, 
     match (dns, identities, recipients) {
         (Ok(dns), Ok(identities), Ok(recipients)) => {
             note(Severity::Warning, &recipients.doubts(&config.recipients, &uses(&config.policy)).await);
-            Ok((Arc::new(Sources::new(dns, identities, recipients, spf)), report))
+            Ok((Arc::new(Sources::new(dns, identities, recipients, harvest, spf)), report))
         }
         _ => Err(report),
     }
@@ -75,8 +81,12 @@ fn uses(policy: &Policy) -> Vec<(&Domain, &[SourceId])> {
 
 impl Snapshot {
     /// The configuration with its sources opened; see [`open`].
-    pub(super) async fn new(config: &Config, report: Report) -> Result<(Self, Report), Report> {
-        let (sources, report) = open(config, report).await?;
+    pub(super) async fn new(
+        config: &Config,
+        report: Report,
+        harvest: Arc<dyn Counter>,
+    ) -> Result<(Self, Report), Report> {
+        let (sources, report) = open(config, report, harvest).await?;
         let decision_time = config.limits.decision_time;
         Ok((Self { policy: config.policy.clone(), sources, decision_time }, report))
     }

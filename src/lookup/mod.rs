@@ -1,9 +1,10 @@
-//! Finding out what decisions depend on: DNS, the grants of logins, the names that exist; from files, from Postfix's own
-//! tables, from servers.
+//! Finding out what decisions depend on: DNS, the grants of logins, the names that exist, who guesses names; from files,
+//! from Postfix's own tables, from servers, from what was counted.
 
 pub mod clients;
 pub mod directory;
 pub mod dns;
+pub mod harvest;
 pub mod identities;
 mod lines;
 mod pairs;
@@ -14,15 +15,18 @@ mod remembered;
 mod resolve;
 mod watched;
 
+use std::sync::Arc;
+
 use tokio::time::Instant;
 
 pub use problem::{Place, Problem};
 pub use resolve::resolve;
 
-use crate::facts::{Answer, Question, Standing, Usage};
+use crate::facts::{Answer, Question, Usage};
 use crate::mail::Domain;
 use crate::spf;
 use dns::Resolver;
+use harvest::Counter;
 use identities::Identities;
 use recipients::Recipients;
 
@@ -32,13 +36,20 @@ pub struct Sources {
     dns: Resolver,
     identities: Identities,
     recipients: Recipients,
+    harvest: Arc<dyn Counter>,
     spf: spf::Options,
 }
 
 impl Sources {
     /// The sources; `spf` bounds each evaluation.
-    pub fn new(dns: Resolver, identities: Identities, recipients: Recipients, spf: spf::Options) -> Self {
-        Self { dns, identities, recipients, spf }
+    pub fn new(
+        dns: Resolver,
+        identities: Identities,
+        recipients: Recipients,
+        harvest: Arc<dyn Counter>,
+        spf: spf::Options,
+    ) -> Self {
+        Self { dns, identities, recipients, harvest, spf }
     }
 
     /// Whether a domain publishes an SPF record; the error says why that is not known.
@@ -49,7 +60,7 @@ impl Sources {
     /// The answer to a question, by `deadline`.
     pub async fn find(&self, question: &Question, deadline: Instant) -> Answer {
         match question {
-            Question::Harvest(_) => Answer::Harvest(Standing::NotCounted("nobody counts".to_owned())),
+            Question::Harvest(question) => Answer::Harvest(self.harvest.standing(question.client).await),
             Question::Recipient(question) => Answer::Recipient(self.recipients.find(question).await),
             Question::Usage(_) => Answer::Usage(Usage::Undetermined("nothing is learned".to_owned())),
             Question::Grant(question) => Answer::Grant(self.identities.find(question).await),

@@ -54,19 +54,20 @@ impl<C> Drop for Session<C> {
     }
 }
 
-/// The callbacks of one listener: `begin` makes its conversations.
+/// The callbacks of one service.
 ///
 /// A session exists from the negotiation on. A callback without one has no business here, and says [`Status::Tempfail`].
-pub(super) fn callbacks<C, F>(begin: F) -> Callbacks<impl Send + 'static>
+pub(super) fn callbacks<C, F, W>(begin: F, wants_refused: W) -> Callbacks<impl Send + 'static>
 where
     C: Conversation,
     F: Fn(Connect) -> C + Send + Sync + 'static,
+    W: Fn() -> bool + Send + Sync + 'static,
 {
     let begin = Arc::new(begin);
     Callbacks::<Session<C>>::new()
-        .on_negotiate(|cx, actions, options| {
+        .on_negotiate(move |cx, actions, options| {
+            let granted = Granted::of(actions, options, wants_refused());
             Box::pin(async move {
-                let granted = Granted::of(actions, options);
                 if !granted.edits() {
                     tracing::debug!(?actions, "this MTA does not let us change header fields");
                 }
@@ -105,9 +106,15 @@ where
         })
         .on_rcpt(|cx, arguments| {
             Box::pin(async move {
-                let message = cx.data.as_mut().and_then(Session::message);
-                let Some(conversation) = message else { return Status::Tempfail };
-                let answer = conversation.rcpt(rcpt(&arguments, &cx.macros)).await;
+                let Some(session) = &mut cx.data else { return Status::Tempfail };
+                let rcpt = rcpt(&arguments, &cx.macros);
+                let is_refused = session.granted.refused() && is_refused(&rcpt);
+                let Some(conversation) = session.message() else { return Status::Tempfail };
+                if is_refused {
+                    conversation.refused(rcpt);
+                    return Status::Continue;
+                }
+                let answer = conversation.rcpt(rcpt).await;
                 status(&answer, &mut cx.reply)
             })
         })
@@ -231,6 +238,17 @@ fn rcpt(arguments: &[CString], macros: &Macros) -> Rcpt {
     }
 }
 
+/// Whether the MTA itself refuses a recipient: it then names the mailer `error` and, in place of a next hop, an enhanced
+/// status code. Postfix does the first for a virtual alias as well, with a text behind the code.
+fn is_refused(rcpt: &Rcpt) -> bool {
+    let is_code = |host: &str| {
+        let parts: Vec<&str> = host.split('.').collect();
+        let digits = |part: &&str| !part.is_empty() && part.bytes().all(|octet| octet.is_ascii_digit());
+        parts.len() == 3 && parts[0].len() == 1 && parts.iter().all(digits)
+    };
+    rcpt.mailer.as_deref() == Some("error") && rcpt.host.as_deref().is_some_and(is_code)
+}
+
 /// The argument of a command and its parameters.
 fn command(arguments: &[CString]) -> (String, Vec<String>) {
     let mut arguments = arguments.iter().map(|argument| text(argument));
@@ -244,4 +262,36 @@ fn given(macros: &Macros, name: &CStr) -> Option<String> {
 
 fn text(wire: &CStr) -> String {
     wire.to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(mailer: Option<&str>, host: Option<&str>, expected: bool) {
+        let rcpt = Rcpt {
+            argument: "<nobody@example.org>".to_owned(),
+            parameters: Vec::new(),
+            address: None,
+            host: host.map(str::to_owned),
+            mailer: mailer.map(str::to_owned),
+            queue_id: None,
+        };
+        assert_eq!(is_refused(&rcpt), expected, "{mailer:?} {host:?}");
+    }
+
+    #[test]
+    fn what_the_mta_refuses() {
+        check(Some("error"), Some("5.1.1"), true);
+        check(Some("error"), Some("4.7.10"), true);
+        check(Some("error"), Some("5.1.1 User unknown in virtual alias table"), false);
+        check(Some("error"), Some("55.1.1"), false);
+        check(Some("error"), Some("5.1"), false);
+        check(Some("error"), Some("5.1.1.1"), false);
+        check(Some("error"), Some("5..1"), false);
+        check(Some("error"), None, false);
+        check(Some("smtp"), Some("5.1.1"), false);
+        check(None, Some("5.1.1"), false);
+    }
 }

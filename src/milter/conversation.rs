@@ -15,7 +15,8 @@ use crate::mail::{Edit, Field, Reply};
 /// message begins at [`mail`](Self::mail), goes on with [`rcpt`](Self::rcpt) and [`header`](Self::header), and ends
 /// exactly once: at [`end_of_message`](Self::end_of_message), at [`abort`](Self::abort), or with the connection.
 ///
-/// HELO, MAIL and header fields are only collected, so their methods have no answer and must not wait for anything.
+/// HELO, MAIL, header fields and what the MTA refuses are only collected, so their methods have no answer and must not
+/// wait for anything.
 /// A panic in a method ends this connection and no other.
 pub trait Conversation: Send + 'static {
     /// The client has said HELO or EHLO. It may do so again, between messages: after STARTTLS, or because it likes to.
@@ -28,6 +29,10 @@ pub trait Conversation: Send + 'static {
     /// One more recipient, which the MTA itself has no objection to. [`Answer::Reply`] refuses this recipient only,
     /// [`Answer::Discard`] the whole message.
     fn rcpt(&mut self, rcpt: Rcpt) -> impl Future<Output = Answer> + Send;
+
+    /// A recipient that the MTA itself refuses, for the reason that its enhanced status code in `rcpt.host` gives; the
+    /// address in `rcpt.address` is an error text. It is none of the message's, and nobody waits for an answer.
+    fn refused(&mut self, rcpt: Rcpt);
 
     /// One more header field, from the top to the bottom of the message.
     fn header(&mut self, field: Field);

@@ -1,7 +1,7 @@
 //! The milter protocol: listeners, connections and the events of an MTA, without any policy.
 //!
-//! The daemon hands over bound sockets, each with a closure that begins a [`Conversation`] when a client has connected
-//! to the MTA, and [`serve`] does the rest. The protocol itself is indymilter's, which this module alone names. What
+//! The daemon hands over [services](Service), each with a closure that begins a [`Conversation`] when a client has
+//! connected to the MTA, and [`serve`] does the rest. The protocol itself is indymilter's, which this module alone names. What
 //! lies around it is ours, each in its file:
 //!
 //! - `socket`: what we listen on; `listener`: accepting; `gate`: how many; `trouble`: a quiet log;
@@ -49,27 +49,38 @@ enum Stage {
     Closing,
 }
 
+/// A listener, and what it is for.
+#[derive(Debug)]
+pub struct Service<F, W> {
+    /// The listener.
+    pub bound: Bound,
+    /// Begins its conversations.
+    pub begin: F,
+    /// Says whether a connection that opens now should be told of recipients that the MTA itself refuses.
+    pub wants_refused: W,
+}
+
 /// Serves the MTAs until `shutdown`, and then the open connections for at most `limits.drain_time` longer.
 ///
-/// Each listener comes with the closure that begins its conversations, so a closure knows what its listener is for.
 /// The listeners are closed as soon as `shutdown` is there, and the files of Unix sockets removed; this function returns
 /// when the last connection is closed.
-pub async fn serve<C, F>(listeners: Vec<(Bound, F)>, limits: Limits, shutdown: impl Future<Output = ()>)
+pub async fn serve<C, F, W>(services: Vec<Service<F, W>>, limits: Limits, shutdown: impl Future<Output = ()>)
 where
     C: Conversation,
     F: Fn(Connect) -> C + Send + Sync + 'static,
+    W: Fn() -> bool + Send + Sync + 'static,
 {
     let gate = Gate::new(limits);
     let (stage, _) = watch::channel(Stage::Serving);
     let mut sessions = JoinSet::new();
     let mut sockets = Vec::new();
-    for (bound, begin) in listeners {
+    for Service { bound, begin, wants_refused } in services {
         let (sender, receiver) = mpsc::channel(1);
         sockets.push((bound, sender));
         let closing = reached(&stage, Stage::Closing);
         sessions.spawn(indymilter::run(
             Accepted(receiver),
-            callbacks::callbacks(begin),
+            callbacks::callbacks(begin, wants_refused),
             config(limits),
             closing,
         ));

@@ -39,9 +39,11 @@ pub(super) struct Granted {
 }
 
 impl Granted {
-    /// What is granted of our wishes, given the offer.
-    pub(super) fn of(actions: Actions, options: ProtoOpts) -> Self {
-        Self { actions: actions & ACTIONS, options: options & (WITHOUT_REPLY | WITHOUT_EVENT) }
+    /// What is granted of our wishes, given the offer; `refused` if we want to be told of recipients that the MTA itself
+    /// refuses.
+    pub(super) fn of(actions: Actions, options: ProtoOpts, refused: bool) -> Self {
+        let refused = if refused { ProtoOpts::REJECTED_RCPT } else { ProtoOpts::empty() };
+        Self { actions: actions & ACTIONS, options: options & (WITHOUT_REPLY | WITHOUT_EVENT | refused) }
     }
 
     /// The macros to ask for.
@@ -57,6 +59,11 @@ impl Granted {
         self.actions.contains(Actions::ADD_HEADER | Actions::CHANGE_HEADER)
     }
 
+    /// Whether we are told of recipients that the MTA itself refuses.
+    pub(super) fn refused(self) -> bool {
+        self.options.contains(ProtoOpts::REJECTED_RCPT)
+    }
+
     /// The status of a stage that is only collected. An MTA that has not granted silence waits for an answer; one that
     /// has takes an answer for that of the next stage.
     pub(super) fn collected(self, silence: ProtoOpts) -> Status {
@@ -70,9 +77,11 @@ mod tests {
 
     #[test]
     fn a_full_offer_grants_every_wish() {
-        let granted = Granted::of(Actions::all(), ProtoOpts::all());
+        let granted = Granted::of(Actions::all(), ProtoOpts::all(), false);
         assert_eq!(granted.actions, ACTIONS);
         assert_eq!(granted.options, WITHOUT_REPLY | WITHOUT_EVENT);
+        assert!(!granted.refused());
+        assert!(Granted::of(Actions::all(), ProtoOpts::all(), true).refused());
         assert!(granted.edits());
         assert_eq!(granted.macros().len(), MACROS.len());
         assert_eq!(granted.collected(ProtoOpts::NOREPLY_MAIL), Status::Noreply);
@@ -80,7 +89,7 @@ mod tests {
 
     #[test]
     fn a_poor_offer_is_not_overdrawn() {
-        let granted = Granted::of(Actions::ADD_HEADER | Actions::ADD_RCPT, ProtoOpts::NO_BODY);
+        let granted = Granted::of(Actions::ADD_HEADER | Actions::ADD_RCPT, ProtoOpts::NO_BODY, true);
         assert_eq!(granted.actions, Actions::ADD_HEADER);
         assert_eq!(granted.options, ProtoOpts::NO_BODY);
         assert!(!granted.edits());

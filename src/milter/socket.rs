@@ -89,6 +89,14 @@ impl Bound {
         Ok(Self { socket, allowed_peers, address, _file: file })
     }
 
+    /// Waits for somebody to connect to a Unix socket that no MTA is for.
+    pub async fn accept_local(&self) -> io::Result<UnixStream> {
+        match &self.socket {
+            Socket::Unix(listener) => listener.accept().await.map(|(stream, _)| stream),
+            Socket::Tcp(_) => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
     /// Where it listens, with the port that the system chose.
     pub fn address(&self) -> Address {
         match &self.socket {

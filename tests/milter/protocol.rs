@@ -109,6 +109,43 @@ async fn an_mta_that_allows_no_deletions_gets_the_rest() {
     check_session(offer(6, 0x101, ALL_OPTIONS), &one_message(), &answers, ONE_MESSAGE).await;
 }
 
+/// The answers to a recipient that the MTA refuses, to a virtual alias and to an ordinary one; and what is told of them.
+async fn check_refused(shell: Shell, offered: u32, granted: bool, told: &str) {
+    let mut mta = shell.connect().await;
+    mta.send(&offer(6, ALL_ACTIONS, offered)).await.unwrap();
+    let wishes = Wishes::read(&mta.frame().await.unwrap());
+    assert_eq!(wishes.options & 0x800 != 0, granted, "{:x}", wishes.options);
+    mta.send(&[connect("client.example", '4', 25, "192.0.2.1"), helo("h")].concat()).await.unwrap();
+    for host in ["5.1.1", "5.1.1 User unknown in virtual alias table", "example.org"] {
+        let mailer = if host == "example.org" { "relay" } else { "error" };
+        let about = [("{rcpt_addr}", "x"), ("{rcpt_host}", host), ("{rcpt_mailer}", mailer)];
+        let frames = [mail(&["<a@example.com>"]), macros('R', &about), rcpt("<reject@example.org>")];
+        let answer = mta.ask(&frames).await;
+        let refused = granted && host == "5.1.1";
+        // Whatever is said of what is refused already, it must not be left for the next recipient.
+        assert_eq!(answer, if refused { "continue" } else { "550 5.1.1 no such user; 100%% sure" }, "{host}");
+    }
+    mta.send(&quit()).await.unwrap();
+    assert_eq!(mta.until_closed().await, [""; 0]);
+    let events = shell.record.take();
+    let first = events.iter().find(|event| event.contains("<reject@")).unwrap();
+    assert!(first.starts_with(told), "{first}");
+    shell.stopped().await;
+}
+
+#[tokio::test]
+async fn what_the_mta_refuses_is_told_and_not_answered() {
+    let told = "refused <reject@example.org> 5.1.1";
+    check_refused(Shell::start_curious(Limits::default()).await, ALL_OPTIONS, true, told).await;
+}
+
+#[tokio::test]
+async fn nothing_is_taken_for_refused_where_that_was_not_agreed() {
+    let told = "rcpt <reject@example.org>";
+    check_refused(Shell::start_curious(Limits::default()).await, ALL_OPTIONS & !0x800, false, told).await;
+    check_refused(Shell::start(Limits::default()).await, ALL_OPTIONS, false, told).await;
+}
+
 #[tokio::test]
 async fn changes_and_reply_arrive_together() {
     let shell = Shell::start(Limits::default()).await;

@@ -4,7 +4,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use lockdown_milter::mail::{Edit, Field, Reply};
-use lockdown_milter::milter::{Address, Answer, Bound, Connect, Conversation, Limits, Mail, Rcpt, serve};
+use lockdown_milter::milter::{
+    Address, Answer, Bound, Connect, Conversation, Limits, Mail, Rcpt, Service, serve,
+};
 use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
@@ -106,6 +108,10 @@ impl Conversation for Scribe {
         }
     }
 
+    fn refused(&mut self, rcpt: Rcpt) {
+        self.note(format!("refused {} {}", rcpt.argument, rcpt.host.unwrap_or_default()));
+    }
+
     fn header(&mut self, field: Field) {
         self.note(format!("header {}: {}", field.name, field.value));
     }
@@ -155,18 +161,28 @@ impl Shell {
         Self::serve(vec![on_loopback().await], limits)
     }
 
+    /// One that wants to be told of recipients that the MTA refuses.
+    pub(crate) async fn start_curious(limits: Limits) -> Self {
+        Self::serve_as(vec![on_loopback().await], limits, true)
+    }
+
     pub(crate) fn serve(sockets: Vec<Bound>, limits: Limits) -> Self {
+        Self::serve_as(sockets, limits, false)
+    }
+
+    fn serve_as(sockets: Vec<Bound>, limits: Limits, is_curious: bool) -> Self {
         let addresses = sockets.iter().map(Bound::address).collect();
         let record = Record::default();
         let (stop, stopped) = oneshot::channel();
-        let listeners = sockets
+        let services = sockets
             .into_iter()
             .map(|bound| {
                 let record = record.clone();
-                (bound, move |connect| Scribe::begin(&record, connect))
+                let begin = move |connect| Scribe::begin(&record, connect);
+                Service { bound, begin, wants_refused: move || is_curious }
             })
             .collect();
-        let served = tokio::spawn(serve(listeners, limits, async {
+        let served = tokio::spawn(serve(services, limits, async {
             let _ = stopped.await;
         }));
         Self { addresses, record, stop, served }

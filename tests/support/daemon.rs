@@ -145,6 +145,35 @@ impl Daemon {
         }
     }
 
+    /// Waits for a line that holds all these texts. Returns the lines up to it.
+    ///
+    /// # Panics
+    ///
+    /// When none comes in time.
+    pub(crate) fn wait_for(&self, texts: &[&str]) -> Vec<String> {
+        let mut lines = Vec::new();
+        loop {
+            let line = self.lines.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("a line with {texts:?}"));
+            let is_it = texts.iter().all(|text| line.contains(text));
+            lines.push(line);
+            if is_it {
+                return lines;
+            }
+        }
+    }
+
+    /// Puts another configuration into force, and waits until it is. Returns what was logged until then.
+    ///
+    /// # Panics
+    ///
+    /// When it has errors.
+    pub(crate) fn reload(&self, config: &str) -> Vec<String> {
+        let text = config.replace("{dir}", &self.dir.path().display().to_string());
+        fs::write(self.config_file(), text).unwrap();
+        self.signal(Signal::SIGHUP);
+        self.wait_for(&["the new configuration is in force"])
+    }
+
     /// Stops the daemon and returns the lines of the decision log that were not taken.
     pub(crate) fn stop(mut self) -> Vec<LogLine> {
         self.terminate();

@@ -1,6 +1,7 @@
 //! The forms of an address under which a source may have it.
 
-use crate::check::Case;
+use crate::check::Site;
+use crate::check::addresses::Addresses;
 use crate::mail::{Mailbox, tagged};
 
 /// The forms.
@@ -12,8 +13,7 @@ pub(super) struct Forms {
 }
 
 impl Forms {
-    pub(super) fn of(case: &Case<'_>, mailbox: &Mailbox) -> Self {
-        let addresses = &case.locks.addresses;
+    pub(super) fn of(site: &Site, addresses: &Addresses, mailbox: &Mailbox) -> Self {
         let whole = addresses.canonical(mailbox);
         // A bounce to mail that left with a tag comes back with it.
         let untagged = tagged::without_batv(&whole);
@@ -22,7 +22,7 @@ impl Forms {
         let mut all: Vec<Mailbox> = [Some(whole), untagged, bare.clone()].into_iter().flatten().collect();
         let name = bare.unwrap_or(name);
         let followed = |mailbox: &Mailbox| {
-            let domain = case.site.followed(mailbox.domain());
+            let domain = site.followed(mailbox.domain());
             (domain != mailbox.domain()).then(|| Mailbox::new(mailbox.local_part(), domain.clone()))
         };
         let elsewhere: Vec<Mailbox> = all.iter().filter_map(&followed).collect();

@@ -7,6 +7,7 @@ pub use settings::{CatchAll, RETURN_AFTER, Settings};
 
 use jiff::tz::TimeZone;
 
+use super::addresses::Addresses;
 use super::{Case, Check, CheckId, Judgment, Known, Observation, Opinion, Remark, Site, Subject, roles};
 use crate::facts::{Existence, Open, RecipientQuestion, SourceId, Usage, UsageQuestion, View};
 use crate::mail::{ForwardPath, Mailbox, Reply, ReversePath};
@@ -50,9 +51,14 @@ impl Check for Recipients {
         if settings.sources.is_empty() {
             return Ok(not_examined("recipient-no-source", "`recipients.sources` names none"));
         }
-        let forms = Forms::of(case, mailbox);
+        let forms = Forms::of(case.site, &case.locks.addresses, mailbox);
         judge_existence(case, settings, &forms, &look_up(case, settings, &forms, facts)?, facts)
     }
+}
+
+/// The name behind a recipient: in canonical form, without a tag or a subaddress, at the domain that its own follows.
+pub fn name(site: &Site, addresses: &Addresses, mailbox: &Mailbox) -> Mailbox {
+    Forms::of(site, addresses, mailbox).key
 }
 
 fn not_examined(reason: &'static str, detail: &str) -> Opinion {

@@ -5,10 +5,12 @@ mod surroundings;
 use std::io::{IsTerminal, stdout};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use super::{CONFIGURATION, Source, failed, style};
 use crate::config::{Checked, Config, Format, Report};
 use crate::daemon;
+use crate::lookup::harvest::Uncounted;
 
 /// Arguments of `check`.
 #[derive(Debug, clap::Args)]
@@ -50,7 +52,8 @@ pub(super) fn check(arguments: &Arguments) -> ExitCode {
 /// The configuration, its sources opened, and what is to be said about both.
 async fn examine(arguments: &Arguments) -> Result<(Config, Report), Report> {
     let (config, report) = arguments.source.load()?;
-    let (sources, mut report) = daemon::open(&config, report).await?;
+    let harvest = Arc::new(Uncounted("a check has no clients"));
+    let (sources, mut report) = daemon::open(&config, report, harvest).await?;
     if !arguments.offline {
         report.problems.extend(surroundings::without_spf(&config, &sources).await);
         let postfix_dir = arguments.postfix_dir.as_deref();

@@ -8,9 +8,11 @@ use std::process::ExitCode;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use super::control::Control;
 use super::{FINDINGS, Source};
 use crate::daemon;
 use crate::facts::Facts;
+use crate::lookup::harvest::{Counter, Uncounted};
 use crate::lookup::{Sources, resolve};
 use crate::mail::spf::{SpfAnswer, SpfQuestion, SpfResult};
 use crate::mail::{Field, ForwardPath, Header, ReversePath};
@@ -102,7 +104,11 @@ impl FromStr for Assumption {
 pub(super) fn explain(arguments: &Arguments) -> ExitCode {
     let outcome = super::block_on(async {
         let (config, report) = arguments.source.load()?;
-        let (sources, _) = daemon::open(&config, report).await?;
+        let harvest: Arc<dyn Counter> = match &config.control {
+            Some(path) => Arc::new(Control::new(path.clone())),
+            None => Arc::new(Uncounted("the configuration names no control socket to ask the daemon by")),
+        };
+        let (sources, _) = daemon::open(&config, report, harvest).await?;
         Ok(foresee(arguments, &config.policy, &sources, config.limits.decision_time).await)
     });
     let outcome = match outcome {

@@ -1,0 +1,110 @@
+//! Harvesting as the daemon sees it: one tracker for all sessions, the clock for it, and a line of the log for each block
+//! that begins or ends.
+
+use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use ipnet::IpNet;
+use jiff::Timestamp;
+use tokio::time::{MissedTickBehavior, interval};
+use tracing::{info, warn};
+
+use super::clock;
+use super::guesses::Guess;
+use crate::facts::Standing;
+use crate::lookup::harvest::{Block, Counter, End, Event, Settings, Tracker};
+
+/// How late the log may say that a block is over, when nobody asks.
+const TICK: Duration = Duration::from_secs(1);
+
+/// The tracker that all sessions share. It outlives every configuration.
+#[derive(Debug)]
+pub(super) struct Watch(Mutex<Tracker>);
+
+impl Watch {
+    pub(super) fn new(settings: Settings) -> Self {
+        Self(Mutex::new(Tracker::new(settings, clock::now())))
+    }
+
+    /// Takes note of what a client asked for.
+    pub(super) fn note(&self, client: IpAddr, guess: &Guess) {
+        self.with(|tracker, now| match guess {
+            Guess::Good(name) => tracker.note_good(client, name, now),
+            Guess::Unknown(name) => tracker.note_unknown(client, name, now),
+        });
+    }
+
+    /// The block that a client is under.
+    pub(super) fn block_of(&self, client: IpAddr) -> Option<Block> {
+        self.with(|tracker, now| tracker.block_of(client, now))
+    }
+
+    /// What is blocked, and whether that refuses anything.
+    pub(super) fn list(&self) -> (Vec<Block>, bool) {
+        self.with(|tracker, now| (tracker.list(now), tracker.settings().enforced))
+    }
+
+    /// Releases what is blocked within a network or around it, or everything.
+    pub(super) fn release(&self, network: Option<IpNet>) -> Vec<Block> {
+        self.with(|tracker, now| tracker.release(network, now))
+    }
+
+    /// Puts other settings into force.
+    pub(super) fn apply(&self, settings: &Settings) {
+        self.with(|tracker, now| tracker.apply(settings.clone(), now));
+    }
+
+    /// Notices, for ever, what is over.
+    pub(super) async fn keep_time(&self) {
+        let mut ticks = interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            self.with(Tracker::expire);
+        }
+    }
+
+    /// Does something with the tracker, and says what happened.
+    fn with<T>(&self, act: impl FnOnce(&mut Tracker, Timestamp) -> T) -> T {
+        // What a panic left half done is a count, which is better than none.
+        let mut tracker = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let outcome = act(&mut tracker, clock::now());
+        // The log is a queue on which nobody waits; so its lines come in the order of what they tell.
+        for event in tracker.take_events() {
+            report(&event, tracker.settings().enforced);
+        }
+        outcome
+    }
+}
+
+/// One line of the log.
+fn report(event: &Event, enforced: bool) {
+    match event {
+        Event::Began(Block { network, until, names, times, .. }) => {
+            let until = format!("{until:.0}");
+            if enforced {
+                warn!(%network, names, until, times, "harvesting: blocked");
+            } else {
+                warn!(%network, names, until, times, "harvesting: would be blocked");
+            }
+        }
+        Event::Ended(Block { network, times, .. }, why) => {
+            let reason = match why {
+                End::Over => "its time is over",
+                End::Released => "released by the administrator",
+                End::Exempt => "exempt from now on",
+                End::Enforced => "it was only spoken of, and from now on blocks refuse",
+                End::NoRoom => "harvest.memory_entries has become too small for it",
+            };
+            info!(%network, times, reason, "harvesting: no longer blocked");
+        }
+    }
+}
+
+#[async_trait::async_trait]
+impl Counter for Watch {
+    async fn standing(&self, client: IpAddr) -> Standing {
+        self.block_of(client).into()
+    }
+}

@@ -1,0 +1,60 @@
+//! Harvesting: which networks have asked for how many names that do not exist, and which are blocked for it.
+//!
+//! The [`Tracker`] counts in memory, with time as an argument, and tells what begins and ends as [`Event`]s. It counts
+//!
+//! - names and not attempts: an unknown name is one, however often a network asks for it in the `window`;
+//! - for the address of an IPv4 client or the /64 of an IPv6 client, which is blocked *at* `threshold` names: the next
+//!   recipient is the first that is put off;
+//! - for the /24 around an IPv4 address likewise, at `network_threshold` names by three addresses or more;
+//! - good recipients as well, as a brake: a provider has many users who mistype. One name counts as good twice
+//!   `threshold` times at most, so that who knows one address cannot buy guesses with it.
+//!
+//! A network that is blocked begins anew when the block is over; nothing is counted while it lasts. So no bad host alone
+//! blocks its /24: it is blocked itself before.
+//!
+//! At most `memory_entries` names and networks are remembered. Where there are more, the least dangerous network is
+//! forgotten first: one that asked for good names only, then one with unknown names, then one that was blocked within a
+//! day. Of equals it is the one that was silent longest, where each unknown name makes up for a minute of silence. A
+//! block makes room for nobody.
+
+mod names;
+mod record;
+mod records;
+mod settings;
+mod tracker;
+
+use std::net::IpAddr;
+
+pub use record::FORGOTTEN_AFTER;
+pub use settings::Settings;
+pub use tracker::{Block, End, Event, Tracker};
+
+use crate::facts::Standing;
+
+impl From<Option<Block>> for Standing {
+    /// How a client stands that is under this block.
+    fn from(block: Option<Block>) -> Self {
+        match block {
+            Some(Block { network, until, names, .. }) => Self::Blocked { network, until, names },
+            None => Self::Clear,
+        }
+    }
+}
+
+/// Whoever can say how a client stands.
+#[async_trait::async_trait]
+pub trait Counter: std::fmt::Debug + Send + Sync {
+    /// How it stands now.
+    async fn standing(&self, client: IpAddr) -> Standing;
+}
+
+/// Nobody counts, for the reason given.
+#[derive(Debug)]
+pub struct Uncounted(pub &'static str);
+
+#[async_trait::async_trait]
+impl Counter for Uncounted {
+    async fn standing(&self, _: IpAddr) -> Standing {
+        Standing::NotCounted(self.0.to_owned())
+    }
+}

@@ -1,0 +1,92 @@
+//! The records of all networks, with the orders in which they are forgotten and looked at again.
+
+use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
+
+use ipnet::IpNet;
+use jiff::Timestamp;
+
+use super::record::{Danger, Record};
+
+/// All records. Each has its place in both orders, and none is empty.
+#[derive(Debug)]
+pub(super) struct Records {
+    window: Duration,
+    by_network: HashMap<IpNet, Record>,
+    by_danger: BTreeSet<(Danger, IpNet)>,
+    by_due: BTreeSet<(Timestamp, IpNet)>,
+    size: usize,
+}
+
+impl Records {
+    /// No records; `window` is how long a name counts.
+    pub(super) fn new(window: Duration) -> Self {
+        Self {
+            window,
+            by_network: HashMap::new(),
+            by_danger: BTreeSet::new(),
+            by_due: BTreeSet::new(),
+            size: 0,
+        }
+    }
+
+    /// How many entries of the memory they take.
+    pub(super) fn size(&self) -> usize {
+        self.size
+    }
+
+    /// The record of a network.
+    pub(super) fn get(&self, network: &IpNet) -> Option<&Record> {
+        self.by_network.get(network)
+    }
+
+    /// All records, in no order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&IpNet, &Record)> {
+        self.by_network.iter()
+    }
+
+    /// Changes the record of a network, which is a new one where there was none, and goes where nothing is left in it.
+    pub(super) fn change<T>(&mut self, network: IpNet, change: impl FnOnce(&mut Record) -> T) -> T {
+        let mut record = self.remove(&network).unwrap_or_default();
+        let outcome = change(&mut record);
+        self.insert(network, record);
+        outcome
+    }
+
+    /// Changes all records; from now on a name counts for `window`.
+    pub(super) fn change_all(&mut self, window: Duration, mut change: impl FnMut(&mut Record)) {
+        let before = std::mem::replace(self, Self::new(window));
+        for (network, mut record) in before.by_network {
+            change(&mut record);
+            self.insert(network, record);
+        }
+    }
+
+    /// Takes a record out.
+    pub(super) fn remove(&mut self, network: &IpNet) -> Option<Record> {
+        let record = self.by_network.remove(network)?;
+        self.by_danger.remove(&(record.danger(), *network));
+        self.by_due.remove(&(record.due(self.window), *network));
+        self.size -= record.size();
+        Some(record)
+    }
+
+    fn insert(&mut self, network: IpNet, record: Record) {
+        if !record.is_empty() {
+            self.by_danger.insert((record.danger(), network));
+            self.by_due.insert((record.due(self.window), network));
+            self.size += record.size();
+            self.by_network.insert(network, record);
+        }
+    }
+
+    /// The network to forget first.
+    pub(super) fn least_dangerous(&self) -> Option<IpNet> {
+        self.by_danger.first().map(|(_, network)| *network)
+    }
+
+    /// The next network of which something is void by now.
+    pub(super) fn due(&self, now: Timestamp) -> Option<IpNet> {
+        self.by_due.first().filter(|(due, _)| *due <= now).map(|(_, network)| *network)
+    }
+}

@@ -1,0 +1,445 @@
+//! The tracker against stories of who asked for what, and what must hold whatever is asked.
+
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::super::record::FORGOTTEN_AFTER;
+use super::*;
+
+const HARVESTER: &str = "192.0.2.7";
+
+/// A tracker with a clock that only a test moves.
+struct Scene {
+    tracker: Tracker,
+    now: Timestamp,
+    next_name: u32,
+}
+
+impl Scene {
+    fn new(settings: Settings) -> Self {
+        let now = "2026-11-24T12:00:00Z".parse().unwrap();
+        Self { tracker: Tracker::new(settings, now), now, next_name: 0 }
+    }
+
+    fn standard() -> Self {
+        Self::new(Settings::default())
+    }
+
+    fn pass(&mut self, time: Duration) {
+        self.now += time;
+    }
+
+    fn unknown(&mut self, client: &str, name: &str) {
+        self.tracker.note_unknown(client.parse().unwrap(), name, self.now);
+    }
+
+    fn good(&mut self, client: &str, name: &str) {
+        self.tracker.note_good(client.parse().unwrap(), name, self.now);
+    }
+
+    /// Names that nobody asked for before.
+    fn guess(&mut self, client: &str, count: u32) {
+        for _ in 0..count {
+            self.next_name += 1;
+            let name = format!("guess{}", self.next_name);
+            self.unknown(client, &name);
+        }
+    }
+
+    /// What is blocked for the client, and for how many minutes still.
+    fn standing(&mut self, client: &str) -> String {
+        match self.tracker.block_of(client.parse().unwrap(), self.now) {
+            None => "clear".to_owned(),
+            Some(Block { network, until, names, .. }) => {
+                let minutes = until.duration_since(self.now).as_secs() / 60;
+                format!("{network} {names} names {minutes}m")
+            }
+        }
+    }
+
+    fn events(&mut self) -> Vec<String> {
+        let in_words = |event| match event {
+            Event::Began(block) => format!("began {} {}", block.network, block.times),
+            Event::Ended(block, why) => format!("ended {} {why:?}", block.network),
+        };
+        self.tracker.take_events().into_iter().map(in_words).collect()
+    }
+}
+
+fn minutes(minutes: u64) -> Duration {
+    Duration::from_mins(minutes)
+}
+
+#[test]
+fn a_block_begins_at_the_threshold() {
+    let mut scene = Scene::standard();
+    scene.guess(HARVESTER, 9);
+    assert_eq!(scene.standing(HARVESTER), "clear");
+    scene.guess(HARVESTER, 1);
+    assert_eq!(scene.standing(HARVESTER), "192.0.2.7/32 10 names 15m");
+    assert_eq!(scene.standing("192.0.2.8"), "clear");
+    assert_eq!(scene.events(), ["began 192.0.2.7/32 1"]);
+}
+
+#[test]
+fn a_name_counts_once() {
+    let mut scene = Scene::standard();
+    for _ in 0..50 {
+        scene.unknown(HARVESTER, "nobody");
+    }
+    scene.guess(HARVESTER, 8);
+    assert_eq!(scene.standing(HARVESTER), "clear");
+    scene.guess(HARVESTER, 1);
+    assert_eq!(scene.standing(HARVESTER), "192.0.2.7/32 10 names 15m");
+}
+
+#[test]
+fn names_count_for_the_window_after_they_were_last_asked_for() {
+    let mut scene = Scene::standard();
+    scene.guess(HARVESTER, 8);
+    scene.unknown(HARVESTER, "again");
+    scene.pass(minutes(6));
+    scene.unknown(HARVESTER, "again");
+    scene.pass(minutes(4));
+    // The first eight are gone, one stays.
+    scene.guess(HARVESTER, 8);
+    assert_eq!(scene.standing(HARVESTER), "clear");
+    scene.guess(HARVESTER, 1);
+    assert_eq!(scene.standing(HARVESTER), "192.0.2.7/32 10 names 15m");
+}
+
+#[test]
+fn a_network_of_ipv6_is_one_client() {
+    let mut scene = Scene::standard();
+    for host in 1..=10 {
+        scene.guess(&format!("2001:db8::{host}"), 1);
+    }
+    assert_eq!(scene.standing("2001:db8::ffff"), "2001:db8::/64 10 names 15m");
+    assert_eq!(scene.standing("2001:db8:0:1::1"), "clear");
+    assert_eq!(scene.events(), ["began 2001:db8::/64 1"]);
+}
+
+#[test]
+fn good_recipients_are_a_brake() {
+    let mut scene = Scene::standard();
+    for number in 0..100 {
+        scene.good(HARVESTER, &format!("user{number}"));
+    }
+    scene.guess(HARVESTER, 12);
+    assert_eq!(scene.standing(HARVESTER), "clear");
+    // As many bad ones as good ones are too many.
+    scene.guess(HARVESTER, 87);
+    assert_eq!(scene.standing(HARVESTER), "clear");
+    scene.guess(HARVESTER, 1);
+    assert_eq!(scene.standing(HARVESTER), "192.0.2.7/32 100 names 15m");
+}
+
+#[test]
+fn one_good_name_buys_few_guesses() {
+    let mut scene = Scene::standard();
+    for _ in 0..1000 {
+        scene.good(HARVESTER, "info");
+    }
+    scene.guess(HARVESTER, 19);
+    assert_eq!(scene.standing(HARVESTER), "clear");
+    scene.guess(HARVESTER, 1);
+    assert_eq!(scene.standing(HARVESTER), "192.0.2.7/32 20 names 15m");
+}
+
+#[test]
+fn the_ratio_can_be_set() {
+    for (good_ratio, expected) in [(0.0, "clear"), (1.0, "192.0.2.7/32 10 names 15m")] {
+        let mut scene = Scene::new(Settings { good_ratio, ..Settings::default() });
+        scene.good(HARVESTER, "info");
+        scene.guess(HARVESTER, 10);
+        assert_eq!(scene.standing(HARVESTER), expected, "{good_ratio}");
+    }
+}
+
+#[test]
+fn a_network_is_blocked_for_the_guesses_of_several_hosts() {
+    let mut scene = Scene::standard();
+    for host in 1..=5 {
+        scene.guess(&format!("192.0.2.{host}"), 9);
+    }
+    scene.guess("192.0.2.6", 4);
+    assert_eq!(scene.standing("192.0.2.200"), "clear");
+    scene.guess("192.0.2.6", 1);
+    assert_eq!(scene.standing("192.0.2.200"), "192.0.2.0/24 50 names 15m");
+    assert_eq!(scene.standing("192.0.3.1"), "clear");
+    assert_eq!(scene.events(), ["began 192.0.2.0/24 1"]);
+}
+
+#[test]
+fn fewer_than_three_hosts_do_not_block_their_network() {
+    // Many names from one are too many only if its own threshold is as high.
+    let mut scene = Scene::new(Settings { threshold: 50, network_threshold: 50, ..Settings::default() });
+    scene.guess("192.0.2.1", 49);
+    scene.guess("192.0.2.2", 49);
+    assert_eq!(scene.standing("192.0.2.200"), "clear");
+    scene.guess("192.0.2.3", 1);
+    assert_eq!(scene.standing("192.0.2.200"), "192.0.2.0/24 99 names 15m");
+}
+
+#[test]
+fn a_bad_host_and_two_with_a_slip_do_not_block_their_network() {
+    let mut scene = Scene::standard();
+    scene.guess(HARVESTER, 200);
+    scene.guess("192.0.2.1", 1);
+    scene.guess("192.0.2.2", 1);
+    assert_eq!(scene.standing("192.0.2.200"), "clear");
+    assert_eq!(scene.events(), ["began 192.0.2.7/32 1"]);
+}
+
+#[test]
+fn each_block_is_twice_as_long_until_a_day_was_clean() {
+    let mut scene = Scene::standard();
+    for expected in [15, 30, 60, 120] {
+        scene.guess(HARVESTER, 10);
+        assert_eq!(scene.standing(HARVESTER), format!("192.0.2.7/32 10 names {expected}m"));
+        // Guesses while it lasts do not make it longer, nor the next one sooner.
+        scene.guess(HARVESTER, 9);
+        scene.pass(minutes(expected));
+        assert_eq!(scene.standing(HARVESTER), "clear");
+        scene.guess(HARVESTER, 9);
+        assert_eq!(scene.standing(HARVESTER), "clear");
+        scene.pass(minutes(10));
+    }
+    scene.pass(FORGOTTEN_AFTER.saturating_sub(minutes(10)));
+    scene.guess(HARVESTER, 10);
+    assert_eq!(scene.standing(HARVESTER), "192.0.2.7/32 10 names 15m");
+    assert_eq!(scene.events().iter().filter(|event| event.starts_with("ended")).count(), 4);
+}
+
+#[test]
+fn the_end_of_a_block_is_noticed() {
+    let mut scene = Scene::standard();
+    scene.guess(HARVESTER, 10);
+    scene.pass(Duration::from_secs(15 * 60 - 1));
+    scene.tracker.expire(scene.now);
+    assert_eq!(scene.events(), ["began 192.0.2.7/32 1"]);
+    scene.pass(Duration::from_secs(1));
+    scene.tracker.expire(scene.now);
+    assert_eq!(scene.events(), ["ended 192.0.2.7/32 Over"]);
+    // That there was one is forgotten a day later, and with it everything.
+    assert_eq!(scene.tracker.entries(), 1);
+    scene.pass(FORGOTTEN_AFTER);
+    scene.tracker.expire(scene.now);
+    assert_eq!(scene.tracker.entries(), 0);
+}
+
+#[track_caller]
+fn check_release(network: Option<&str>, released: &[&str]) {
+    let mut scene = Scene::standard();
+    for client in [HARVESTER, "198.51.100.1", "2001:db8::1"] {
+        scene.guess(client, 10);
+    }
+    for host in 1..=6 {
+        scene.guess(&format!("203.0.113.{host}"), 9);
+    }
+    scene.events();
+    let network = network.map(|network| network.parse().unwrap());
+    let found = scene.tracker.release(network, scene.now);
+    let found: Vec<String> = found.iter().map(|block| block.network.to_string()).collect();
+    assert_eq!(found, released, "{network:?}");
+    let rest = scene.tracker.list(scene.now);
+    assert_eq!(rest.len(), 4 - released.len());
+    assert!(rest.iter().all(|block| !found.contains(&block.network.to_string())));
+    assert_eq!(scene.events().len(), released.len());
+    // It begins anew, and with a first block.
+    if found.contains(&"192.0.2.7/32".to_owned()) {
+        scene.guess(HARVESTER, 9);
+        assert_eq!(scene.standing(HARVESTER), "clear");
+        scene.guess(HARVESTER, 1);
+        assert_eq!(scene.standing(HARVESTER), "192.0.2.7/32 10 names 15m");
+    }
+}
+
+#[test]
+fn what_is_released() {
+    check_release(Some("192.0.2.7/32"), &["192.0.2.7/32"]);
+    check_release(Some("192.0.2.0/24"), &["192.0.2.7/32"]);
+    check_release(Some("192.0.2.8/32"), &[]);
+    check_release(Some("2001:db8::7/128"), &["2001:db8::/64"]);
+    check_release(Some("203.0.113.99/32"), &["203.0.113.0/24"]);
+    check_release(Some("0.0.0.0/0"), &["192.0.2.7/32", "198.51.100.1/32", "203.0.113.0/24"]);
+    check_release(None, &["192.0.2.7/32", "198.51.100.1/32", "203.0.113.0/24", "2001:db8::/64"]);
+}
+
+#[test]
+fn who_becomes_exempt_is_released() {
+    let mut scene = Scene::standard();
+    scene.guess(HARVESTER, 10);
+    scene.guess("198.51.100.1", 10);
+    let exempt = vec!["192.0.2.0/24".parse().unwrap()];
+    scene.tracker.apply(Settings { exempt, ..Settings::default() }, scene.now);
+    scene.guess(HARVESTER, 100);
+    assert_eq!(scene.standing(HARVESTER), "clear");
+    assert_eq!(scene.standing("198.51.100.1"), "198.51.100.1/32 10 names 15m");
+    assert_eq!(
+        scene.events(),
+        ["began 192.0.2.7/32 1", "began 198.51.100.1/32 1", "ended 192.0.2.7/32 Exempt"]
+    );
+}
+
+#[test]
+fn what_was_only_spoken_of_is_not_enforced_later() {
+    let watching = Settings { enforced: false, ..Settings::default() };
+    let mut scene = Scene::new(watching.clone());
+    scene.guess(HARVESTER, 10);
+    scene.tracker.apply(Settings { block: minutes(1), ..watching }, scene.now);
+    assert_eq!(scene.standing(HARVESTER), "192.0.2.7/32 10 names 15m");
+    scene.tracker.apply(Settings::default(), scene.now);
+    assert_eq!(scene.standing(HARVESTER), "clear");
+    assert_eq!(scene.events(), ["began 192.0.2.7/32 1", "ended 192.0.2.7/32 Enforced"]);
+}
+
+#[test]
+fn a_shorter_window_counts_at_once() {
+    let mut scene = Scene::standard();
+    scene.guess(HARVESTER, 9);
+    scene.pass(minutes(2));
+    scene.tracker.apply(Settings { window: minutes(1), ..Settings::default() }, scene.now);
+    scene.guess(HARVESTER, 9);
+    assert_eq!(scene.standing(HARVESTER), "clear");
+}
+
+#[test]
+fn a_flood_of_addresses_does_not_end_blocks() {
+    let mut scene = Scene::new(Settings { memory_entries: 100, ..Settings::default() });
+    scene.guess(HARVESTER, 10);
+    scene.guess("198.51.100.1", 9);
+    for number in 0..1000_u32 {
+        let client = IpAddr::V4((u32::from_be_bytes([10, 0, 0, 0]) + number * 256).into());
+        let name = "nobody";
+        if number % 2 == 0 {
+            scene.tracker.note_unknown(client, name, scene.now);
+        } else {
+            scene.tracker.note_good(client, name, scene.now);
+        }
+        assert!(scene.tracker.entries() <= 100);
+    }
+    assert_eq!(scene.standing(HARVESTER), "192.0.2.7/32 10 names 15m");
+    // Neither does it hide who was at it.
+    scene.guess("198.51.100.1", 1);
+    assert_eq!(scene.standing("198.51.100.1"), "198.51.100.1/32 10 names 15m");
+}
+
+#[test]
+fn a_memory_full_of_blocks_holds_no_more() {
+    let block = Duration::from_hours(24);
+    let mut scene = Scene::new(Settings { memory_entries: 40, threshold: 2, block, ..Settings::default() });
+    for number in 0..100 {
+        scene.guess(&format!("10.0.{number}.1"), 2);
+        scene.pass(minutes(3));
+    }
+    assert!(scene.tracker.entries() <= 40);
+    let blocked = scene.tracker.list(scene.now).len();
+    assert!(blocked > 30, "{blocked}");
+    assert!(scene.standing("10.0.0.1").starts_with("10.0.0.1/32"), "the first one stays");
+    scene.tracker.apply(Settings { memory_entries: 10, ..Settings::default() }, scene.now);
+    assert!(scene.tracker.entries() <= 10);
+    let events = scene.events();
+    assert_eq!(events.iter().filter(|event| event.ends_with("NoRoom")).count(), blocked - 10);
+}
+
+#[test]
+fn a_clock_that_is_set_back_makes_no_block_longer() {
+    let mut scene = Scene::standard();
+    scene.guess(HARVESTER, 10);
+    scene.pass(minutes(5));
+    scene.guess("198.51.100.1", 9);
+    scene.tracker.expire(scene.now);
+    scene.now = "2020-01-01T00:00:00Z".parse().unwrap();
+    assert_eq!(scene.standing(HARVESTER), "192.0.2.7/32 10 names 10m");
+    scene.pass(minutes(10));
+    assert_eq!(scene.standing(HARVESTER), "clear");
+    scene.guess("198.51.100.1", 1);
+    assert_eq!(scene.standing("198.51.100.1"), "clear");
+}
+
+/// What may happen to a tracker.
+#[derive(Clone, Debug)]
+enum Step {
+    Unknown(u8, u8),
+    Good(u8, u8),
+    /// Seconds; negative: the clock is set back.
+    Pass(i64),
+    Release(u8),
+    Apply(bool),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        10 => (0..6_u8, 0..30_u8).prop_map(|(client, name)| Step::Unknown(client, name)),
+        3 => (0..6_u8, 0..30_u8).prop_map(|(client, name)| Step::Good(client, name)),
+        2 => (-300..2000_i64).prop_map(Step::Pass),
+        1 => (0..6_u8).prop_map(Step::Release),
+        1 => any::<bool>().prop_map(Step::Apply),
+    ]
+}
+
+fn client(number: u8) -> IpAddr {
+    match number {
+        0..4 => [192, 0, 2, number].into(),
+        4 => [198, 51, 100, 1].into(),
+        _ => "2001:db8::1".parse().unwrap(),
+    }
+}
+
+proptest! {
+    #[test]
+    fn whatever_happens(steps in prop::collection::vec(step(), 1..400), memory_entries in 1..80_usize) {
+        let settings = Settings {
+            threshold: 4, network_threshold: 9, memory_entries, block: minutes(2), ..Settings::default()
+        };
+        let mut scene = Scene::new(settings.clone());
+        // Every unknown name that a client has ever asked for since it was last blocked or released.
+        let mut asked: HashMap<IpNet, HashSet<u8>> = HashMap::new();
+        let mut open: HashSet<IpNet> = HashSet::new();
+        for step in steps {
+            match step {
+                Step::Unknown(number, name) => {
+                    scene.tracker.note_unknown(client(number), &name.to_string(), scene.now);
+                    for network in [own_network(client(number)), around(client(number))] {
+                        asked.entry(network).or_default().insert(name);
+                    }
+                }
+                Step::Good(number, name) => {
+                    scene.tracker.note_good(client(number), &name.to_string(), scene.now);
+                }
+                Step::Pass(seconds) => {
+                    scene.now += SignedDuration::from_secs(seconds);
+                    scene.tracker.expire(scene.now);
+                }
+                Step::Release(number) => {
+                    scene.tracker.release(Some(client(number).into()), scene.now);
+                    prop_assert_eq!(scene.tracker.block_of(client(number), scene.now), None);
+                }
+                Step::Apply(exempt) => {
+                    let exempt = if exempt { vec!["192.0.2.0/30".parse().unwrap()] } else { Vec::new() };
+                    scene.tracker.apply(Settings { exempt, ..settings.clone() }, scene.now);
+                }
+            }
+            prop_assert!(scene.tracker.entries() <= memory_entries, "the memory is bounded");
+            for event in scene.tracker.take_events() {
+                match event {
+                    Event::Began(block) => {
+                        let threshold = if block.network.prefix_len() == 24 { 9 } else { 4 };
+                        prop_assert!(block.names >= threshold);
+                        prop_assert!(asked.remove(&block.network).unwrap_or_default().len() >= block.names);
+                        prop_assert!(open.insert(block.network), "no block begins twice");
+                        let longest = SignedDuration::try_from(settings.block_max).unwrap();
+                        prop_assert!(block.until.duration_since(block.since) <= longest);
+                    }
+                    Event::Ended(block, _) => prop_assert!(open.remove(&block.network), "it had begun"),
+                }
+            }
+            let listed: HashSet<IpNet> =
+                scene.tracker.list(scene.now).into_iter().map(|block| block.network).collect();
+            prop_assert_eq!(&listed, &open, "what has begun and not ended is in force");
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! The counting itself.
+
+use std::hash::{BuildHasher as _, RandomState};
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::record::{Asked, Record};
+use super::records::Records;
+use super::settings::Settings;
+
+/// How far the time may go back and be taken as standing still. Sessions read the clock at the same time, but come to
+/// the tracker one after the other.
+const STANDSTILL: SignedDuration = SignedDuration::from_mins(1);
+
+/// Who asked for which names, and who is blocked.
+///
+/// Times need not come in order. Where the clock is set back, all that is remembered goes back with it: what was to last
+/// for ten more minutes still does.
+#[derive(Debug)]
+pub struct Tracker {
+    settings: Settings,
+    records: Records,
+    /// Names are remembered as 64 bits that nobody can foresee without this.
+    key: RandomState,
+    latest: Timestamp,
+    events: Vec<Event>,
+}
+
+/// A network that is blocked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Block {
+    /// An address, a /64 or a /24.
+    pub network: IpNet,
+    /// When it was blocked.
+    pub since: Timestamp,
+    /// The first moment at which it is not blocked any more.
+    pub until: Timestamp,
+    /// For how many unknown names.
+    pub names: usize,
+    /// How often it was blocked by now, each time within a day of the last.
+    pub times: u32,
+}
+
+/// What is worth a line in the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A network is blocked from now on.
+    Began(Block),
+    /// A network is blocked no longer.
+    Ended(Block, End),
+}
+
+/// Why a block ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// Its time was over.
+    Over,
+    /// The administrator released the network.
+    Released,
+    /// The network is exempt now.
+    Exempt,
+    /// It was only spoken of, and from now on blocks refuse.
+    Enforced,
+    /// There is less memory than there are blocks.
+    NoRoom,
+}
+
+impl Tracker {
+    /// Nobody has asked for anything yet.
+    pub fn new(settings: Settings, now: Timestamp) -> Self {
+        let records = Records::new(settings.window);
+        Self { settings, records, key: RandomState::new(), latest: now, events: Vec::new() }
+    }
+
+    /// A client asked for a name that does not exist. It is in canonical form, or one name counts as many.
+    pub fn note_unknown(&mut self, client: IpAddr, name: &str, now: Timestamp) {
+        self.note(client, name, false, now);
+    }
+
+    /// A client asked for a name that exists, and nothing was wrong with that.
+    pub fn note_good(&mut self, client: IpAddr, name: &str, now: Timestamp) {
+        self.note(client, name, true, now);
+    }
+
+    fn note(&mut self, client: IpAddr, name: &str, is_good: bool, now: Timestamp) {
+        let now = self.advance(now);
+        let own = own_network(client);
+        let is_blocked = self.records.get(&own).is_some_and(|record| record.block().is_some());
+        if is_blocked || self.settings.is_exempt(client) {
+            return;
+        }
+        let hash = self.key.hash_one(name);
+        self.note_at(own, hash, if is_good { Asked::Good } else { Asked::Unknown }, now);
+        if let IpAddr::V4(address) = client {
+            let octet = address.octets()[3];
+            let asked = if is_good { Asked::Good } else { Asked::UnknownBy(octet) };
+            self.note_at(around(client), hash, asked, now);
+        }
+        self.make_room();
+    }
+
+    fn note_at(&mut self, network: IpNet, hash: u64, asked: Asked, now: Timestamp) {
+        let settings = &self.settings;
+        if self.records.change(network, |record| record.note(settings, hash, asked, now)) {
+            let block = self.records.get(&network).and_then(|record| block(network, record));
+            self.events.extend(block.map(Event::Began));
+        }
+    }
+
+    /// The block that a client is under, if there is one; of two the longer one.
+    pub fn block_of(&mut self, client: IpAddr, now: Timestamp) -> Option<Block> {
+        self.advance(now);
+        if self.settings.is_exempt(client) {
+            return None;
+        }
+        let networks = [own_network(client), around(client)];
+        let blocks = networks.iter().filter_map(|network| block(*network, self.records.get(network)?));
+        blocks.max_by_key(|block| block.until)
+    }
+
+    /// The networks that are blocked, in the order of their addresses.
+    pub fn list(&mut self, now: Timestamp) -> Vec<Block> {
+        self.advance(now);
+        let mut blocks: Vec<Block> =
+            self.records.iter().filter_map(|(network, record)| block(*network, record)).collect();
+        blocks.sort_unstable_by_key(|block| block.network);
+        blocks
+    }
+
+    /// Releases what is blocked within a network or around it, or everything, and forgets what was counted against it
+    /// and how often it was blocked. Returns what was released.
+    pub fn release(&mut self, network: Option<IpNet>, now: Timestamp) -> Vec<Block> {
+        self.advance(now);
+        self.forget(End::Released, |own, record| match network {
+            None => true,
+            Some(network) => network.contains(own) || (own.contains(&network) && record.block().is_some()),
+        })
+    }
+
+    /// The settings in force.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Puts other settings into force. Blocks keep their ends, apart from those of networks that are exempt now, and
+    /// from those that were only spoken of if blocks refuse from now on.
+    pub fn apply(&mut self, settings: Settings, now: Timestamp) {
+        self.advance(now);
+        if settings.enforced && !self.settings.enforced {
+            self.forget(End::Enforced, |_, _| true);
+        }
+        self.forget(End::Exempt, |own, _| settings.exempt.iter().any(|network| network.contains(own)));
+        self.settings = settings;
+        self.records.change_all(self.settings.window, |_| {});
+        self.make_room();
+    }
+
+    /// Ends what is over by now. Everything else here does so too; this is for when nothing else happens.
+    pub fn expire(&mut self, now: Timestamp) {
+        self.advance(now);
+    }
+
+    /// What has happened since this was last asked for, in order.
+    pub fn take_events(&mut self) -> Vec<Event> {
+        std::mem::take(&mut self.events)
+    }
+
+    /// How many names and networks are remembered.
+    pub fn entries(&self) -> usize {
+        self.records.size()
+    }
+
+    /// Lets time pass. Returns the time that it is.
+    fn advance(&mut self, now: Timestamp) -> Timestamp {
+        let back = self.latest.duration_since(now);
+        if back > STANDSTILL {
+            self.records.change_all(self.settings.window, |record| record.shift(back));
+            self.latest = now;
+        }
+        self.latest = self.latest.max(now);
+        let (now, window) = (self.latest, self.settings.window);
+        while let Some(network) = self.records.due(now) {
+            let ended = self.records.get(&network).and_then(|record| block(network, record));
+            self.records.change(network, |record| record.refresh(window, now));
+            self.events.extend(ended.map(|block| Event::Ended(block, End::Over)));
+        }
+        now
+    }
+
+    /// Forgets records. Returns the blocks that end with them.
+    fn forget(&mut self, why: End, which: impl Fn(&IpNet, &Record) -> bool) -> Vec<Block> {
+        let mut networks: Vec<IpNet> =
+            self.records.iter().filter(|(own, record)| which(own, record)).map(|(own, _)| *own).collect();
+        networks.sort_unstable();
+        let mut ended = Vec::new();
+        for network in networks {
+            ended.extend(self.records.remove(&network).and_then(|record| block(network, &record)));
+        }
+        self.events.extend(ended.iter().cloned().map(|block| Event::Ended(block, why)));
+        ended
+    }
+
+    fn make_room(&mut self) {
+        while self.records.size() > self.settings.memory_entries {
+            let Some(network) = self.records.least_dangerous() else { return };
+            let ended = self.records.remove(&network).and_then(|record| block(network, &record));
+            self.events.extend(ended.map(|block| Event::Ended(block, End::NoRoom)));
+        }
+    }
+}
+
+/// The block that a record holds.
+fn block(network: IpNet, record: &Record) -> Option<Block> {
+    let (blocked, times) = record.block()?;
+    let names = usize::try_from(blocked.names).unwrap_or(usize::MAX);
+    Some(Block { network, since: blocked.since, until: blocked.until, names, times })
+}
+
+/// What stands for the client: its address, or its /64, all of which one host may use.
+fn own_network(client: IpAddr) -> IpNet {
+    match client {
+        IpAddr::V4(_) => client.into(),
+        IpAddr::V6(_) => around(client),
+    }
+}
+
+/// The /24 or the /64 of a client.
+fn around(client: IpAddr) -> IpNet {
+    let length = if client.is_ipv4() { 24 } else { 64 };
+    IpNet::new_assert(client, length).trunc()
+}
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;
