@@ -90,15 +90,10 @@ impl Written {
                     continue;
                 }
             };
-            if start_tls && (server.is_tls || !server.has_name_for_tls()) {
+            if start_tls && !server.can_start_tls() {
                 problems
                     .error(node, format!("`start_tls` is not possible with {}", quoted(url)))
                     .hint("it is for ldap://HOST; remove one of the two");
-                is_good = false;
-            } else if server.is_tls && !server.has_name_for_tls() {
-                problems
-                    .error(node, format!("no certificate can be compared with {}", quoted(url)))
-                    .hint("write the name of the server");
                 is_good = false;
             }
             servers.push(server);
