@@ -219,6 +219,11 @@ fn recipient_source(source: &RecipientSource) -> String {
         RecipientSource::List(mailboxes) => format!("list of {}", mailboxes.len()),
         RecipientSource::File(path) => format!("file {}", path.display()),
         RecipientSource::Ldap(directory) => format!("ldap {}", directory.servers()),
+        RecipientSource::Passwd(passwd) => match &passwd.file {
+            Some(path) => format!("passwd {}", path.display()),
+            None => format!("passwd from uid {} on", passwd.min_uid),
+        },
+        RecipientSource::Aliases(aliases) => format!("aliases {}", aliases.file.display()),
     }
 }
 

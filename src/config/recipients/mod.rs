@@ -1,7 +1,9 @@
 //! Recipients: the lock as written, and what it means.
 
+mod aliases;
 mod ldap;
 mod list;
+mod passwd;
 mod sources;
 
 use glob::Pattern;

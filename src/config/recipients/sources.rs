@@ -5,19 +5,21 @@ use serde::Deserialize;
 use super::super::diagnostic::{quoted, visible};
 use super::super::directory;
 use super::super::yaml::Id;
-use super::{At, Context, Problems, SourceSettings, TextOr, ldap, list, value, words};
+use super::{At, Context, Problems, SourceSettings, TextOr, aliases, ldap, list, passwd, value, words};
 
 /// A source in its long form: one key, which names the kind.
 #[derive(Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Written {
+    aliases: aliases::Written,
     file: Option<At<String>>,
     ldap: directory::Written,
     list: Option<Vec<At<String>>>,
+    passwd: passwd::Written,
 }
 
 /// The kinds of sources.
-const KINDS: [&str; 3] = ["file", "ldap", "list"];
+const KINDS: [&str; 5] = ["aliases", "file", "ldap", "list", "passwd"];
 
 impl Written {
     /// The source of a kind. `key` is where the kind is named.
@@ -29,12 +31,14 @@ impl Written {
         key: Id,
     ) -> Option<SourceSettings> {
         match kind {
+            "aliases" => self.aliases.build(problems, context, key),
             "file" => match &self.file {
                 Some(path) => value::path(problems, context.base, path).map(SourceSettings::File),
                 None => missing(problems, key, "names no file"),
             },
             "ldap" => ldap::build(problems, context, &self.ldap, key),
             "list" => Some(list::build(problems, self.list.as_deref().unwrap_or_default())),
+            "passwd" => self.passwd.build(problems, context, key),
             _ => None,
         }
     }

@@ -10,3 +10,6 @@ pub mod match_list;
 pub mod tables;
 mod targets;
 mod words;
+
+pub(crate) use tables::{alias_key, read_aliases};
+pub(crate) use targets::includes;

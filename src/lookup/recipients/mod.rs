@@ -2,11 +2,14 @@
 //!
 //! A source is a file here, a variant of [`SourceSettings`] and a line in `open`.
 
+pub mod aliases;
 mod file;
 #[cfg(feature = "ldap")]
 mod ldap;
 mod list;
 mod names;
+pub mod passwd;
+#[cfg_attr(not(feature = "ldap"), allow(dead_code, reason = "what is left can be enumerated, or asks the system"))]
 mod probed;
 
 use std::path::PathBuf;
@@ -26,6 +29,10 @@ pub enum SourceSettings {
     File(PathBuf),
     /// A directory (`ldap`).
     Ldap(Box<directory::Settings>),
+    /// Accounts of this host (`passwd`).
+    Passwd(passwd::Settings),
+    /// Aliases of local users (`aliases`).
+    Aliases(aliases::Settings),
 }
 
 impl SourceSettings {
@@ -35,13 +42,18 @@ impl SourceSettings {
             Self::List(_) => "list",
             Self::File(_) => "file",
             Self::Ldap(_) => "ldap",
+            Self::Passwd(_) => "passwd",
+            Self::Aliases(_) => "aliases",
         }
     }
 
     /// What it costs to ask it.
     pub fn cost(&self) -> Cost {
         match self {
-            Self::List(_) | Self::File(_) => Cost::Memory,
+            Self::List(_) | Self::File(_) | Self::Aliases(_) => Cost::Memory,
+            // The system may ask a server for names.
+            Self::Passwd(settings) if settings.file.is_none() => Cost::Near,
+            Self::Passwd(_) => Cost::Memory,
             Self::Ldap(_) => Cost::Near,
         }
     }
@@ -59,6 +71,14 @@ async fn open(settings: &SourceSettings) -> Opening {
             apart(move || file::open(&path)).await
         }
         SourceSettings::Ldap(settings) => open_ldap(settings.clone()).await,
+        SourceSettings::Passwd(settings) => {
+            let settings = settings.clone();
+            apart(move || passwd::open(&settings)).await
+        }
+        SourceSettings::Aliases(settings) => {
+            let settings = settings.clone();
+            apart(move || aliases::open(&settings)).await
+        }
     }
 }
 
@@ -124,5 +144,33 @@ impl Recipients {
             Existence::Unknown(_) => Existence::Unknown(source.name().to_owned()),
             answer => answer,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::SourceId;
+
+    /// A source that can be opened, and what is doubtful about it.
+    #[track_caller]
+    pub(super) fn open_source(opening: Opening) -> (Box<dyn Source>, Vec<Problem>) {
+        opening.unwrap_or_else(|problems| panic!("{problems:?}"))
+    }
+
+    /// Holds how the answer about an address begins: `exists: by`, `wildcard: by`, `unknown`, …
+    pub(super) async fn check(source: &dyn Source, address: &str, expected: &str) {
+        let forms = vec![address.parse().unwrap_or_else(|error| panic!("{address}: {error}"))];
+        let source_id = SourceId { number: 0, cost: Cost::Memory };
+        let found =
+            match source.find(&RecipientQuestion { source: source_id, forms, case_sensitive: false }).await {
+                Existence::Exists(by) => format!("exists: {by}"),
+                Existence::Relocated { by, .. } => format!("relocated: {by}"),
+                Existence::Wildcard(by) => format!("wildcard: {by}"),
+                Existence::Unknown(_) => "unknown".to_owned(),
+                Existence::NoList(why) => format!("no list: {why}"),
+                Existence::Undetermined(why) => format!("undetermined: {why}"),
+            };
+        assert!(found.starts_with(expected), "{address}: {found}, not {expected}");
     }
 }
