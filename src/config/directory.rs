@@ -202,14 +202,14 @@ fn template(problems: &mut Problems<'_>, text: &At<String>, subject: &Subject) -
     match Template::parse(&text.value, subject.places) {
         Ok(template) => Some(template),
         Err(error) => {
-            let hint = match words::nearest(&error.name, subject.places) {
-                Some(name) => format!("did you mean {{{name}}}?"),
-                None => {
+            let hint = words::nearest(&error.name, subject.places).map_or_else(
+                || {
                     let known: Vec<String> =
                         subject.places.iter().map(|name| format!("{{{name}}}")).collect();
                     format!("known here: {}", known.join(", "))
-                }
-            };
+                },
+                |name| format!("did you mean {{{name}}}?"),
+            );
             problems.error(text.node, error.to_string()).hint(hint);
             None
         }

@@ -9,7 +9,6 @@ mod ldap;
 mod list;
 mod names;
 pub mod passwd;
-#[cfg_attr(not(feature = "ldap"), allow(dead_code, reason = "what is left can be enumerated, or asks the system"))]
 mod probed;
 
 use std::path::PathBuf;
@@ -50,10 +49,9 @@ impl SourceSettings {
     /// What it costs to ask it.
     pub fn cost(&self) -> Cost {
         match self {
-            Self::List(_) | Self::File(_) | Self::Aliases(_) => Cost::Memory,
             // The system may ask a server for names.
             Self::Passwd(settings) if settings.file.is_none() => Cost::Near,
-            Self::Passwd(_) => Cost::Memory,
+            Self::List(_) | Self::File(_) | Self::Passwd(_) | Self::Aliases(_) => Cost::Memory,
             Self::Ldap(_) => Cost::Near,
         }
     }

@@ -29,15 +29,12 @@ const NOBODY: u32 = 65_534;
 
 /// Opens the accounts.
 pub(super) fn open(settings: &Settings) -> Opening {
-    match &settings.file {
-        Some(path) => open_file(path, settings),
-        None => {
-            let system =
-                System { name: format!("passwd at {}", settings.domain), settings: settings.clone() };
-            // Where accounts come from a server, nobody can tell whether it would know any name.
-            Ok((Box::new(Probed::new(system, Lifetimes::NEAR)), Vec::new()))
-        }
+    if let Some(path) = &settings.file {
+        return open_file(path, settings);
     }
+    let system = System { name: format!("passwd at {}", settings.domain), settings: settings.clone() };
+    // Where accounts come from a server, nobody can tell whether it would know any name.
+    Ok((Box::new(Probed::new(system, Lifetimes::NEAR)), Vec::new()))
 }
 
 impl Settings {
@@ -118,14 +115,13 @@ fn parse(octets: &[u8], settings: &Settings) -> Reading<Names> {
             Some((name, uid)) if settings.is_recipient(uid) => {
                 accounts.push((Mailbox::new(name, settings.domain.clone()), number));
             }
-            Some(_) => {}
             None if warnings.len() < MOST_PROBLEMS => {
                 let line = String::from_utf8_lossy(line);
                 let name = line.split(':').next().unwrap_or_default();
                 let warning = Problem::new(format!("the line of {} is no account", quoted(name)));
                 warnings.push(warning.at(number, None));
             }
-            None => {}
+            Some(_) | None => {}
         }
     }
     let names = Names::at_lines(&accounts).map_err(|problem| vec![problem])?;
@@ -209,11 +205,9 @@ odd name:x:1002:1::/:
         let (source, _) = open_source(open(&Settings { min_uid: 0, ..settings(None) }));
         check(&*source, "root@example.org", "exists: account root (passwd)").await;
         for address in
-            ["nobody@example.org", "root@example.net", "\"root:x\"@example.org", "\"ro\\\0ot\"@example.org"]
+            ["nobody@example.org", "root@example.net", "\"root:x\"@example.org", "\"ro@ot\"@example.org"]
         {
-            if let Ok(_) = address.parse::<Mailbox>() {
-                check(&*source, address, "unknown").await;
-            }
+            check(&*source, address, "unknown").await;
         }
         let (source, _) = open_source(open(&settings(None)));
         check(&*source, "root@example.org", "unknown").await;
