@@ -52,7 +52,7 @@ const STRANGERS: [(&str, &str); 7] = [
     ("hickory_resolver", "src/lookup/dns/"),
     ("Timestamp::now", "src/daemon/clock.rs"),
     ("annotate_snippets", "src/config/diagnostic.rs"),
-    ("ldap3", "src/lookup/clients/ldap.rs"),
+    ("ldap3", "src/lookup/clients/ldap/connection.rs"),
 ];
 
 /// The source files with their text, comments left out.
