@@ -90,15 +90,10 @@ impl Written {
                     continue;
                 }
             };
-            if start_tls && (server.is_tls || !server.has_name_for_tls()) {
+            if start_tls && !server.can_start_tls() {
                 problems
                     .error(node, format!("`start_tls` is not possible with {}", quoted(url)))
                     .hint("it is for ldap://HOST; remove one of the two");
-                is_good = false;
-            } else if server.is_tls && !server.has_name_for_tls() {
-                problems
-                    .error(node, format!("no certificate can be compared with {}", quoted(url)))
-                    .hint("write the name of the server");
                 is_good = false;
             }
             servers.push(server);
@@ -207,14 +202,14 @@ fn template(problems: &mut Problems<'_>, text: &At<String>, subject: &Subject) -
     match Template::parse(&text.value, subject.places) {
         Ok(template) => Some(template),
         Err(error) => {
-            let hint = match words::nearest(&error.name, subject.places) {
-                Some(name) => format!("did you mean {{{name}}}?"),
-                None => {
+            let hint = words::nearest(&error.name, subject.places).map_or_else(
+                || {
                     let known: Vec<String> =
                         subject.places.iter().map(|name| format!("{{{name}}}")).collect();
                     format!("known here: {}", known.join(", "))
-                }
-            };
+                },
+                |name| format!("did you mean {{{name}}}?"),
+            );
             problems.error(text.node, error.to_string()).hint(hint);
             None
         }

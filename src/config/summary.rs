@@ -256,6 +256,11 @@ fn recipient_source(source: &RecipientSource) -> String {
         RecipientSource::Lmtp(settings) => format!("lmtp {}", call_ahead(settings)),
         RecipientSource::Ldap(directory) => format!("ldap {}", directory.servers()),
         RecipientSource::Sql(settings) => format!("sql {}", settings.url),
+        RecipientSource::Passwd(passwd) => match &passwd.file {
+            Some(path) => format!("passwd {}", path.display()),
+            None => format!("passwd from uid {} on", passwd.min_uid),
+        },
+        RecipientSource::Aliases(aliases) => format!("aliases {}", aliases.file.display()),
     }
 }
 

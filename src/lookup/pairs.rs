@@ -51,9 +51,9 @@ impl Pairs {
         same.filter_map(|slot| self.pair(*slot)).filter(move |pair| pair.key.eq_ignore_ascii_case(key))
     }
 
-    /// All keys, in no order.
-    pub(crate) fn keys(&self) -> impl Iterator<Item = &str> {
-        self.index.iter().filter_map(|slot| self.pair(*slot)).map(|pair| pair.key)
+    /// All pairs, in no order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Pair<'_>> {
+        self.index.iter().filter_map(|slot| self.pair(*slot))
     }
 
     /// A pair whose key stands before it already, if there is one.

@@ -85,16 +85,12 @@ impl PostfixDir {
         self.ask_all(table, keys).unwrap_or_else(|complaint| panic!("{table}: {complaint}"))
     }
 
-    /// The same where the table cannot tell for some keys.
+    /// The same where the table cannot tell for some keys: it ends at the first one, and is run for each.
     pub(crate) fn ask_each(&self, table: &str, keys: &[String]) -> Vec<Result<Option<String>, String>> {
+        let ask = |key| self.ask_all(table, std::slice::from_ref(key)).map(|mut answers| answers.remove(0));
         match self.ask_all(table, keys) {
             Ok(answers) => answers.into_iter().map(Ok).collect(),
-            Err(complaint) if keys.len() == 1 => vec![Err(complaint)],
-            // It ends at the first such key.
-            Err(_) => {
-                let (first, second) = keys.split_at(keys.len() / 2);
-                [self.ask_each(table, first), self.ask_each(table, second)].concat()
-            }
+            Err(_) => keys.iter().map(ask).collect(),
         }
     }
 

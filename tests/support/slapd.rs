@@ -74,7 +74,7 @@ impl Slapd {
     fn write(&self, configuration: &str, entries: &str) {
         let dir = self.dir.path();
         fs::create_dir(dir.join("db")).unwrap();
-        let tls = self.authority.certify(dir, "localhost");
+        let tls = self.authority.certify(dir, "127.0.0.1");
         let conf = format!(
             "include /etc/ldap/schema/core.schema\n\
              include /etc/ldap/schema/cosine.schema\n\
@@ -163,14 +163,9 @@ impl Slapd {
         format!("ldap://127.0.0.1:{}", self.port)
     }
 
-    /// The same by the name that its certificate has.
-    pub(crate) fn named_url(&self) -> String {
-        format!("ldap://localhost:{}", self.port)
-    }
-
-    /// Where it listens with TLS.
+    /// Where it listens with TLS. The certificate has the address: OpenLDAP's library takes `localhost` for another name.
     pub(crate) fn tls_url(&self) -> String {
-        format!("ldaps://localhost:{}", self.tls_port)
+        format!("ldaps://127.0.0.1:{}", self.tls_port)
     }
 
     /// Where its Unix socket is.

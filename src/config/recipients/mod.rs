@@ -1,9 +1,11 @@
 //! Recipients: the lock as written, and what it means.
 
+mod aliases;
 mod call_ahead;
 mod dovecot;
 mod ldap;
 mod list;
+mod passwd;
 mod postfix_map;
 mod socketmap;
 mod sources;

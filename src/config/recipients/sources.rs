@@ -7,8 +7,8 @@ use super::super::directory;
 use super::super::sql;
 use super::super::yaml::Id;
 use super::{
-    At, Context, Problems, SourceSettings, TextOr, call_ahead, dovecot, ldap, list, postfix, postfix_map,
-    socketmap, value, words,
+    At, Context, Problems, SourceSettings, TextOr, aliases, call_ahead, dovecot, ldap, list, passwd, postfix,
+    postfix_map, socketmap, value, words,
 };
 use crate::lookup::recipients;
 
@@ -16,11 +16,13 @@ use crate::lookup::recipients;
 #[derive(Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Written {
+    aliases: aliases::Written,
     dovecot: dovecot::Written,
     file: Option<At<String>>,
     ldap: directory::Written,
     list: Option<Vec<At<String>>>,
     lmtp: call_ahead::Written,
+    passwd: passwd::Written,
     postfix: postfix::Instance,
     postfix_map: Option<At<String>>,
     smtp: call_ahead::Written,
@@ -29,8 +31,20 @@ pub(super) struct Written {
 }
 
 /// The kinds of sources.
-const KINDS: [&str; 10] =
-    ["dovecot", "file", "ldap", "list", "lmtp", "postfix", "postfix_map", "smtp", "socketmap", "sql"];
+const KINDS: [&str; 12] = [
+    "aliases",
+    "dovecot",
+    "file",
+    "ldap",
+    "list",
+    "lmtp",
+    "passwd",
+    "postfix",
+    "postfix_map",
+    "smtp",
+    "socketmap",
+    "sql",
+];
 
 const SQL: sql::Names = sql::Names { known: &recipients::sql::NAMES, required: &recipients::sql::REQUIRED };
 
@@ -45,6 +59,7 @@ impl Written {
     ) -> Option<SourceSettings> {
         match kind {
             "dovecot" => self.dovecot.build(problems, context, key),
+            "aliases" => self.aliases.build(problems, context, key),
             "file" => match &self.file {
                 Some(path) => value::path(problems, context.base, path).map(SourceSettings::File),
                 None => missing(problems, key, "names no file"),
@@ -63,6 +78,7 @@ impl Written {
             "smtp" => self.smtp.smtp(problems, context, key).map(SourceSettings::Smtp),
             "socketmap" => self.socketmap.build(problems, key),
             "sql" => self.sql.build(problems, context.base, key, SQL).map(SourceSettings::Sql),
+            "passwd" => self.passwd.build(problems, context, key),
             _ => None,
         }
     }

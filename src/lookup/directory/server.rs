@@ -39,9 +39,9 @@ impl Server {
         !self.is_tls && !is_here
     }
 
-    /// Whether it has a name that a certificate can show. An IPv6 address in a URL has none for us.
-    pub fn has_name_for_tls(&self) -> bool {
-        matches!(&self.place, Place::Inet(host, _) if host.parse::<Ipv6Addr>().is_err())
+    /// Whether TLS can begin on a connection that begins without it.
+    pub fn can_start_tls(&self) -> bool {
+        !self.is_tls && matches!(self.place, Place::Inet(..))
     }
 }
 

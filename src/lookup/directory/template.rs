@@ -40,21 +40,19 @@ impl Template {
         while let Some((before, after)) = rest.split_once('{') {
             literal.push_str(before);
             let is_word = |name: &str| name.bytes().all(|octet| octet.is_ascii_lowercase() || octet == b'_');
-            match after.split_once('}').filter(|(name, _)| !name.is_empty() && is_word(name)) {
-                Some((name, after)) => {
-                    let number = names.iter().position(|known| *known == name);
-                    let number = number.ok_or_else(|| TemplateError { name: name.to_owned() })?;
-                    if !literal.is_empty() {
-                        pieces.push(Piece::Text(std::mem::take(&mut literal)));
-                    }
-                    pieces.push(Piece::Place(number, names[number]));
-                    rest = after;
-                }
-                None => {
-                    literal.push('{');
-                    rest = after;
-                }
+            let name = after.split_once('}').filter(|(name, _)| !name.is_empty() && is_word(name));
+            let Some((name, after)) = name else {
+                literal.push('{');
+                rest = after;
+                continue;
+            };
+            let number = names.iter().position(|known| *known == name);
+            let number = number.ok_or_else(|| TemplateError { name: name.to_owned() })?;
+            if !literal.is_empty() {
+                pieces.push(Piece::Text(std::mem::take(&mut literal)));
             }
+            pieces.push(Piece::Place(number, names[number]));
+            rest = after;
         }
         literal.push_str(rest);
         if !literal.is_empty() {

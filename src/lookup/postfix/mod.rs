@@ -14,4 +14,6 @@ pub mod tables;
 mod targets;
 mod words;
 
+pub(crate) use tables::{alias_key, read_aliases};
+pub(crate) use targets::includes;
 pub(crate) use words::words;

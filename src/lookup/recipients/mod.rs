@@ -2,6 +2,7 @@
 //!
 //! A source is a file here, a variant of [`SourceSettings`] and a line in `open`.
 
+pub mod aliases;
 mod call_ahead;
 mod dovecot;
 mod file;
@@ -10,6 +11,7 @@ mod ldap;
 mod list;
 mod names;
 mod one_by_one;
+pub mod passwd;
 mod postfix;
 mod postfix_map;
 mod probed;
@@ -56,6 +58,10 @@ pub enum SourceSettings {
     Ldap(Box<directory::Settings>),
     /// A database (`sql`).
     Sql(Settings),
+    /// Accounts of this host (`passwd`).
+    Passwd(passwd::Settings),
+    /// Aliases of local users (`aliases`).
+    Aliases(aliases::Settings),
 }
 
 /// A map of a socketmap server.
@@ -112,13 +118,17 @@ impl SourceSettings {
             Self::Lmtp(_) => "lmtp",
             Self::Ldap(_) => "ldap",
             Self::Sql(_) => "sql",
+            Self::Passwd(_) => "passwd",
+            Self::Aliases(_) => "aliases",
         }
     }
 
     /// What it costs to ask it.
     pub fn cost(&self) -> Cost {
         match self {
-            Self::List(_) | Self::File(_) => Cost::Memory,
+            // The system may ask a server for names.
+            Self::Passwd(settings) if settings.file.is_none() => Cost::Near,
+            Self::List(_) | Self::File(_) | Self::Passwd(_) | Self::Aliases(_) => Cost::Memory,
             Self::PostfixMap(table) => tables::cost(table),
             // Which tables a Postfix has is not known before it is open; some may be servers.
             Self::Postfix { .. } | Self::Socketmap(_) | Self::Dovecot(_) => Cost::Near,
@@ -150,6 +160,14 @@ async fn open(settings: &SourceSettings) -> Opening {
         SourceSettings::Lmtp(settings) => Ok((call_ahead::open(Dialect::Lmtp, settings), Vec::new())),
         SourceSettings::Ldap(settings) => open_ldap(settings.clone()).await,
         SourceSettings::Sql(settings) => sql::open(settings).await,
+        SourceSettings::Passwd(settings) => {
+            let settings = settings.clone();
+            apart(move || passwd::open(&settings)).await
+        }
+        SourceSettings::Aliases(settings) => {
+            let settings = settings.clone();
+            apart(move || aliases::open(&settings)).await
+        }
     }
 }
 
@@ -233,5 +251,33 @@ impl Recipients {
             Existence::Unknown(_) => Existence::Unknown(source.name().to_owned()),
             answer => answer,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::SourceId;
+
+    /// A source that can be opened, and what is doubtful about it.
+    #[track_caller]
+    pub(super) fn open_source(opening: Opening) -> (Box<dyn Source>, Vec<Problem>) {
+        opening.unwrap_or_else(|problems| panic!("{problems:?}"))
+    }
+
+    /// Holds how the answer about an address begins: `exists: by`, `wildcard: by`, `unknown`, …
+    pub(super) async fn check(source: &dyn Source, address: &str, expected: &str) {
+        let forms = vec![address.parse().unwrap_or_else(|error| panic!("{address}: {error}"))];
+        let source_id = SourceId { number: 0, cost: Cost::Memory };
+        let found =
+            match source.find(&RecipientQuestion { source: source_id, forms, case_sensitive: false }).await {
+                Existence::Exists(by) => format!("exists: {by}"),
+                Existence::Relocated { by, .. } => format!("relocated: {by}"),
+                Existence::Wildcard(by) => format!("wildcard: {by}"),
+                Existence::Unknown(_) => "unknown".to_owned(),
+                Existence::NoList(why) => format!("no list: {why}"),
+                Existence::Undetermined(why) => format!("undetermined: {why}"),
+            };
+        assert!(found.starts_with(expected), "{address}: {found}, not {expected}");
     }
 }

@@ -79,6 +79,7 @@ impl Grants {
 
 /// The first of these texts' grants that answers a question with yes. They are written as in a file after the login;
 /// what is no grant is left out.
+#[cfg(any(feature = "ldap", test))]
 pub(crate) fn first_granting<'t>(
     texts: impl IntoIterator<Item = &'t str>,
     question: &GrantQuestion,

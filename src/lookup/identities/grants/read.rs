@@ -23,6 +23,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Pairs, Vec<Problem>> {
 }
 
 /// The grants in a text, as a line of a file has them after its login; what is none is left out.
+#[cfg(any(feature = "ldap", test))]
 pub(super) fn grants_in(text: &str) -> String {
     let (mut domains, mut canonical) = (Domains::default(), String::new());
     for word in words(text) {

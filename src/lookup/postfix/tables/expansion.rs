@@ -6,12 +6,17 @@ use crate::lookup::problem::{Problem, quoted};
 /// What is known of a table's templates together, as each one's needs suppress the others' questions too.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Needs {
-    key_user: bool,
-    key_domain: bool,
-    value_user: bool,
-    value_domain: bool,
+    key: Wanted,
+    value: Wanted,
     /// How many labels the domain of the key must have.
     labels: usize,
+}
+
+/// Which parts of a key or value are wanted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Wanted {
+    user: bool,
+    domain: bool,
 }
 
 /// A text in which parts of the key, or of a value, stand.
@@ -59,7 +64,7 @@ impl Template {
                 literal.push(c);
                 continue;
             }
-            let of_key = kind == Kind::Question;
+            let small = if kind == Kind::Question { &mut needs.key } else { &mut needs.value };
             let part = match characters.next() {
                 Some('%') => {
                     literal.push('%');
@@ -67,25 +72,25 @@ impl Template {
                 }
                 Some('s') => Part::Whole,
                 Some('u') => {
-                    *(if of_key { &mut needs.key_user } else { &mut needs.value_user }) = true;
+                    small.user = true;
                     Part::User
                 }
                 Some('d') => {
-                    *(if of_key { &mut needs.key_domain } else { &mut needs.value_domain }) = true;
+                    small.domain = true;
                     Part::Domain
                 }
                 Some('S') => Part::KeyWhole,
                 Some('U') => {
-                    needs.key_user = true;
+                    needs.key.user = true;
                     Part::KeyUser
                 }
                 Some('D') => {
-                    needs.key_domain = true;
+                    needs.key.domain = true;
                     Part::KeyDomain
                 }
                 Some(digit @ '1'..='9') => {
                     let number = digit as usize - '0' as usize;
-                    needs.key_domain = true;
+                    needs.key.domain = true;
                     needs.labels = needs.labels.max(number);
                     Part::Label(number)
                 }
@@ -119,16 +124,15 @@ impl Template {
         key: &str,
         quote: impl FnMut(&str) -> String,
     ) -> Option<String> {
-        let key = Parts::of(key, needs.key_user || needs.key_domain, needs.key_user, needs.key_domain)?;
+        let key = Parts::of(key, needs.key)?;
         let labels = needs.labels_of(&key)?;
         Some(self.fill(&key, &key, &labels, quote))
     }
 
     /// A result from a value that was found for a key; none where it is left out.
     pub(super) fn result(&self, needs: Needs, key: &str, value: &str) -> Option<String> {
-        let value =
-            Parts::of(value, needs.value_user || needs.value_domain, needs.value_user, needs.value_domain)?;
-        let key = Parts::of(key, needs.key_user || needs.key_domain, needs.key_user, needs.key_domain)?;
+        let value = Parts::of(value, needs.value)?;
+        let key = Parts::of(key, needs.key)?;
         let labels = needs.labels_of(&key)?;
         Some(self.fill(&value, &key, &labels, str::to_owned))
     }
@@ -171,17 +175,18 @@ struct Parts<'a> {
 }
 
 impl<'a> Parts<'a> {
-    /// The parts, split at the last `@` where that is asked for; none where a part that is needed is not there.
-    fn of(whole: &'a str, split: bool, needs_user: bool, needs_domain: bool) -> Option<Self> {
+    /// The parts, split at the last `@` where one of them is wanted; none where one that is wanted is not there.
+    fn of(whole: &'a str, wanted: Wanted) -> Option<Self> {
         if whole.is_empty() {
             return None;
         }
-        let (user, domain) = match whole.rsplit_once('@').filter(|_| split) {
+        let is_split = wanted.user || wanted.domain;
+        let (user, domain) = match whole.rsplit_once('@').filter(|_| is_split) {
             Some((user, domain)) => (user, Some(domain)),
             None => (whole, None),
         };
-        let lacks_domain = needs_domain && domain.is_none_or(str::is_empty);
-        let lacks_user = needs_user && domain.is_some() && user.is_empty();
+        let lacks_domain = wanted.domain && domain.is_none_or(str::is_empty);
+        let lacks_user = wanted.user && domain.is_some() && user.is_empty();
         (!lacks_domain && !lacks_user).then_some(Self { whole, user, domain })
     }
 }

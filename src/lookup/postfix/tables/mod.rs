@@ -28,6 +28,7 @@ use std::path::Path;
 
 pub use entry::Entry;
 
+use super::address::quote_local_part;
 use super::words::{inside_braces, words};
 use crate::facts::Cost;
 use crate::lookup::pairs::Pairs;
@@ -194,6 +195,16 @@ pub fn read_text(kind: &str, octets: &[u8], keys: &[&str]) -> Vec<Result<Option<
         "aliases" => ask(&|key| Ok(first(&aliases::parse(octets).0, key))),
         _ => ask(&|key| Ok(first(&text::parse(octets).0, key))),
     }
+}
+
+/// Reads a text for postalias(1): names, by their [keys](alias_key), with their targets; also what is wrong with it.
+pub(crate) fn read_aliases(octets: &[u8]) -> (Pairs, Vec<Problem>) {
+    aliases::parse(octets)
+}
+
+/// The key that the alias of a local-part has.
+pub(crate) fn alias_key(local_part: &str) -> String {
+    fold(&quote_local_part(local_part))
 }
 
 /// The first value of a key.

@@ -107,7 +107,7 @@ impl Table for Inline {
     }
 
     fn list_keys(&self, take: &mut dyn FnMut(&str)) -> bool {
-        self.0.keys().for_each(take);
+        self.0.iter().for_each(|pair| take(pair.key));
         true
     }
 }

@@ -68,7 +68,7 @@ impl Table for Text {
     }
 
     fn list_keys(&self, take: &mut dyn FnMut(&str)) -> bool {
-        self.0.latest().keys().for_each(take);
+        self.0.latest().iter().for_each(|pair| take(pair.key));
         true
     }
 }

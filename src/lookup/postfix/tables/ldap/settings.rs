@@ -147,7 +147,7 @@ fn client(cf: &Cf) -> Reading<Client> {
     let servers = servers(cf).map_err(one)?;
     let start_tls = cf.is_yes("start_tls").map_err(one)?;
     let is_tls = servers.iter().any(|server| server.is_tls);
-    if start_tls && (is_tls || !servers.iter().all(Server::has_name_for_tls)) {
+    if start_tls && !servers.iter().all(Server::can_start_tls) {
         return Err(one(cf.problem("start_tls", "it is only possible with ldap://HOST")));
     }
     let bind = bind(cf).map_err(one)?;
