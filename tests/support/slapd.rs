@@ -204,6 +204,21 @@ impl Slapd {
     /// Lets it hang: connections are accepted by the system, and nobody answers.
     pub(crate) fn pause(&self) {
         self.signal(Signal::SIGSTOP);
+        // The signal is sent when kill(2) returns, and takes effect a moment later, thread by thread.
+        let begun = Instant::now();
+        while !self.is_paused() {
+            assert!(begun.elapsed() < PATIENCE, "slapd does not stop");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    fn is_paused(&self) -> bool {
+        let process = self.child.as_ref().expect("it runs").id();
+        let stopped = |status: &str| status.lines().any(|line| line.starts_with("State:\tT"));
+        let tasks = fs::read_dir(format!("/proc/{process}/task")).expect("its threads");
+        tasks.flatten().all(|task| {
+            fs::read_to_string(task.path().join("status")).is_ok_and(|status| stopped(&status))
+        })
     }
 
     /// Ends a pause.
