@@ -5,13 +5,15 @@ use std::collections::{BTreeMap, HashMap};
 use jiff::Timestamp;
 
 use super::days::{Day, Days};
+use super::familiar::Familiar;
 use super::judge::Verdict;
 use super::name::{
     Correspondent, Deferral, MOST_CORRESPONDENTS, MOST_DAYS, MOST_DEFERRALS, MOST_NETWORKS, Name, Spf,
 };
 use super::spread::Spreads;
 use super::{
-    MOST_ALL_CORRESPONDENTS, MOST_GUESSES, MOST_NAMES, NAMES, PROVEN_FOR, Seen, Sighting, UNTOLD, Untold,
+    FAMILIAR, MOST_ALL_CORRESPONDENTS, MOST_FAMILIAR, MOST_GUESSES, MOST_NAMES, NAMES, PROVEN_FOR, Seen,
+    Sighting, UNTOLD, Untold,
 };
 use crate::lookup::store::{Change, Secret};
 use crate::mail::{Domain, Mailbox, ReversePath};
@@ -26,6 +28,7 @@ pub struct State {
     /// How many days before today are kept.
     retention: u32,
     pub(super) names: HashMap<u64, Name>,
+    pub(super) familiar: HashMap<u64, Familiar>,
     pub(super) spreads: Spreads,
     pub(super) untold: BTreeMap<Domain, Untold>,
     /// How many correspondents all names have together.
@@ -38,16 +41,18 @@ pub struct State {
 
 impl State {
     /// What the rows of a file say.
-    pub fn new(
+    pub(super) fn new(
         secret: Secret,
         retention: u32,
         names: Vec<(u64, Name)>,
+        familiar: Vec<(u64, Familiar)>,
         untold: Vec<(String, Untold)>,
     ) -> Self {
         let mut state = Self {
             secret,
             retention,
             names: names.into_iter().collect(),
+            familiar: familiar.into_iter().collect(),
             spreads: Spreads::default(),
             untold: untold
                 .into_iter()
@@ -87,16 +92,19 @@ impl State {
         self.names.iter().map(|(id, name)| (*id, name))
     }
 
-    /// Messages of a domain to names that are not kept, from a day on.
-    pub fn untold(&self, domain: &Domain, since: Day) -> u32 {
-        let days = self.untold.get(domain).map(|untold| untold.0.range(since..));
-        days.into_iter().flatten().fold(0, |sum, (_, messages)| sum.saturating_add(*messages))
+    /// Messages of a domain to names that are not kept, by day.
+    pub fn untold(&self, domain: &Domain) -> BTreeMap<Day, u32> {
+        self.untold.get(domain).map(|untold| untold.0.clone()).unwrap_or_default()
     }
 
     /// Everything as changes to an empty file.
     pub(super) fn rows(&self) -> Vec<Change> {
         let names = self.names.iter().map(|(id, name)| NAMES.put(id, name));
-        names.chain(self.untold.iter().map(|(domain, row)| UNTOLD.put(&domain.to_string(), row))).collect()
+        let familiar = self.familiar.iter().map(|(id, row)| FAMILIAR.put(id, row));
+        names
+            .chain(familiar)
+            .chain(self.untold.iter().map(|(domain, row)| UNTOLD.put(&domain.to_string(), row)))
+            .collect()
     }
 
     /// The number under which a name is kept.
@@ -135,6 +143,15 @@ impl State {
                     if name.ours < Some(day) {
                         name.ours = Some(day);
                         changes.push(NAMES.put(&id, name));
+                    }
+                }
+            }
+            Seen::ByName { sender } => {
+                let sender = self.sender(sender);
+                if sender != 0 && (self.familiar.len() < MOST_FAMILIAR || self.familiar.contains_key(&id)) {
+                    let row = self.familiar.entry(id).or_insert_with(|| Familiar::new(day));
+                    if row.add(sender, day) {
+                        changes.push(FAMILIAR.put(&id, row));
                     }
                 }
             }
@@ -258,13 +275,15 @@ impl State {
     /// Begins a new day, and goes on to look through the names for what is too old: a few at a time, so that nobody
     /// waits for it.
     fn turn(&mut self, day: Day) -> Vec<Change> {
+        let mut changes = Vec::new();
         if day > self.today {
             self.today = day;
             // One day longer than the names, which are judged by them one last time.
             self.spreads.forget_before(day.back(self.retention + 1));
             self.due = self.names.keys().copied().collect();
+            let old = self.familiar.extract_if(|_, row| row.last < day.back(self.retention));
+            changes.extend(old.map(|(id, _)| FAMILIAR.remove(&id)));
         }
-        let mut changes = Vec::new();
         for id in self.due.split_off(self.due.len().saturating_sub(TIDY_STEP)) {
             self.tidy(id, &mut changes);
         }

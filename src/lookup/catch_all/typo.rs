@@ -31,9 +31,14 @@ pub(super) fn meant(state: &State, name: &Name) -> Option<Mailbox> {
 impl State {
     /// Whether a name is one that this sender writes to, and that is busier than a slip with so many messages.
     fn is_used(&self, mailbox: &Mailbox, sender: u64, messages: u32) -> bool {
-        self.names.get(&self.id(mailbox)).is_some_and(|name| {
-            name.total().messages > messages && name.correspondents.iter().any(|one| one.sender == sender)
-        })
+        let id = self.id(mailbox);
+        let learned = || {
+            self.names.get(&id).is_some_and(|name| {
+                name.total().messages > messages && name.correspondents.iter().any(|one| one.sender == sender)
+            })
+        };
+        // What has an entry of its own is no slip.
+        self.familiar.get(&id).is_some_and(|row| row.knows(sender)) || learned()
     }
 }
 
