@@ -15,6 +15,7 @@ use lockdown_milter::facts::{Grant, GrantQuestion};
 use lockdown_milter::lookup::identities::{Identities, SourceSettings};
 use lockdown_milter::session::Login;
 use postfix_dir::PostfixDir;
+use tokio::runtime::Builder;
 
 /// What a login that names no domain belongs to.
 const LOGIN_DOMAIN: &str = "example.org";
@@ -388,8 +389,15 @@ fn a_directory_without_a_configuration() {
     assert!(problems[0].contains("postconf failed: ‘postconf: fatal: open"), "{problems:?}");
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_file_of_grants_and_its_versions() {
+#[test]
+fn a_file_of_grants_and_its_versions() {
+    // With one thread for them, what blocks ends in the order in which it began.
+    let mut builder = Builder::new_current_thread();
+    let runtime = builder.enable_all().start_paused(true).max_blocking_threads(1).build().unwrap();
+    runtime.block_on(versions_of_a_file());
+}
+
+async fn versions_of_a_file() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("identities");
     fs::write(&path, "alice: sales@example.org\n").unwrap();
@@ -408,6 +416,7 @@ async fn a_file_of_grants_and_its_versions() {
         for _ in 0..3 {
             tokio::time::advance(Duration::from_secs(2)).await;
             ask(&identities, "alice", "info@example.org").await;
+            tokio::task::spawn_blocking(|| ()).await.unwrap();
         }
         let expected = if granted { by("info@example.org", 3) } else { no.clone() };
         assert_eq!(ask(&identities, "alice", "info@example.org").await, expected, "{text:?}");

@@ -9,7 +9,13 @@ use super::problem::Problem;
 pub(crate) struct Pairs {
     text: String,
     index: Vec<Slot>,
+    /// Where in the index the hashes with each beginning begin, and its end. A binary search of the whole index would
+    /// touch a line of cache with every step.
+    beginnings: Vec<u32>,
 }
+
+/// How many slots share a beginning, about.
+const SHARE: usize = 4;
 
 /// Where a pair is. 12 octets, as there may be millions.
 #[derive(Clone, Copy, Debug)]
@@ -39,8 +45,9 @@ impl Pairs {
     /// The pairs of a key, in the order of their file.
     pub(crate) fn find(&self, key: &str) -> impl Iterator<Item = Pair<'_>> {
         let hash = hash(key);
-        let from = self.index.partition_point(|slot| slot.hash < hash);
-        let same = self.index[from..].iter().take_while(move |slot| slot.hash == hash);
+        let near = self.near(hash);
+        let from = near.partition_point(|slot| slot.hash < hash);
+        let same = near[from..].iter().take_while(move |slot| slot.hash == hash);
         same.filter_map(|slot| self.pair(*slot)).filter(move |pair| pair.key.eq_ignore_ascii_case(key))
     }
 
@@ -50,6 +57,15 @@ impl Pairs {
             .iter()
             .filter_map(|slot| self.pair(*slot))
             .find(|pair| self.find(pair.key).next().is_some_and(|first| first.line != pair.line))
+    }
+
+    /// The slots whose hashes begin as this one does.
+    fn near(&self, hash: u32) -> &[Slot] {
+        let at = beginning(hash, self.beginnings.len());
+        match self.beginnings.get(at..at + 2) {
+            Some(&[from, to]) => &self.index[from as usize..to as usize],
+            _ => &[],
+        }
     }
 
     fn pair(&self, slot: Slot) -> Option<Pair<'_>> {
@@ -94,8 +110,21 @@ impl Builder {
         self.0.index.sort_unstable_by_key(|slot| (slot.hash, slot.at));
         self.0.text.shrink_to_fit();
         self.0.index.shrink_to_fit();
+        let length = (self.0.index.len() / SHARE).next_power_of_two() + 1;
+        let mut beginnings = Vec::with_capacity(length);
+        for (at, slot) in (0..).zip(&self.0.index) {
+            beginnings.resize(beginnings.len().max(beginning(slot.hash, length) + 1), at);
+        }
+        beginnings.resize(length, u32::try_from(self.0.index.len()).unwrap_or(u32::MAX));
+        self.0.beginnings = beginnings;
         self.0
     }
+}
+
+/// The place of a hash among so many beginnings, which are a power of two and the end.
+fn beginning(hash: u32, length: usize) -> usize {
+    let bits = (length.max(2) - 1).ilog2();
+    usize::try_from(u64::from(hash) >> (32 - bits)).unwrap_or_default()
 }
 
 /// A hash that is the same for all ASCII spellings of a key.

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 
@@ -96,24 +97,25 @@ impl<T: Send + Sync + 'static> Watched<T> {
         Ok((Self(Arc::new(inner)), in_file(warnings)))
     }
 
-    /// The contents in force. Who comes when a look is due waits for it; all others have the old ones meanwhile.
-    pub(crate) async fn current(&self) -> Arc<T> {
+    /// The contents in force. If a look is due it begins now; nobody waits for it, as it may mean to read a large file.
+    pub(crate) fn current(&self) -> Arc<T> {
+        drop(self.look_if_due());
+        Arc::clone(&self.0.state().contents)
+    }
+
+    /// Begins a look, if one is due. A panic in it is logged by its hook and leaves the old contents.
+    fn look_if_due(&self) -> Option<JoinHandle<()>> {
         let now = Instant::now();
-        {
-            let mut state = self.0.state();
-            if state.due.is_none_or(|due| now < due) {
-                return Arc::clone(&state.contents);
-            }
-            state.due = None;
+        let due = &mut self.0.state().due;
+        if due.is_none_or(|due| now < due) {
+            return None;
         }
+        *due = None;
         let inner = Arc::clone(&self.0);
-        // It ends by itself should the asker give up. A panic is logged by its hook and leaves the old contents.
-        let _ = tokio::task::spawn_blocking(move || {
+        Some(tokio::task::spawn_blocking(move || {
             let again = Again { inner: &inner, due: now + INTERVAL };
             again.inner.look();
-        })
-        .await;
-        Arc::clone(&self.0.state().contents)
+        }))
     }
 
     /// The file.
@@ -252,9 +254,9 @@ mod tests {
         async fn after(&self, looks: usize) -> i32 {
             for _ in 0..looks {
                 tokio::time::advance(INTERVAL).await;
-                self.watched.current().await;
+                self.watched.look_if_due().unwrap().await.unwrap();
             }
-            *self.watched.current().await
+            *self.watched.0.state().contents
         }
     }
 

@@ -38,8 +38,26 @@ impl Header {
     pub const LIMIT: usize = 1024 * 1024;
 
     /// The fields that are kept.
-    const KEPT: [&'static str; 7] =
-        [authres::NAME, received_spf::NAME, "From", "Sender", "Resent-From", "Resent-Sender", "List-Id"];
+    const KEPT: [&'static str; 18] = [
+        authres::NAME,
+        received_spf::NAME,
+        "From",
+        "Sender",
+        "Resent-From",
+        "Resent-Sender",
+        "List-Id",
+        "Auto-Submitted",
+        "Content-Type",
+        "In-Reply-To",
+        "Message-ID",
+        "Precedence",
+        "References",
+        "Subject",
+        "TLS-Report-Domain",
+        "X-Auto-Response-Suppress",
+        "X-Autoreply",
+        "X-Autorespond",
+    ];
 
     /// Adds the next field.
     pub fn push(&mut self, field: Field) {

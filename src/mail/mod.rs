@@ -4,12 +4,16 @@
 
 pub mod address_list;
 pub mod authres;
+pub mod automatic;
 pub mod domain;
 pub mod header;
 pub mod lexer;
+pub mod media_type;
+pub mod message_id;
 pub mod path;
 pub mod received_spf;
 pub mod reply;
+pub mod report;
 pub mod spf;
 pub mod tagged;
 pub mod text;

@@ -20,6 +20,9 @@ use tempfile::TempDir;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_lockdown-milter");
 
+/// Gives a program a time of day of its own.
+const FAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1";
+
 /// How long the daemon may take to start, and a line of its log to come.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -40,6 +43,31 @@ impl Daemon {
     ///
     /// When it does not become ready.
     pub(crate) fn start(config: &str) -> Self {
+        Self::start_by(config, false)
+    }
+
+    /// The same with a time of day that [`Self::shift_clock`] moves.
+    pub(crate) fn start_with_clock(config: &str) -> Self {
+        Self::start_by(config, true)
+    }
+
+    /// Whether there can be a clock that moves; says so where there is none.
+    pub(crate) fn has_clock() -> bool {
+        let there = Path::new(FAKETIME).exists();
+        if !there {
+            eprintln!("SKIPPED: there is no libfaketime (package libfaketime)");
+        }
+        there
+    }
+
+    /// Moves the daemon's time of day, and nothing else of its time, by this much from the true one: `+11m`, `+3d`.
+    pub(crate) fn shift_clock(&self, by: &str) {
+        // In one step, as the daemon reads the file at any time.
+        fs::write(self.path("clock.new"), by).unwrap();
+        fs::rename(self.path("clock.new"), self.path("clock")).unwrap();
+    }
+
+    fn start_by(config: &str, clock: bool) -> Self {
         let dir = tempfile::Builder::new().prefix("lockdown-daemon.").tempdir().unwrap();
         // The MTA connects to a socket in here as a user of its own.
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
@@ -49,7 +77,16 @@ impl Daemon {
         let config_file = dir.path().join("config.yaml");
         fs::write(&config_file, config.replace("{dir}", &dir.path().display().to_string())).unwrap();
 
-        let mut child = Command::new(PROGRAM)
+        let mut command = Command::new(PROGRAM);
+        if clock {
+            fs::write(dir.path().join("clock"), "+0").unwrap();
+            command
+                .env("LD_PRELOAD", FAKETIME)
+                .env("FAKETIME_TIMESTAMP_FILE", dir.path().join("clock"))
+                .env("FAKETIME_NO_CACHE", "1")
+                .env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+        }
+        let mut child = command
             .args(["run", "--config"])
             .arg(&config_file)
             .env("NOTIFY_SOCKET", &socket_of_notices)

@@ -16,6 +16,7 @@
 //!     From: a@pass.example
 //!
 //!     Body.
+//! later +11m                                           the daemon's time of day, from the true one
 //! log event=recipient verdict=reject ref={ref}         the next line of the decision log, some fields of it
 //! delivered a@pass.example -> info@local.test          the next message at the next hop: envelope, whole header, body;
 //!                                                      without lines: the envelope
@@ -82,6 +83,7 @@ pub(crate) fn play(story: &str, mta: &dyn Mta, daemon: Daemon, sink: &Sink) {
                 let last = reply.lines.last().map_or("(connection closed)", String::as_str);
                 assert!(matches(rest, last, &mut references), "{place}\n  but: {reply}");
             }
+            "later" => daemon.shift_clock(rest),
             "log" => check_log(rest, &daemon.next_decision(), &mut references, &place),
             "delivered" => check_delivered(rest, &lines.block(), &sink.next(), &place),
             _ => panic!("{place}\n  is no line of a story"),

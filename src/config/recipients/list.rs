@@ -1,6 +1,6 @@
 //! `- list: [info@example.org]`
 
-use super::{At, Problems, SourceSettings, quoted};
+use super::{At, Problems, SourceSettings};
 use crate::mail::Mailbox;
 
 /// The mailboxes of a list.
@@ -13,8 +13,7 @@ fn mailbox(problems: &mut Problems<'_>, text: &At<String>) -> Option<Mailbox> {
     match text.value.parse() {
         Ok(mailbox) => Some(mailbox),
         Err(error) => {
-            let problem =
-                problems.error(text.node, format!("{} is not an address: {error}", quoted(&text.value)));
+            let problem = problems.error(text.node, error.to_string());
             if text.value.starts_with('@') {
                 problem.hint("to accept every name of a domain, do not check its recipients: `mode: off`");
             }

@@ -59,7 +59,7 @@ impl Written {
         inherited: &Meant,
     ) -> Meant {
         let on_error = [("defer", false), ("accept", true)];
-        Meant {
+        let meant = Meant {
             sources: match &self.sources {
                 Some(list) => sources::build(problems, context, list),
                 None => inherited.sources.clone(),
@@ -81,6 +81,22 @@ impl Written {
             },
             accept_on_error: words::choice(problems, self.on_error.as_ref(), &on_error)
                 .unwrap_or(inherited.accept_on_error),
+        };
+        self.check_until(problems, context, &meant);
+        meant
+    }
+
+    /// Warns of a last day that is over, or of one that nothing comes to.
+    fn check_until(&self, problems: &mut Problems<'_>, context: Context<'_>, meant: &Meant) {
+        let (Some(text), Some(until)) = (&self.soft_until, meant.soft_until) else { return };
+        if meant.catch_all != CatchAll::Soft {
+            problems
+                .warning(text.node, "this ends nothing: `catch_all` is not `soft`")
+                .hint("set `catch_all: soft`, or remove it");
+        } else if until < context.host.today {
+            problems
+                .warning(text.node, "this day is over: what only the wildcard knows is refused")
+                .hint("set `catch_all: reject`, or a later day");
         }
     }
 }

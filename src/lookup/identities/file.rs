@@ -37,7 +37,7 @@ impl Source for File {
     }
 
     async fn find(&self, question: &GrantQuestion) -> Grant {
-        let grants = self.grants.current().await;
+        let grants = self.grants.current();
         grants.find(question).map_or_else(
             || Grant::NotGranted(Vec::new()),
             |found| {

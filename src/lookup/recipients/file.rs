@@ -34,7 +34,7 @@ impl Source for File {
     }
 
     async fn find(&self, question: &RecipientQuestion) -> Existence {
-        let names = self.names.current().await;
+        let names = self.names.current();
         names.find(question, |name, line| format!("{name} ({}:{line})", self.names.path().display()))
     }
 }

@@ -295,7 +295,7 @@ pub(super) fn open<E: Engine>(request: &super::Request<'_>) -> Reading<Box<dyn T
 impl<E: Engine> Table for InFile<E> {
     async fn find(&self, key: &str) -> Result<Option<String>, TableError> {
         let path = self.0.path();
-        self.0.current().await.find(key).map_err(|error| TableError(format!("{}: {error}", path.display())))
+        self.0.current().find(key).map_err(|error| TableError(format!("{}: {error}", path.display())))
     }
 
     fn has_patterns(&self) -> bool {

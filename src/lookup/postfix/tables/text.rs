@@ -62,7 +62,7 @@ struct Text(Watched<Pairs>);
 #[async_trait::async_trait]
 impl Table for Text {
     async fn find(&self, key: &str) -> Result<Option<String>, TableError> {
-        let pairs = self.0.current().await;
+        let pairs = self.0.current();
         // Of a repeated key the first line counts, as postmap(1) refuses to add another.
         Ok(first(&pairs, key))
     }
