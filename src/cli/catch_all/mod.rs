@@ -56,7 +56,8 @@ Verdicts:
   typo of NAME      one correspondent, who also writes to NAME, which is one character away and busier
   null sender only  bounces and the like
   harvest-like      only senders, networks or organisations reached it that try many names in a day
-  unknown           nobody can tell: no sender was authorised, or none was examined
+  no SPF pass       SPF said pass of no sender, and none of them wrote again on another day
+  unknown           nobody can tell: senders were not examined, or wrote again though they were not authorised
 
 Exit status: 0 good, 1 nothing was learned or it cannot be read, 64 wrong usage, 78 wrong configuration.";
 

@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 use super::plan::Plan;
-use super::report::{SHOWN, described};
+use super::report::{described, further, shortened};
 use super::survey::Entry;
 use crate::cli::layout::{Layout, counted, day};
 use crate::cli::table::{Cell, Column, Table};
@@ -33,7 +33,8 @@ pub(super) fn render(plan: &Plan<'_>, target: Option<&Mailbox>, layout: &Layout,
 fn head(plan: &Plan<'_>, target: Option<&Mailbox>) -> String {
     let (first, last) = (plan.since.date(), plan.last.date());
     let mut text = format!(
-        "{COMMENT}Aliases in place of the catch-all of {}, by mail from {first} to {last} (UTC).\n",
+        "{COMMENT}Aliases in place of the catch-all of {}.\n\
+         {COMMENT}By mail from {first} to {last} (UTC).\n",
         plan.survey.domain
     );
     if target.is_none() {
@@ -68,8 +69,9 @@ fn undecided(plan: &Plan<'_>, target: Option<&Mailbox>) -> String {
     }
     let names = counted(plan.undecided.len() as u64, "name", "names");
     let mut text = format!(
-        "{COMMENT}Look at: {names} of which nobody can tell, as no sender was authorised by SPF, or none was\n\
-         {COMMENT}examined. Remove the mark in front of those that shall stay.\n"
+        "{COMMENT}Look at: {names} of which nobody can tell, as senders were not examined\n\
+         {COMMENT}by SPF, or wrote again though they were not authorised. Remove the mark in\n\
+         {COMMENT}front of those that shall stay.\n"
     );
     let width = plan.undecided.iter().map(|entry| address(entry).chars().count()).max().unwrap_or_default();
     for entry in &plan.undecided {
@@ -85,35 +87,19 @@ fn drop(plan: &Plan<'_>, layout: &Layout, all: bool) -> String {
     let columns =
         [Column::Left("NAME"), Column::Left("WHY"), Column::Right("MESSAGES"), Column::Left("LAST SEEN")];
     let mut table = Table::new(columns);
-    let mut hidden: Vec<(String, usize)> = Vec::new();
-    let mut shown = 0;
-    let mut kind = "";
-    for entry in &plan.drop {
-        if kind != entry.verdict.as_str() {
-            (kind, shown) = (entry.verdict.as_str(), 0);
-        }
-        shown += 1;
-        if !all && shown > SHOWN {
-            match hidden.last_mut() {
-                Some((last, number)) if last == kind => *number += 1,
-                _ => hidden.push((kind.to_owned(), 1)),
-            }
-            continue;
-        }
-        let total = entry.name.total();
+    let (shown, hidden) = shortened(plan.drop.iter().copied(), all);
+    for entry in shown {
+        let name = &entry.name;
         table.row([
-            Cell::new(harmless(entry.name.mailbox.local_part())),
+            Cell::new(harmless(name.mailbox.local_part())),
             Cell::new(described(&entry.verdict)),
-            Cell::new(total.messages.to_string()),
-            Cell::new(day(entry.name.last)),
+            Cell::new(name.total().messages.to_string()),
+            Cell::new(day(name.last)),
         ]);
     }
     let names = counted(plan.drop.len() as u64, "name", "names");
-    let mut text = format!("Drop: {names}.\n{}", table.render(layout.width - COMMENT.len(), Style::Plain));
-    for (kind, number) in hidden {
-        let _ = writeln!(text, "and {number} more {} (--all shows them)", kind.replace('-', " "));
-    }
-    commented(&text)
+    let table = table.render(layout.width - COMMENT.len(), Style::Plain);
+    commented(&format!("Drop: {names}.\n{table}{}", further(&hidden)))
 }
 
 /// What the mail of these days would have come to.

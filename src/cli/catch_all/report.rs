@@ -11,7 +11,7 @@ use crate::journal::render::{harmless, harmless_json};
 use crate::lookup::catch_all::{Evidence, MOST_CORRESPONDENTS, Verdict};
 
 /// Names of a kind that nobody uses shown in a text, unless all are wanted.
-pub(super) const SHOWN: usize = 20;
+const SHOWN: usize = 20;
 
 /// The report as text.
 pub(super) fn text(surveys: &[Survey], layout: &Layout, all: bool) -> String {
@@ -70,11 +70,8 @@ fn headline(survey: &Survey) -> String {
     let mut text = String::new();
     let real = survey.entries.iter().filter(|entry| matches!(entry.verdict, Verdict::Real(_))).count();
     let names = counted(survey.entries.len() as u64, "name is", "names are");
-    let _ = writeln!(
-        text,
-        "{}: {names} known only through a wildcard, and real people use {real} of them.",
-        survey.domain
-    );
+    let _ = writeln!(text, "{}: {names} known only through a wildcard.", survey.domain);
+    let _ = writeln!(text, "Real people use {real} of them.");
     if !survey.by_name.is_empty() {
         let names = counted(survey.by_name.len() as u64, "further name has", "further names have");
         let _ = writeln!(text, "{names} an entry in the sources by now.");
@@ -90,30 +87,35 @@ fn headline(survey: &Survey) -> String {
     text
 }
 
-/// The entries to show, and how many of which kind are left out.
-pub(super) fn shortened(entries: &[Entry], all: bool) -> (Vec<&Entry>, Vec<(&'static str, usize)>) {
-    let mut shown = Vec::new();
-    let mut hidden = Vec::new();
+/// The entries to show, and how many of each kind are left out.
+pub(super) fn shortened<'e>(
+    entries: impl IntoIterator<Item = &'e Entry>,
+    all: bool,
+) -> (Vec<&'e Entry>, Vec<(String, usize)>) {
+    let (mut shown, mut hidden) = (Vec::new(), Vec::new());
+    let mut same = (None, 0);
     for entry in entries {
-        let kind = entry.verdict.as_str();
+        let kind = std::mem::discriminant(&entry.verdict);
+        same = if same.0 == Some(kind) { (same.0, same.1 + 1) } else { (Some(kind), 1) };
         let is_used = matches!(entry.verdict, Verdict::Real(_) | Verdict::Unknown);
-        let same = shown.iter().filter(|known: &&&Entry| known.verdict.as_str() == kind).count();
-        if all || is_used || same < SHOWN {
+        if all || is_used || same.1 <= SHOWN {
             shown.push(entry);
-        } else {
-            match hidden.last_mut() {
-                Some((last, number)) if *last == kind => *number += 1,
-                _ => hidden.push((kind, 1)),
-            }
+            continue;
+        }
+        if same.1 == SHOWN + 1 {
+            hidden.push((described(&entry.verdict), 0));
+        }
+        if let Some((_, number)) = hidden.last_mut() {
+            *number += 1;
         }
     }
     (shown, hidden)
 }
 
 /// A line for each kind of names that are left out.
-pub(super) fn further(hidden: &[(&'static str, usize)]) -> String {
+pub(super) fn further(hidden: &[(String, usize)]) -> String {
     hidden.iter().fold(String::new(), |mut text, (kind, number)| {
-        let _ = writeln!(text, "and {number} more {} (--all shows them)", kind.replace('-', " "));
+        let _ = writeln!(text, "and {number} more: {kind} (--all shows them)");
         text
     })
 }
@@ -130,6 +132,7 @@ pub(super) fn described(verdict: &Verdict) -> String {
     match verdict {
         Verdict::Typo(meant) => format!("typo of {}", harmless(meant.local_part())),
         Verdict::NullSenderOnly => "null sender only".to_owned(),
+        Verdict::NoSpfPass => "no SPF pass".to_owned(),
         other => other.as_str().to_owned(),
     }
 }

@@ -59,7 +59,8 @@ impl Survey {
             Verdict::Unknown => 1,
             Verdict::Typo(_) => 2,
             Verdict::NullSenderOnly => 3,
-            Verdict::HarvestLike => 4,
+            Verdict::NoSpfPass => 4,
+            Verdict::HarvestLike => 5,
         };
         for list in [&mut entries, &mut by_name] {
             list.sort_by_cached_key(|entry| {

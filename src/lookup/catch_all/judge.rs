@@ -30,7 +30,9 @@ pub enum Verdict {
     NullSenderOnly,
     /// Only those who guess names reached it.
     HarvestLike,
-    /// Nobody can tell: no sender was authorised, or none was examined.
+    /// SPF said pass of no sender, and none came back on another day.
+    NoSpfPass,
+    /// Nobody can tell: senders were not examined, or came back on another day though they were not authorised.
     Unknown,
 }
 
@@ -42,6 +44,7 @@ impl Verdict {
             Self::Typo(_) => "typo",
             Self::NullSenderOnly => "null-sender-only",
             Self::HarvestLike => "harvest-like",
+            Self::NoSpfPass => "no-spf-pass",
             Self::Unknown => "unknown",
         }
     }
@@ -106,6 +109,10 @@ impl State {
             Verdict::HarvestLike
         } else if name.correspondents.is_empty() && name.total().messages > 0 {
             Verdict::NullSenderOnly
+        } else if !clean.is_empty()
+            && clean.iter().all(|one| one.spf == Spf::NotPass && one.days.iter().count() == 1)
+        {
+            Verdict::NoSpfPass
         } else {
             Verdict::Unknown
         }
