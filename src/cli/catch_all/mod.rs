@@ -56,6 +56,7 @@ Verdicts:
   typo of NAME      one correspondent, who also writes to NAME, which is one character away and busier
   null sender only  bounces and the like
   harvest-like      only senders, networks or organisations reached it that try many names in a day
+  nobody returned   all senders were deferred (`catch_all: soft`), and none has come back
   no SPF pass       SPF said pass of no sender, and none of them wrote again on another day
   unknown           nobody can tell: senders were not examined, or wrote again though they were not authorised
 

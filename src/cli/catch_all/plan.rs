@@ -38,6 +38,8 @@ pub(super) struct Outlook {
     pub(super) correspondents: usize,
     /// Those of them that SPF said pass of.
     pub(super) passing: usize,
+    /// Whether there were more of them than are kept.
+    pub(super) is_crowded: bool,
 }
 
 impl<'a> Plan<'a> {
@@ -80,6 +82,7 @@ impl<'a> Plan<'a> {
                     "lost": outlook.lost,
                     "correspondents": outlook.correspondents,
                     "spf_pass": outlook.passing,
+                    "more_correspondents": outlook.is_crowded,
                 })
             })
             .collect();
@@ -109,6 +112,7 @@ fn outlook(entries: &[&Entry], since: Day, untold: u32) -> Outlook {
         lost: lost.saturating_add(untold),
         correspondents: correspondents(|_| true),
         passing: correspondents(|one| one.spf == Spf::Pass),
+        is_crowded: entries.iter().any(|entry| entry.name.is_crowded),
         ..Outlook::default()
     }
 }

@@ -115,12 +115,13 @@ fn outlooks(plan: &Plan<'_>, layout: &Layout) -> String {
     for outlook in &plan.outlooks {
         // Nobody knows who would have come back.
         let most = if outlook.deferred > 0 { "up to " } else { "" };
+        let more = if outlook.is_crowded { "+" } else { "" };
         table.row([
             Cell::new(outlook.mode),
             Cell::new(outlook.deferred.to_string()),
             Cell::new(format!("{most}{}", outlook.lost)),
-            Cell::new(outlook.correspondents.to_string()),
-            Cell::new(outlook.passing.to_string()),
+            Cell::new(format!("{}{more}", outlook.correspondents)),
+            Cell::new(format!("{}{more}", outlook.passing)),
         ]);
     }
     let table = table.render(layout.width - COMMENT.len(), Style::Plain);

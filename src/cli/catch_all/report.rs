@@ -132,6 +132,7 @@ pub(super) fn described(verdict: &Verdict) -> String {
     match verdict {
         Verdict::Typo(meant) => format!("typo of {}", harmless(meant.local_part())),
         Verdict::NullSenderOnly => "null sender only".to_owned(),
+        Verdict::NobodyReturned => "nobody returned".to_owned(),
         Verdict::NoSpfPass => "no SPF pass".to_owned(),
         other => other.as_str().to_owned(),
     }

@@ -60,7 +60,8 @@ impl Survey {
             Verdict::Typo(_) => 2,
             Verdict::NullSenderOnly => 3,
             Verdict::NoSpfPass => 4,
-            Verdict::HarvestLike => 5,
+            Verdict::NobodyReturned => 5,
+            Verdict::HarvestLike => 6,
         };
         for list in [&mut entries, &mut by_name] {
             list.sort_by_cached_key(|entry| {

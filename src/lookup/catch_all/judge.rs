@@ -30,6 +30,8 @@ pub enum Verdict {
     NullSenderOnly,
     /// Only those who guess names reached it.
     HarvestLike,
+    /// All senders were deferred, and none has returned.
+    NobodyReturned,
     /// SPF said pass of no sender, and none came back on another day.
     NoSpfPass,
     /// Nobody can tell: senders were not examined, or came back on another day though they were not authorised.
@@ -44,6 +46,7 @@ impl Verdict {
             Self::Typo(_) => "typo",
             Self::NullSenderOnly => "null-sender-only",
             Self::HarvestLike => "harvest-like",
+            Self::NobodyReturned => "nobody-returned",
             Self::NoSpfPass => "no-spf-pass",
             Self::Unknown => "unknown",
         }
@@ -107,8 +110,13 @@ impl State {
             Verdict::Real(Evidence::Earlier)
         } else if !name.correspondents.is_empty() && clean.is_empty() {
             Verdict::HarvestLike
-        } else if name.correspondents.is_empty() && name.total().messages > 0 {
-            Verdict::NullSenderOnly
+        } else if name.correspondents.is_empty() {
+            let total = name.total();
+            match (total.messages, total.deferred) {
+                (0, 0) => Verdict::Unknown,
+                (0, _) => Verdict::NobodyReturned,
+                _ => Verdict::NullSenderOnly,
+            }
         } else if !clean.is_empty()
             && clean.iter().all(|one| one.spf == Spf::NotPass && one.days.iter().count() == 1)
         {

@@ -73,6 +73,11 @@ impl State {
                     days.iter().for_each(|day| state.spreads.note(*network, day, *id));
                 }
             }
+            for deferral in &name.deferrals {
+                for who in [deferral.sender, deferral.network] {
+                    state.spreads.note(who, Day::of(deferral.first), *id);
+                }
+            }
         }
         state
     }
@@ -138,12 +143,12 @@ impl State {
         let id = self.id(&sighting.mailbox);
         match &sighting.seen {
             Seen::Ours => {
-                if self.admits(id, &[], day, &mut changes) {
+                // Once a day is enough to know that it is in use.
+                let known = self.names.get(&id).and_then(|name| name.ours);
+                if known < Some(day) && self.admits(id, &[], day, &mut changes) {
                     let name = self.entry(id, sighting);
-                    if name.ours < Some(day) {
-                        name.ours = Some(day);
-                        changes.push(NAMES.put(&id, name));
-                    }
+                    name.ours = Some(day);
+                    changes.push(NAMES.put(&id, name));
                 }
             }
             Seen::ByName { sender } => {
@@ -162,6 +167,7 @@ impl State {
                     add(&mut name.days, day).deferred += 1;
                     name.defer(Deferral { sender, network, first: sighting.at });
                     changes.push(NAMES.put(&id, name));
+                    [sender, network].into_iter().for_each(|who| self.spreads.note(who, day, id));
                 }
             }
             Seen::Accepted(accepted) => {
