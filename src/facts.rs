@@ -96,6 +96,22 @@ pub enum Existence {
     Undetermined(String),
 }
 
+impl Existence {
+    /// Its place among answers to the same question, of which the one with the lowest counts: any ‘exists’ wins, then
+    /// what is said of a name that has gone, then ‘cannot tell’, as the name may exist there, then a wildcard, then
+    /// ‘unknown’. Who holds no list says nothing.
+    pub(crate) fn rank(&self) -> u8 {
+        match self {
+            Self::Exists(_) => 0,
+            Self::Relocated { .. } => 1,
+            Self::Undetermined(_) => 2,
+            Self::Wildcard(_) => 3,
+            Self::Unknown(_) => 4,
+            Self::NoList(_) => 5,
+        }
+    }
+}
+
 /// Who uses this name, which only a wildcard knows?
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UsageQuestion {

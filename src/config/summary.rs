@@ -8,6 +8,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use super::diagnostic::visible;
+use super::value::Shown;
 use super::{Address, Config, Listener, Profile};
 use crate::check::addresses::Addresses;
 use crate::check::auth_match::{self, Axis};
@@ -16,7 +17,7 @@ use crate::check::recipients::{self, CatchAll};
 use crate::check::spf::{self, Action, Actions, Record};
 use crate::check::{Forwarder, Locks, Mode, require_auth};
 use crate::lookup::identities::SourceSettings;
-use crate::lookup::recipients::SourceSettings as RecipientSource;
+use crate::lookup::recipients::{CallAheadSettings, SourceSettings as RecipientSource};
 use crate::mail::Domain;
 use crate::mail::spf::SpfResult;
 use crate::session::Role;
@@ -217,7 +218,19 @@ fn recipient_source(source: &RecipientSource) -> String {
     match source {
         RecipientSource::List(mailboxes) => format!("list of {}", mailboxes.len()),
         RecipientSource::File(path) => format!("file {}", path.display()),
+        RecipientSource::Socketmap(settings) => format!("socketmap {} {}", settings.address, settings.map),
+        RecipientSource::Dovecot(settings) => {
+            let alone = if settings.without_domain { " (without domain)" } else { "" };
+            format!("dovecot {}{alone}", settings.socket.display())
+        }
+        RecipientSource::Smtp(settings) => format!("smtp {}", call_ahead(settings)),
+        RecipientSource::Lmtp(settings) => format!("lmtp {}", call_ahead(settings)),
     }
+}
+
+fn call_ahead(settings: &CallAheadSettings) -> String {
+    let (exists, unknown) = (Shown(settings.exists), Shown(settings.unknown));
+    format!("{} (believed for {exists}, unknown for {unknown})", settings.server)
 }
 
 fn spf(settings: &spf::Settings) -> Vec<String> {

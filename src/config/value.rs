@@ -10,6 +10,7 @@ use ipnet::IpNet;
 use super::diagnostic::quoted;
 use super::problems::Problems;
 use super::written::At;
+use crate::lookup::clients::{Endpoint, EndpointError};
 use crate::mail::Domain;
 
 /// The units of a duration, in milliseconds.
@@ -143,6 +144,22 @@ pub(super) fn path(problems: &mut Problems<'_>, base: &Path, text: &At<String>) 
         return None;
     }
     Some(base.join(&text.value))
+}
+
+/// The socket of a server, as `read` reads it; `forms` says how it is written.
+pub(super) fn endpoint(
+    problems: &mut Problems<'_>,
+    text: &At<String>,
+    forms: &str,
+    read: impl Fn(&str) -> Result<Endpoint, EndpointError>,
+) -> Option<Endpoint> {
+    match read(&text.value) {
+        Ok(endpoint) => Some(endpoint),
+        Err(error) => {
+            problems.error(text.node, error.to_string()).hint(forms);
+            None
+        }
+    }
 }
 
 /// An authserv-id (RFC 8601, 2.2), which we take as a token (RFC 2045, 5.1), as domain names are.

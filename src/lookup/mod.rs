@@ -2,6 +2,7 @@
 //! from Postfix's own tables, from servers, from what was learned.
 
 pub mod catch_all;
+pub mod clients;
 pub mod dns;
 pub mod identities;
 mod lines;
@@ -9,6 +10,7 @@ mod pairs;
 pub mod postfix;
 pub mod problem;
 pub mod recipients;
+mod remembered;
 mod resolve;
 pub mod store;
 mod watched;

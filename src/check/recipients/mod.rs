@@ -60,17 +60,8 @@ fn not_examined(reason: &'static str, detail: &str) -> Opinion {
     Judgment::NotExamined(Remark::new(reason, detail)).into()
 }
 
-/// What the sources say together: any ‘exists’ wins, then what a source says of a name that has gone, then ‘cannot
-/// tell’, as the name may exist there, then a wildcard, then ‘unknown’. Who holds no list says nothing.
+/// What the sources say together: the answer of the lowest rank.
 fn look_up(case: &Case<'_>, settings: &Settings, forms: &Forms, facts: &View<'_>) -> Result<Existence, Open> {
-    let rank = |existence: &Existence| match existence {
-        Existence::Exists(_) => 0,
-        Existence::Relocated { .. } => 1,
-        Existence::Undetermined(_) => 2,
-        Existence::Wildcard(_) => 3,
-        Existence::Unknown(_) => 4,
-        Existence::NoList(_) => 5,
-    };
     let case_sensitive = case.locks.addresses.case_sensitive;
     let ask =
         |source| facts.recipient(RecipientQuestion { source, forms: forms.all.clone(), case_sensitive });
@@ -102,7 +93,7 @@ fn look_up(case: &Case<'_>, settings: &Settings, forms: &Forms, facts: &View<'_>
         _ => None,
     });
     let asked: Vec<&str> = asked.collect();
-    Ok(match known.iter().min_by_key(|answer| rank(answer)) {
+    Ok(match known.iter().min_by_key(|answer| answer.rank()) {
         Some(Existence::Unknown(_)) | None => Existence::Unknown(asked.join(", ")),
         Some(strongest) => (*strongest).clone(),
     })

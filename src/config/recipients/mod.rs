@@ -1,6 +1,9 @@
 //! Recipients: the lock as written, and what it means.
 
+mod call_ahead;
+mod dovecot;
 mod list;
+mod socketmap;
 mod sources;
 
 use glob::Pattern;

@@ -4,18 +4,24 @@ use serde::Deserialize;
 
 use super::super::diagnostic::{quoted, visible};
 use super::super::yaml::Id;
-use super::{At, Context, Problems, SourceSettings, TextOr, list, value, words};
+use super::{
+    At, Context, Problems, SourceSettings, TextOr, call_ahead, dovecot, list, socketmap, value, words,
+};
 
 /// A source in its long form: one key, which names the kind.
 #[derive(Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Written {
+    dovecot: dovecot::Written,
     file: Option<At<String>>,
     list: Option<Vec<At<String>>>,
+    lmtp: call_ahead::Written,
+    smtp: call_ahead::Written,
+    socketmap: socketmap::Written,
 }
 
 /// The kinds of sources.
-const KINDS: [&str; 2] = ["file", "list"];
+const KINDS: [&str; 6] = ["dovecot", "file", "list", "lmtp", "smtp", "socketmap"];
 
 impl Written {
     /// The source of a kind. `key` is where the kind is named.
@@ -27,11 +33,15 @@ impl Written {
         key: Id,
     ) -> Option<SourceSettings> {
         match kind {
+            "dovecot" => self.dovecot.build(problems, context, key),
             "file" => match &self.file {
                 Some(path) => value::path(problems, context.base, path).map(SourceSettings::File),
                 None => missing(problems, key, "names no file"),
             },
             "list" => Some(list::build(problems, self.list.as_deref().unwrap_or_default())),
+            "lmtp" => self.lmtp.lmtp(problems, context, key).map(SourceSettings::Lmtp),
+            "smtp" => self.smtp.smtp(problems, context, key).map(SourceSettings::Smtp),
+            "socketmap" => self.socketmap.build(problems, key),
             _ => None,
         }
     }
@@ -55,7 +65,7 @@ fn short_form(problems: &mut Problems<'_>, node: Id, word: &str) -> Option<Sourc
 }
 
 /// Complains about a source that lacks what it cannot do without.
-pub(super) fn missing(problems: &mut Problems<'_>, node: Id, what: &str) -> Option<SourceSettings> {
+pub(super) fn missing<T>(problems: &mut Problems<'_>, node: Id, what: &str) -> Option<T> {
     problems.error(node, format!("this source {what}"));
     None
 }

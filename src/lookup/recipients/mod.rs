@@ -2,12 +2,21 @@
 //!
 //! A source is a file here, a variant of [`SourceSettings`] and a line in `open`.
 
+mod call_ahead;
+mod dovecot;
 mod file;
 mod list;
 mod names;
+mod one_by_one;
+mod probed;
+mod socketmap;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
+use super::clients::Endpoint;
+use super::clients::smtp::Dialect;
+use super::clients::socketmap::is_map_name;
 use super::problem::Problem;
 use super::watched::{Reading, apart};
 use crate::facts::{Cost, Existence, RecipientQuestion};
@@ -20,6 +29,54 @@ pub enum SourceSettings {
     List(Vec<Mailbox>),
     /// A file of mailboxes (`file`).
     File(PathBuf),
+    /// A socketmap server (`socketmap`).
+    Socketmap(SocketmapSettings),
+    /// Dovecot's user database (`dovecot`).
+    Dovecot(DovecotSettings),
+    /// A server that is called ahead by SMTP (`smtp`).
+    Smtp(CallAheadSettings),
+    /// A server that is called ahead by LMTP (`lmtp`).
+    Lmtp(CallAheadSettings),
+}
+
+/// A map of a socketmap server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SocketmapSettings {
+    /// The server.
+    pub address: Endpoint,
+    /// The name of the map, without white space.
+    pub map: String,
+}
+
+impl SocketmapSettings {
+    /// Whether a text can be the name of a map: it is not empty and has no white space, as the key follows after it.
+    pub fn is_map_name(text: &str) -> bool {
+        is_map_name(text)
+    }
+}
+
+/// The user database of a Dovecot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DovecotSettings {
+    /// Its socket `auth-userdb`.
+    pub socket: PathBuf,
+    /// Whether users are asked for by the local-part alone.
+    pub without_domain: bool,
+}
+
+/// A server that is asked by the beginning of a mail transaction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallAheadSettings {
+    /// The server.
+    pub server: Endpoint,
+    /// The reverse-path; none is the null reverse-path.
+    pub sender: Option<Mailbox>,
+    /// The name of this host, which the server is told.
+    pub host_name: String,
+    /// How long it is believed that a mailbox exists.
+    pub exists: Duration,
+    /// How long it is believed that it does not.
+    pub unknown: Duration,
 }
 
 impl SourceSettings {
@@ -28,6 +85,10 @@ impl SourceSettings {
         match self {
             Self::List(_) => "list",
             Self::File(_) => "file",
+            Self::Socketmap(_) => "socketmap",
+            Self::Dovecot(_) => "dovecot",
+            Self::Smtp(_) => "smtp",
+            Self::Lmtp(_) => "lmtp",
         }
     }
 
@@ -35,6 +96,8 @@ impl SourceSettings {
     pub fn cost(&self) -> Cost {
         match self {
             Self::List(_) | Self::File(_) => Cost::Memory,
+            Self::Socketmap(_) | Self::Dovecot(_) => Cost::Near,
+            Self::Smtp(_) | Self::Lmtp(_) => Cost::Far,
         }
     }
 }
@@ -50,6 +113,10 @@ async fn open(settings: &SourceSettings) -> Opening {
             let path = path.clone();
             apart(move || file::open(&path)).await
         }
+        SourceSettings::Socketmap(settings) => Ok((socketmap::open(settings), Vec::new())),
+        SourceSettings::Dovecot(settings) => Ok((dovecot::open(settings), Vec::new())),
+        SourceSettings::Smtp(settings) => Ok((call_ahead::open(Dialect::Smtp, settings), Vec::new())),
+        SourceSettings::Lmtp(settings) => Ok((call_ahead::open(Dialect::Lmtp, settings), Vec::new())),
     }
 }
 

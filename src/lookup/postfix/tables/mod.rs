@@ -9,6 +9,7 @@ mod ere;
 #[cfg(test)]
 mod hostile;
 mod lines;
+mod network;
 mod pcre;
 mod regexp;
 mod result;
@@ -65,11 +66,13 @@ struct Request<'a> {
 
 type Open = fn(&Request<'_>) -> Reading<Box<dyn Table>>;
 
-/// Every type of table that can be read.
-const TYPES: [(&str, Open); 16] = [
+/// Every type of table that we know.
+const TYPES: [(&str, Open); 21] = [
     ("btree", text::open_compiled),
     ("cdb", text::open_compiled),
+    ("cidr", simple::refuse_cidr),
     ("dbm", text::open_compiled),
+    ("environ", simple::refuse_environ),
     ("fail", |_| Ok(simple::fail())),
     ("hash", text::open_compiled),
     ("inline", simple::open_inline),
@@ -77,30 +80,19 @@ const TYPES: [(&str, Open); 16] = [
     ("pcre", pcre::open),
     ("pipemap", composed::open_pipe),
     ("proxy", composed::open_proxy),
+    ("randmap", simple::open_random),
     ("regexp", regexp::open),
     ("sdbm", text::open_compiled),
+    ("socketmap", network::open_socketmap),
     ("static", simple::open_static),
+    ("tcp", network::open_tcp),
     ("texthash", text::open_texthash),
     ("unionmap", composed::open_union),
     ("unix", simple::open_unix),
 ];
 
 /// Types that Postfix has and this version has not.
-const LATER: [&str; 13] = [
-    "cidr",
-    "environ",
-    "internal",
-    "ldap",
-    "memcache",
-    "mongodb",
-    "mysql",
-    "nis",
-    "pgsql",
-    "randmap",
-    "socketmap",
-    "sqlite",
-    "tcp",
-];
+const LATER: [&str; 8] = ["internal", "ldap", "memcache", "mongodb", "mysql", "nis", "pgsql", "sqlite"];
 
 /// How many tables may be around a table.
 const DEEPEST: usize = 10;

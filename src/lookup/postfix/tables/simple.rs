@@ -1,4 +1,4 @@
-//! Tables that are no files: `inline:`, `static:`, `fail:`, `unix:`.
+//! Tables that are no files: `inline:`, `static:`, `randmap:`, `fail:`, `unix:`; and two that are of no use here.
 
 use nix::unistd::{Group, User};
 
@@ -41,6 +41,30 @@ pub(super) fn open_static(request: &Request<'_>) -> Reading<Box<dyn Table>> {
     Ok((Box::new(Static(unbraced(request.name)?.to_owned())), Vec::new()))
 }
 
+/// Opens a table that gives one of its values for every key: `randmap:{ value, value }`.
+pub(super) fn open_random(request: &Request<'_>) -> Reading<Box<dyn Table>> {
+    let wrong = |message: &str| vec![Problem::new(message).hint("write randmap:{ value, … }")];
+    let inside = inside_braces(request.name).ok_or_else(|| wrong("the values are not in braces"))?;
+    // Unlike elsewhere, braces around a value are a part of it.
+    let values: Vec<String> = words(inside).map(str::to_owned).collect();
+    if values.is_empty() {
+        return Err(wrong("there is no value in the braces"));
+    }
+    Ok((Box::new(Random(values)), Vec::new()))
+}
+
+/// Networks have no recipients.
+pub(super) fn refuse_cidr(_: &Request<'_>) -> Reading<Box<dyn Table>> {
+    Err(vec![Problem::new("cidr: tables are for the addresses of clients")])
+}
+
+/// The variables of another process cannot be asked for.
+pub(super) fn refuse_environ(_: &Request<'_>) -> Reading<Box<dyn Table>> {
+    Err(vec![Problem::new(
+        "environ: tables are the environment of Postfix's own processes, which nobody else sees",
+    )])
+}
+
 /// A table that always fails.
 pub(super) fn fail() -> (Box<dyn Table>, Vec<Problem>) {
     (Box::new(Fail), Vec::new())
@@ -76,6 +100,21 @@ struct Static(String);
 impl Table for Static {
     async fn find(&self, _: &str) -> Result<Option<String>, TableError> {
         Ok(Some(self.0.clone()))
+    }
+}
+
+/// Of one value or more.
+#[derive(Debug)]
+struct Random(Vec<String>);
+
+#[async_trait::async_trait]
+impl Table for Random {
+    async fn find(&self, _: &str) -> Result<Option<String>, TableError> {
+        Ok(fastrand::choice(&self.0).cloned())
+    }
+
+    fn has_patterns(&self) -> bool {
+        true
     }
 }
 

@@ -1,0 +1,54 @@
+//! Clients of servers that answer one question at a time on a connection.
+//!
+//! `endpoint` is where a server is, `wire` sends and receives within limits, `pool` keeps connections for the next
+//! question. A protocol is a file here: how a connection begins, and how one question is asked on it.
+
+pub(crate) mod dovecot;
+mod endpoint;
+#[cfg(test)]
+mod hostile;
+mod pool;
+pub(crate) mod smtp;
+pub(crate) mod socketmap;
+pub(crate) mod tcp_table;
+mod wire;
+
+use std::io;
+use std::time::Duration;
+
+pub use endpoint::{Endpoint, EndpointError};
+
+/// How long an answer may take, connecting included, of servers that look something up.
+pub(crate) const NEAR: Duration = Duration::from_secs(2);
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Trouble {
+    /// There is no connection.
+    #[error("cannot connect: {}", without_number(.0))]
+    Connect(io::Error),
+    /// The connection broke.
+    #[error("{}", without_number(.0))]
+    Broken(io::Error),
+    /// The server closed the connection before it said anything to the question.
+    #[error("the server closed the connection")]
+    Closed,
+    /// It took too long.
+    #[error("no answer within {0:?}")]
+    Late(Duration),
+    /// What the server says is not what its protocol has.
+    #[error("{0}")]
+    Garbled(String),
+    /// The server serves nobody, or not us.
+    #[error("{0}")]
+    Refused(String),
+    /// The protocol has no way to ask this.
+    #[error("{0}")]
+    Unaskable(String),
+}
+
+/// The text of an error without the system's number of it.
+fn without_number(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or_default().to_owned()
+}

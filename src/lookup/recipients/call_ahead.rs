@@ -1,0 +1,74 @@
+//! Recipients that an SMTP or LMTP server would take mail for.
+
+use std::time::Duration;
+
+use super::one_by_one::{OneByOne, Server};
+use super::probed::{Lifetimes, Probed};
+use super::{CallAheadSettings, Source};
+use crate::facts::Existence;
+use crate::lookup::clients::smtp::{CallAhead, Dialect, Verdict};
+use crate::lookup::remembered::Remembered;
+use crate::mail::Mailbox;
+
+/// How many mailboxes are remembered; each takes some hundred octets.
+const MAILBOXES: u64 = 65_536;
+
+/// A probe is a call to another server, which may count refusals against us.
+const PROBES: Lifetimes = Lifetimes { wildcard: Duration::from_mins(10), names: Duration::from_hours(1) };
+
+/// The server, and what it said.
+#[derive(Debug)]
+struct Recipients {
+    name: String,
+    server: CallAhead,
+    exists: Duration,
+    unknown: Duration,
+    remembered: Remembered<Mailbox, Existence>,
+}
+
+/// Takes the server; it is asked for nothing yet.
+pub(super) fn open(dialect: Dialect, settings: &CallAheadSettings) -> Box<dyn Source> {
+    let CallAheadSettings { server, sender, host_name, exists, unknown } = settings;
+    let server = CallAhead::new(dialect, server.clone(), host_name, sender.clone());
+    let word = match dialect {
+        Dialect::Smtp => "smtp",
+        Dialect::Lmtp => "lmtp",
+    };
+    let recipients = Recipients {
+        name: format!("{word} {}", server.endpoint()),
+        server,
+        exists: *exists,
+        unknown: *unknown,
+        remembered: Remembered::new(MAILBOXES),
+    };
+    Box::new(Probed::new(OneByOne(recipients), PROBES))
+}
+
+impl Recipients {
+    /// Asks the server; the answer with the time for which it may be believed.
+    async fn ask(&self, mailbox: &Mailbox) -> Result<(Existence, Duration), String> {
+        let by = || format!("{mailbox} ({})", self.name);
+        match self.server.find(mailbox).await {
+            Ok(Verdict::Exists) => Ok((Existence::Exists(by()), self.exists)),
+            Ok(Verdict::Relocated(to)) => {
+                let to = to.map_or_else(|| "a new address".to_owned(), |to| to.to_string());
+                Ok((Existence::Relocated { to, by: by() }, self.unknown))
+            }
+            Ok(Verdict::Unknown(_)) => Ok((Existence::Unknown(String::new()), self.unknown)),
+            Ok(Verdict::Undetermined(why)) => Err(format!("{}: {why}", self.name)),
+            Err(trouble) => Err(format!("{}: {trouble}", self.name)),
+        }
+    }
+}
+
+#[async_trait::async_trait]
+impl Server for Recipients {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    async fn find(&self, mailbox: &Mailbox) -> Existence {
+        let found = self.remembered.find(mailbox, self.ask(mailbox)).await;
+        found.unwrap_or_else(Existence::Undetermined)
+    }
+}

@@ -1,0 +1,146 @@
+//! Answers that are found out once, however many want to know, and believed for a while.
+
+use std::hash::Hash;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use moka::policy::EvictionPolicy;
+use moka::sync::Cache;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+/// Answers by key, the least recently used ones forgotten first. Failures are not remembered.
+pub(crate) struct Remembered<K, V>(Cache<K, Arc<Flight<V>>>);
+
+/// How an answer to one key is found out.
+#[derive(Debug)]
+struct Flight<V> {
+    /// How often it was tried.
+    number: AtomicU64,
+    latest: Mutex<Option<Latest<V>>>,
+}
+
+/// What was found out last, and until when that may be believed.
+#[derive(Debug)]
+struct Latest<V> {
+    found: Result<V, String>,
+    until: Instant,
+}
+
+impl<K, V> Remembered<K, V>
+where
+    K: Hash + Eq + Clone + Send + Sync + 'static,
+    V: Clone + Send + Sync + 'static,
+{
+    /// Remembers nothing yet, and that many answers at most.
+    pub(crate) fn new(entries: u64) -> Self {
+        Self(Cache::builder().max_capacity(entries).eviction_policy(EvictionPolicy::lru()).build())
+    }
+
+    /// The answer to a key: what is remembered, or else what `find` says, with the time for which it may be believed.
+    ///
+    /// Who comes while somebody finds out waits for the same answer. If that one gives up, the next one finds out.
+    ///
+    /// # Errors
+    ///
+    /// What `find` says; to those who waited for it as well, and to nobody after them.
+    pub(crate) async fn find(
+        &self,
+        key: &K,
+        find: impl Future<Output = Result<(V, Duration), String>>,
+    ) -> Result<V, String> {
+        let new = || Arc::new(Flight { number: AtomicU64::new(0), latest: Mutex::new(None) });
+        let flight = self.0.get_with_by_ref(key, new);
+        let before = flight.number.load(Ordering::Acquire);
+        let mut latest = flight.latest.lock().await;
+        if let Some(latest) = &*latest {
+            let is_of_ours = flight.number.load(Ordering::Acquire) != before;
+            let holds = if latest.found.is_ok() { Instant::now() < latest.until } else { is_of_ours };
+            if holds {
+                return latest.found.clone();
+            }
+        }
+        let (found, lifetime) = match find.await {
+            Ok((value, lifetime)) => (Ok(value), lifetime),
+            Err(why) => (Err(why), Duration::ZERO),
+        };
+        *latest = Some(Latest { found: found.clone(), until: Instant::now() + lifetime });
+        flight.number.fetch_add(1, Ordering::Release);
+        found
+    }
+}
+
+impl<K, V> std::fmt::Debug for Remembered<K, V> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Remembered")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::{advance, sleep, timeout};
+
+    use super::*;
+
+    const LIFETIME: Duration = Duration::from_mins(1);
+
+    /// Counts how often it is asked, which takes a second, and fails while it is down.
+    #[derive(Default)]
+    struct Case {
+        asked: AtomicU64,
+        is_down: std::sync::atomic::AtomicBool,
+    }
+
+    impl Case {
+        async fn find(&self, remembered: &Remembered<u8, u64>) -> Result<u64, String> {
+            remembered
+                .find(&1, async {
+                    sleep(Duration::from_secs(1)).await;
+                    let asked = self.asked.fetch_add(1, Ordering::Relaxed) + 1;
+                    let is_down = self.is_down.load(Ordering::Relaxed);
+                    if is_down { Err(format!("down at {asked}")) } else { Ok((asked, LIFETIME)) }
+                })
+                .await
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn answers_hold_for_their_time_and_failures_do_not() {
+        let (case, remembered) = (Case::default(), Remembered::new(10));
+        assert_eq!(case.find(&remembered).await, Ok(1));
+        advance(LIFETIME / 2).await;
+        assert_eq!(case.find(&remembered).await, Ok(1));
+        advance(LIFETIME / 2).await;
+        case.is_down.store(true, Ordering::Relaxed);
+        assert_eq!(case.find(&remembered).await, Err("down at 2".to_owned()));
+        assert_eq!(case.find(&remembered).await, Err("down at 3".to_owned()));
+        case.is_down.store(false, Ordering::Relaxed);
+        assert_eq!(case.find(&remembered).await, Ok(4));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_gets_the_same_answer_or_failure() {
+        for is_down in [false, true] {
+            let (case, remembered) = (Arc::new(Case::default()), Arc::new(Remembered::new(10)));
+            case.is_down.store(is_down, Ordering::Relaxed);
+            let started = Instant::now();
+            let mut asking = tokio::task::JoinSet::new();
+            for _ in 0..50 {
+                let (case, remembered) = (Arc::clone(&case), Arc::clone(&remembered));
+                asking.spawn(async move { case.find(&remembered).await });
+            }
+            let answers = asking.join_all().await;
+            assert!(answers.iter().all(|answer| answer.is_err() == is_down && *answer == answers[0]));
+            assert_eq!(case.asked.load(Ordering::Relaxed), 1);
+            assert_eq!(started.elapsed(), Duration::from_secs(1));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_gives_up_leaves_nothing_behind() {
+        let (case, remembered) = (Case::default(), Remembered::new(10));
+        assert!(timeout(Duration::from_millis(500), case.find(&remembered)).await.is_err());
+        assert_eq!(case.find(&remembered).await, Ok(1));
+    }
+}
