@@ -414,6 +414,7 @@ fn check_soft(decisions: &[Decision], expected: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn soft_defers_once_and_learns_from_those_who_return() {
+    use SpfResult::{None as NoRecord, Pass};
     let stage = Stage::set(RECIPIENTS, SOFT).await;
     let begin: Timestamp = "2026-11-02T08:00:00Z".parse().unwrap();
     let send = async |minute: i64, client: &str, from: &str, to: &str, spf: SpfResult| {
@@ -423,7 +424,6 @@ async fn soft_defers_once_and_learns_from_those_who_return() {
         stage.send(&letter).await
     };
     let (deferred, accepted) = ("450 4.1.1", "accepted");
-    use SpfResult::{None as NoRecord, Pass};
 
     // A real sender: deferred, too early, then welcome; from then on the name is real, to others as well.
     check_soft(&send(0, "192.0.2.1", "jane@friend.example", "sales@example.org", Pass).await, deferred);

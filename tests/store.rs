@@ -166,8 +166,11 @@ fn check_octets(octets: &[u8]) -> (Vec<u64>, bool) {
 fn files_that_are_none_of_ours() {
     assert_eq!(check_octets(b""), (Vec::new(), false));
     assert_eq!(check_octets(b"x"), (Vec::new(), true));
-    assert_eq!(check_octets(&[b"SQLite format 3\0".as_slice(), &[7; 100_000]].concat()), (Vec::new(), true));
-    assert_eq!(check_octets(&[0; 65_536]), (Vec::new(), true));
+    assert_eq!(
+        check_octets(&[b"SQLite format 3\0".as_slice(), &vec![7; 100_000]].concat()),
+        (Vec::new(), true)
+    );
+    assert_eq!(check_octets(&vec![0; 65_536]), (Vec::new(), true));
     assert_eq!(check_octets("Return-Path: <>\n".repeat(5000).as_bytes()), (Vec::new(), true));
 }
 
@@ -321,7 +324,7 @@ fn child_with_a_full_disk() {
     assert!(!store.flush(Duration::from_secs(2)), "there is room after all");
     assert_eq!(store.find(&SAMPLES, &19_999).unwrap(), Some(Sample(19_999)), "what waits is found");
     fs::remove_file(&filler).unwrap();
-    assert!(store.flush(Duration::from_secs(60)), "it does not recover");
+    assert!(store.flush(Duration::from_mins(1)), "it does not recover");
     drop(store);
     assert_eq!(open(&path).unwrap().2.len(), 20_000);
     println!("\nrecovered");

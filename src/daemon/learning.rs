@@ -54,11 +54,10 @@ impl Lesson {
                 continue;
             }
             match known {
+                // Two subaddresses of a name are two recipients and one message.
+                _ if self.accepted.iter().any(|(known, _)| known == mailbox) => {}
                 Known::ByName | Known::ByWildcard | Known::OnReturn | Known::Deferred if passes => {
-                    // Two subaddresses of a name are two recipients and one message.
-                    if !self.accepted.iter().any(|(known, _)| known == mailbox) {
-                        self.accepted.push((mailbox.clone(), *known));
-                    }
+                    self.accepted.push((mailbox.clone(), *known));
                 }
                 Known::Deferred if is_deferred_for_it(decision) => catch_all.note(&Sighting {
                     mailbox: mailbox.clone(),

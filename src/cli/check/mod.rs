@@ -51,6 +51,7 @@ pub(super) fn check(arguments: &Arguments) -> ExitCode {
 async fn examine(arguments: &Arguments) -> Result<(Config, Report), Report> {
     let (config, report) = arguments.source.load()?;
     let (sources, mut report) = daemon::open(&config, report).await?;
+    report.problems.extend(surroundings::unusable_store(&config));
     if !arguments.offline {
         report.problems.extend(surroundings::without_spf(&config, &sources).await);
         let postfix_dir = arguments.postfix_dir.as_deref();

@@ -167,7 +167,9 @@ impl State {
                     add(&mut name.days, day).deferred += 1;
                     name.defer(Deferral { sender, network, first: sighting.at });
                     changes.push(NAMES.put(&id, name));
-                    [sender, network].into_iter().for_each(|who| self.spreads.note(who, day, id));
+                    for who in [sender, network] {
+                        self.spreads.note(who, day, id);
+                    }
                 }
             }
             Seen::Accepted(accepted) => {
@@ -222,7 +224,9 @@ impl State {
         let before = name.correspondents.len();
         let whos = [one.sender, one.domain, one.networks.first().map_or(0, |(network, _)| *network)];
         if name.is_met_by(one, room) {
-            whos.into_iter().for_each(|who| self.spreads.note(who, day, id));
+            for who in whos {
+                self.spreads.note(who, day, id);
+            }
         }
         self.correspondents += name.correspondents.len() - before;
     }

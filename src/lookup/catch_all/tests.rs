@@ -228,8 +228,12 @@ proptest! {
         let mut shuffled = mail.clone();
         fastrand::Rng::with_seed(seed).shuffle(&mut shuffled);
         let (mut one, mut other) = (state(), state());
-        mail.iter().for_each(|sighting| { one.note(sighting); });
-        shuffled.iter().for_each(|sighting| { other.note(sighting); });
+        for sighting in &mail {
+            one.note(sighting);
+        }
+        for sighting in &shuffled {
+            other.note(sighting);
+        }
         let reread = one.reread();
         for n in 0..60 {
             let name = format!("n{n}");

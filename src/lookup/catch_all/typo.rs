@@ -1,5 +1,7 @@
 //! Slips of the pen: a name that differs in one character from a busier one that the same correspondent uses.
 
+use std::ops::RangeInclusive;
+
 use super::name::Name;
 use super::state::State;
 use crate::mail::Mailbox;
@@ -7,8 +9,8 @@ use crate::mail::Mailbox;
 /// Messages to a name that can be a slip, at most. Nobody makes the same one for weeks without noticing.
 const MOST_MESSAGES: u32 = 2;
 
-/// Characters that a name has at least; of shorter ones too many are one character apart.
-const SHORTEST: usize = 4;
+/// Characters that a name has: of shorter ones too many are one character apart, and longer ones nobody types.
+const LENGTHS: RangeInclusive<usize> = 4..=64;
 
 /// Characters that may be missing or replaced. Others are rare in names that people type.
 const ALPHABET: &str = "abcdefghijklmnopqrstuvwxyz0123456789.-_";
@@ -48,7 +50,7 @@ fn neighbours(local_part: &str) -> Vec<String> {
     let characters: Vec<char> = local_part.chars().collect();
     let length = characters.len();
     let mut found = Vec::new();
-    if length < SHORTEST || length > 64 {
+    if !LENGTHS.contains(&length) {
         return found;
     }
     let mut add = |text: Vec<char>| found.push(text.into_iter().collect::<String>());
