@@ -10,7 +10,7 @@ use crate::check::Locks;
 use crate::config::Config;
 use crate::facts::{Answer, Existence, Question, RecipientQuestion};
 use crate::lookup::Sources;
-use crate::lookup::catch_all::{Day, Name, State, Verdict};
+use crate::lookup::catch_all::{Day, Judge, Name, State, Verdict};
 use crate::mail::Domain;
 
 /// How long the sources may take for all names together. After that, names pass for what they were.
@@ -37,9 +37,10 @@ impl Survey {
     pub(super) async fn of(state: &State, config: &Config, sources: &Arc<Sources>, domain: Domain) -> Self {
         let deadline = Instant::now() + PATIENCE;
         let locks = config.policy.locks(&domain);
+        let mut judge = Judge::new(state);
         let (mut entries, mut by_name) = (Vec::new(), Vec::new());
         for (id, name) in state.names().filter(|(_, name)| *name.mailbox.domain() == domain) {
-            let entry = Entry { name: name.clone(), verdict: state.judge(id) };
+            let entry = Entry { name: name.clone(), verdict: judge.judge(id) };
             // What nobody uses is not worth a question.
             let asked = matches!(entry.verdict, Verdict::Real(_) | Verdict::Typo(_) | Verdict::Unknown);
             let existence = match locks {

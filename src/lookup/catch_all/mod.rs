@@ -43,7 +43,7 @@ use crate::mail::{Mailbox, ReversePath};
 
 pub use days::{Day, Days};
 use familiar::Familiar;
-pub use judge::{Evidence, GROUP_NAMES, SENDER_NAMES, Verdict};
+pub use judge::{Evidence, GROUP_NAMES, Judge, SENDER_NAMES, Verdict};
 pub use name::{
     Correspondent, Deferral, MOST_CORRESPONDENTS, MOST_DAYS, MOST_DEFERRALS, MOST_NETWORKS, Name, Spf, Tally,
 };
