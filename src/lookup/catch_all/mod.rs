@@ -10,6 +10,7 @@
 //! | file | what it does |
 //! |---|---|
 //! | `name` | what is known of a name, and its form in the store |
+//! | `bounds` | how much is kept of it |
 //! | `state` | all names, within bounds |
 //! | `spread` | how many names somebody tries in a day |
 //! | `judge` | whether a name is real |
@@ -17,6 +18,7 @@
 //! | `familiar` | who writes to names that need no wildcard |
 //! | `days` | days and sets of them |
 
+mod bounds;
 mod days;
 mod familiar;
 mod judge;
