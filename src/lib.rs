@@ -39,7 +39,7 @@
 //! - **The core is pure**: `mail`, `session`, `facts`, `check`, `policy`, `decide` and `journal` have no sockets, files,
 //!   tasks or clock. Time is an argument.
 //! - **One place for each stranger**: viaspf is named in `spf`, indymilter in `milter`, `serde_yaml` in `config/yaml.rs`,
-//!   the clock in `daemon/clock.rs`.
+//!   redb in `lookup/store`, the clock in `daemon/clock.rs`.
 //! - **A missing answer is never a good one**: a check gets the answer or hands back the question.
 //! - **What is known already changes no verdict**: a check sees the facts of its class of cost and of cheaper ones.
 //! - **Only an enforced finding refuses.** Results are recorded in every mode but `off`.

@@ -48,6 +48,11 @@ impl Policy {
         }
     }
 
+    /// Whether any hosted domain wants to know who uses the names behind its wildcard.
+    pub fn learns(&self) -> bool {
+        self.hosted.values().any(|locks| locks.learns())
+    }
+
     /// Where a transaction comes from.
     pub fn origin(&self, session: &Session, envelope: &Envelope) -> Origin {
         Origin::of(session, envelope, &self.trusted_networks)

@@ -45,7 +45,7 @@ const IMPURE: [&str; 9] = [
 ];
 
 /// Strangers, and the one place that may name each.
-const STRANGERS: [(&str, &str); 10] = [
+const STRANGERS: [(&str, &str); 11] = [
     ("viaspf", "src/spf/"),
     ("indymilter", "src/milter/"),
     ("serde_yaml", "src/config/yaml.rs"),
@@ -53,6 +53,7 @@ const STRANGERS: [(&str, &str); 10] = [
     ("tokio_postgres", "src/lookup/clients/sql/postgres.rs"),
     ("mysql_async", "src/lookup/clients/sql/mysql.rs"),
     ("rusqlite", "src/lookup/clients/sql/sqlite.rs"),
+    ("redb::", "src/lookup/store/"),
     ("Timestamp::now", "src/daemon/clock.rs"),
     ("annotate_snippets", "src/config/diagnostic.rs"),
     ("ldap3", "src/lookup/clients/ldap/connection.rs"),

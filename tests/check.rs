@@ -106,3 +106,29 @@ async fn addresses_without_grants_are_refused() {
         "{text}"
     );
 }
+
+/// What `check` says of a store at this path, of a domain that learns.
+#[track_caller]
+fn check_store(path: &str, catch_all: &str, expected: Option<&str>) {
+    let dir = TempDir::new().unwrap();
+    let file = dir.path().join("config.yaml");
+    let config = format!(
+        "listen: ['inet:127.0.0.1:8891']\nidentities: {{ login_domain: example.org }}\nledger: {{ path: '{path}' }}\n\
+         domains: {{ example.org: {{ recipients: {{ sources: [list: [a@example.org]], catch_all: {catch_all} }} }} }}\n"
+    );
+    fs::write(&file, config).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lockdown-milter"));
+    let output = command.args(["check", "--offline", "--config"]).arg(&file).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    let found = text.contains("what is learned about names behind a wildcard cannot be stored");
+    assert_eq!(found, expected.is_some(), "{text}");
+    assert!(text.contains(expected.unwrap_or_default()), "{text}");
+}
+
+#[test]
+fn a_store_that_cannot_be_written() {
+    check_store("ledger.redb", "learn", None);
+    check_store("nowhere/ledger.redb", "soft", Some("there is no such folder"));
+    check_store("nowhere/ledger.redb", "reject", None);
+}

@@ -144,6 +144,12 @@ pub struct Locks {
 }
 
 impl Locks {
+    /// Whether who uses the names behind a wildcard is worth knowing.
+    pub fn learns(&self) -> bool {
+        let Lock { mode, settings } = &self.recipients;
+        *mode != Mode::Off && settings.catch_all.learns() && !settings.sources.is_empty()
+    }
+
     /// The mode of a lock.
     pub fn mode(&self, check: CheckId) -> Mode {
         match check {

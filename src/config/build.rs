@@ -85,6 +85,7 @@ pub(super) fn build(problems: &mut Problems<'_>, host: &Host, base: &Path, writt
         dns: dns(problems, &written.dns, limits.decision_time),
         limits,
         log: log(problems, &written.log),
+        ledger: written.ledger.build(problems, base),
         identities,
         recipients,
         files,

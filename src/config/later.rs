@@ -1,8 +1,7 @@
 //! What the configuration knows and this version does not do yet. Each later version shortens the list.
 
 /// Settings, by their path; what holds for `defaults` holds for every domain.
-pub(super) const SETTINGS: &[&str] =
-    &["defaults.auto_responders", "defaults.bounces", "ledger", "metrics", "shared"];
+pub(super) const SETTINGS: &[&str] = &["defaults.auto_responders", "defaults.bounces", "metrics", "shared"];
 
 /// Values of settings that are there.
 pub(super) const VALUES: &[(&str, &str)] = &[("log.target", "journald")];
@@ -119,6 +118,10 @@ mod tests {
         "identities.exempt_logins",
         "identities.login_domain",
         "identities.sources",
+        "ledger",
+        "ledger.commit_interval",
+        "ledger.path",
+        "ledger.retention",
         "limits",
         "limits.connections",
         "limits.connections_per_peer",

@@ -24,6 +24,7 @@ mod harvest;
 mod identities;
 mod inherited;
 mod later;
+mod ledger;
 mod listen;
 mod postfix;
 mod problems;
@@ -42,6 +43,7 @@ mod yaml;
 
 pub use check::{Checked, Format, check};
 pub use diagnostic::{Diagnostic, Place, Related, Report, Severity, Spot, Style};
+pub use ledger::Ledger;
 pub use listen::{Address, Listener};
 pub use profile::Profile;
 pub use summary::summary;
@@ -77,6 +79,8 @@ pub struct Config {
     pub limits: Limits,
     /// The log.
     pub log: Log,
+    /// What is kept from one day to the next.
+    pub ledger: Ledger,
     /// Where grants are found, in the order of asking.
     pub identities: Vec<IdentitySource>,
     /// Where recipients are found; the locks name them by their number.

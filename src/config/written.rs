@@ -9,7 +9,8 @@ use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor, value::MapAcc
 use super::document::{AT, ONE_OR_MORE};
 use super::yaml::Id;
 use super::{
-    addresses, auth_match, exceptions, harvest, identities, listen, postfix, recipients, require_auth, spf,
+    addresses, auth_match, exceptions, harvest, identities, ledger, listen, postfix, recipients,
+    require_auth, spf,
 };
 
 /// The whole file.
@@ -33,6 +34,7 @@ pub(super) struct Written {
     pub(super) locked: Vec<At<String>>,
     pub(super) harvest: harvest::Written,
     pub(super) identities: identities::Written,
+    pub(super) ledger: ledger::Written,
     pub(super) log: Log,
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::guesses::{self, Guess};
-use super::{Daemon, Snapshot, clock};
+use super::{Daemon, Lesson, Snapshot, clock};
 use crate::decide::Decision;
 use crate::facts::Facts;
 use crate::journal::{Record, is_eventful};
@@ -124,6 +124,7 @@ struct Message {
     origin: Origin,
     facts: Facts,
     header: Header,
+    lesson: Lesson,
     /// The time that decisions have taken so far.
     spent: Duration,
 }
@@ -139,7 +140,7 @@ impl Message {
         };
         let origin = snapshot.policy.origin(session, &envelope);
         let (facts, header, spent) = (Facts::default(), Header::default(), Duration::ZERO);
-        Self { snapshot, envelope, origin, facts, header, spent }
+        Self { snapshot, envelope, origin, facts, header, lesson: Lesson::default(), spent }
     }
 
     /// The decision about a recipient, or else about the message, and its record.
@@ -148,8 +149,11 @@ impl Message {
         let point = recipient.map_or(Point::Message(&self.header), Point::Recipient);
         let request =
             Request { session, envelope: &self.envelope, origin: self.origin, point, now: clock::now() };
-        let Snapshot { policy, sources, decision_time } = &*self.snapshot;
+        let Snapshot { policy, sources, kept, decision_time } = &*self.snapshot;
         let decision = resolve(policy, &request, &mut self.facts, sources, *decision_time).await;
+        if let Some(kept) = kept {
+            self.lesson.learn(&kept.catch_all, policy, &request, &decision);
+        }
         let mut record = Record::of(&request, &decision);
         let took = begun.elapsed();
         self.spent = self.spent.saturating_add(took);
@@ -272,7 +276,8 @@ domains: { hosted: , other: { spf: { mode: monitor } } }
             };
             let (config, report) = config::parse("test", CONFIGURATION, &host, Path::new("")).unwrap();
             let harvest = Arc::new(Watch::new(config.harvest.clone()));
-            let (snapshot, _) = Snapshot::new(&config, report, Arc::clone(&harvest) as _).await.unwrap();
+            let counter = Arc::clone(&harvest) as _;
+            let (snapshot, _) = Snapshot::new(&config, report, counter, None).await.unwrap();
             let lines = Lines::default();
             let log = Log::start(LogFormat::Logfmt, lines.clone()).unwrap();
             let snapshot = ArcSwap::from_pointee(snapshot);

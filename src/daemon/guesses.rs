@@ -88,7 +88,7 @@ fn counts(policy: &Policy, origin: Origin, path: &ForwardPath) -> bool {
 
 fn name(policy: &Policy, mailbox: &Mailbox) -> Option<String> {
     let locks = policy.locks(mailbox.domain())?;
-    Some(recipients::name(&policy.site, &locks.addresses, mailbox).to_string())
+    Some(recipients::name_behind(&policy.site, &locks.addresses, mailbox).to_string())
 }
 
 #[cfg(test)]

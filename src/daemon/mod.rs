@@ -6,6 +6,8 @@ pub mod control;
 mod conversation;
 mod guesses;
 mod harvest;
+mod kept;
+mod learning;
 mod log;
 mod run;
 mod snapshot;
@@ -15,6 +17,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 
 pub use clock::now;
+pub use learning::Lesson;
 pub use run::{RunError, run};
 pub use snapshot::open;
 

@@ -21,6 +21,7 @@ use super::snapshot::Snapshot;
 use super::{Daemon, control};
 use crate::check::Mode;
 use crate::config::{self, Config, LogLevel, Report};
+use crate::lookup::store::OpenError;
 use crate::milter::{self, BindError, Bound, Service};
 use crate::session::Role;
 
@@ -30,6 +31,9 @@ pub enum RunError {
     /// The configuration has errors.
     #[error("the configuration has errors")]
     Configuration(Report),
+    /// Another daemon keeps what this one should.
+    #[error(transparent)]
+    Store(#[from] OpenError),
     /// A listener cannot be had.
     #[error(transparent)]
     Bind(#[from] BindError),
@@ -48,7 +52,6 @@ impl From<Report> for RunError {
 pub async fn run(load: impl Fn() -> Result<(Config, Report), Report>) -> Result<(), RunError> {
     let (config, report) = load()?;
     let harvest = Arc::new(Watch::new(config.harvest.clone()));
-    let (snapshot, warnings) = Snapshot::new(&config, report, Arc::clone(&harvest) as _).await?;
     let log = Log::start(config.log.format, io::stderr())?;
     let chosen = Targets::new()
         .with_target("lockdown_milter", level(config.log.level))
@@ -56,6 +59,9 @@ pub async fn run(load: impl Fn() -> Result<(Config, Report), Report>) -> Result<
         .with_target("hickory", LevelFilter::ERROR)
         .with_default(LevelFilter::WARN);
     tracing_subscriber::registry().with(log.clone().with_filter(chosen)).init();
+    // The store has something to say when it is opened, so the log comes first.
+    let opened = Snapshot::new(&config, report, Arc::clone(&harvest) as _, None).await;
+    let (snapshot, warnings) = opened.inspect_err(|_| log.flush())?;
     log_report(&warnings);
 
     let mut signals = Signals::new()?;
@@ -94,6 +100,9 @@ pub async fn run(load: impl Fn() -> Result<(Config, Report), Report>) -> Result<
 
     let shutdown = serve_signals(&mut signals, &daemon, &config, &load);
     milter::serve(services, limits(&config.limits), shutdown).await;
+    if let Some(kept) = &daemon.snapshot().kept {
+        kept.close();
+    }
     // With its task, the file of the control socket goes.
     tasks.shutdown().await;
     info!("ended");
@@ -154,15 +163,19 @@ async fn serve_signals(
 async fn reload(daemon: &Daemon, started_with: &Config, loaded: Result<(Config, Report), Report>) {
     let opened = match loaded {
         Ok((config, report)) => {
-            let harvest = Arc::clone(&daemon.harvest) as _;
-            Snapshot::new(&config, report, harvest).await.map(|opened| (config, opened))
+            let (earlier, harvest) = (daemon.snapshot(), Arc::clone(&daemon.harvest) as _);
+            let opened = Snapshot::new(&config, report, harvest, earlier.kept.as_ref()).await;
+            opened.map(|opened| (config, opened))
         }
-        Err(problems) => Err(problems),
+        Err(problems) => Err(problems.into()),
     };
     let (config, (snapshot, warnings)) = match opened {
         Ok(opened) => opened,
-        Err(problems) => {
-            log_report(&problems);
+        Err(failed) => {
+            match failed {
+                RunError::Configuration(problems) => log_report(&problems),
+                other => error!("{other}"),
+            }
             error!("the new configuration has errors; the old one stays in force");
             return;
         }

@@ -3,9 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::kept::Kept;
+use super::run::RunError;
 use crate::check::Mode;
 use crate::config::{Config, Diagnostic, Report, Severity};
 use crate::facts::SourceId;
+use crate::lookup::catch_all::CatchAll;
 use crate::lookup::dns::Resolver;
 use crate::lookup::harvest::Counter;
 use crate::lookup::identities::Identities;
@@ -19,19 +22,43 @@ use crate::spf;
 pub(super) struct Snapshot {
     pub(super) policy: Policy,
     pub(super) sources: Arc<Sources>,
+    /// What is kept from one day to the next, where anything is.
+    pub(super) kept: Option<Arc<Kept>>,
     pub(super) decision_time: Duration,
 }
 
 /// Opens the sources that a configuration describes; what is doubtful about them is added to `report`. Who guesses names
-/// is for `harvest` to say.
+/// is for `harvest` to say; what a daemon has learned is read as it is.
 ///
 /// # Errors
 /// The report with everything for which a source cannot be used.
 pub async fn open(
     config: &Config,
-    mut report: Report,
+    report: Report,
     harvest: Arc<dyn Counter>,
 ) -> Result<(Arc<Sources>, Report), Report> {
+    let (sources, report) = open_sources(config, report, harvest).await?;
+    if !config.policy.learns() {
+        return Ok((Arc::new(sources), report));
+    }
+    let path = config.ledger.path.clone();
+    let learned = tokio::task::spawn_blocking(move || match CatchAll::of_file(&path) {
+        Ok(catch_all) => Ok(Arc::new(catch_all)),
+        Err(error) if error.is_absent() => {
+            Err(format!("nothing was learned yet: {} is not there", path.display()))
+        }
+        Err(error) => Err(error.to_string()),
+    });
+    let learned = learned.await.unwrap_or_else(|error| Err(error.to_string()));
+    Ok((Arc::new(sources.with_catch_all(learned)), report))
+}
+
+/// The sources, without what was learned.
+async fn open_sources(
+    config: &Config,
+    mut report: Report,
+    harvest: Arc<dyn Counter>,
+) -> Result<(Sources, Report), Report> {
     let spf = spf::Options {
         lookups: config.limits.spf_lookups,
         void_lookups: config.limits.spf_void_lookups,
@@ -62,7 +89,7 @@ pub async fn open(
     match (dns, identities, recipients) {
         (Ok(dns), Ok(identities), Ok(recipients)) => {
             note(Severity::Warning, &recipients.doubts(&config.recipients, &uses(&config.policy)).await);
-            Ok((Arc::new(Sources::new(dns, identities, recipients, harvest, spf)), report))
+            Ok((Sources::new(dns, identities, recipients, harvest, spf), report))
         }
         _ => Err(report),
     }
@@ -80,14 +107,23 @@ fn uses(policy: &Policy) -> Vec<(&Domain, &[SourceId])> {
 }
 
 impl Snapshot {
-    /// The configuration with its sources opened; see [`open`].
+    /// The configuration with its sources opened; see [`open`]. What an earlier one kept goes on.
+    ///
+    /// # Errors
+    ///
+    /// A source cannot be used, or another daemon keeps what this one should.
     pub(super) async fn new(
         config: &Config,
         report: Report,
         harvest: Arc<dyn Counter>,
-    ) -> Result<(Self, Report), Report> {
-        let (sources, report) = open(config, report, harvest).await?;
+        earlier: Option<&Arc<Kept>>,
+    ) -> Result<(Self, Report), RunError> {
+        let (mut sources, report) = open_sources(config, report, harvest).await?;
+        let kept = Kept::open(config, earlier).await?;
+        if let Some(kept) = &kept {
+            sources = sources.with_catch_all(Ok(Arc::clone(&kept.catch_all)));
+        }
         let decision_time = config.limits.decision_time;
-        Ok((Self { policy: config.policy.clone(), sources, decision_time }, report))
+        Ok((Self { policy: config.policy.clone(), sources: Arc::new(sources), kept, decision_time }, report))
     }
 }

@@ -1,6 +1,7 @@
-//! Finding out what decisions depend on: DNS, the grants of logins, the names that exist, who guesses names; from files,
-//! from Postfix's own tables, from servers, from what was counted.
+//! Finding out what decisions depend on: DNS, the grants of logins, the names that exist, who uses them and who guesses
+//! them; from files, from Postfix's own tables, from servers, from what was learned and counted.
 
+pub mod catch_all;
 pub mod clients;
 pub mod directory;
 pub mod dns;
@@ -13,6 +14,7 @@ pub mod problem;
 pub mod recipients;
 mod remembered;
 mod resolve;
+pub mod store;
 mod watched;
 
 use std::sync::Arc;
@@ -25,6 +27,7 @@ pub use resolve::resolve;
 use crate::facts::{Answer, Question, Usage};
 use crate::mail::Domain;
 use crate::spf;
+use catch_all::CatchAll;
 use dns::Resolver;
 use harvest::Counter;
 use identities::Identities;
@@ -38,6 +41,8 @@ pub struct Sources {
     recipients: Recipients,
     harvest: Arc<dyn Counter>,
     spf: spf::Options,
+    /// What is known of names behind wildcards, or why nothing is.
+    catch_all: Result<Arc<CatchAll>, String>,
 }
 
 impl Sources {
@@ -49,7 +54,14 @@ impl Sources {
         harvest: Arc<dyn Counter>,
         spf: spf::Options,
     ) -> Self {
-        Self { dns, identities, recipients, harvest, spf }
+        let catch_all = Err("nothing is learned".to_owned());
+        Self { dns, identities, recipients, harvest, spf, catch_all }
+    }
+
+    /// The same with what is known of names behind wildcards, or why nothing is.
+    #[must_use]
+    pub fn with_catch_all(self, catch_all: Result<Arc<CatchAll>, String>) -> Self {
+        Self { catch_all, ..self }
     }
 
     /// Whether a domain publishes an SPF record; the error says why that is not known.
@@ -62,7 +74,10 @@ impl Sources {
         match question {
             Question::Harvest(question) => Answer::Harvest(self.harvest.standing(question.client).await),
             Question::Recipient(question) => Answer::Recipient(self.recipients.find(question).await),
-            Question::Usage(_) => Answer::Usage(Usage::Undetermined("nothing is learned".to_owned())),
+            Question::Usage(question) => Answer::Usage(match &self.catch_all {
+                Ok(catch_all) => catch_all.find(question),
+                Err(why) => Usage::Undetermined(why.clone()),
+            }),
             Question::Grant(question) => Answer::Grant(self.identities.find(question).await),
             Question::Spf(question) => {
                 let time = self.spf.time.min(deadline.saturating_duration_since(Instant::now()));

@@ -75,6 +75,10 @@ impl Daemon {
         let notify = UnixDatagram::bind(&socket_of_notices).unwrap();
         notify.set_read_timeout(Some(PATIENCE)).unwrap();
         let config_file = dir.path().join("config.yaml");
+        // What one daemon learns is none of another one's business.
+        let ledger = "ledger: { path: '{dir}/ledger.redb' }\n";
+        let config =
+            if config.contains("ledger:") { config.to_owned() } else { format!("{config}\n{ledger}") };
         fs::write(&config_file, config.replace("{dir}", &dir.path().display().to_string())).unwrap();
 
         let mut command = Command::new(PROGRAM);

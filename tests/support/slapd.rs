@@ -216,9 +216,9 @@ impl Slapd {
         let process = self.child.as_ref().expect("it runs").id();
         let stopped = |status: &str| status.lines().any(|line| line.starts_with("State:\tT"));
         let tasks = fs::read_dir(format!("/proc/{process}/task")).expect("its threads");
-        tasks.flatten().all(|task| {
-            fs::read_to_string(task.path().join("status")).is_ok_and(|status| stopped(&status))
-        })
+        tasks
+            .flatten()
+            .all(|task| fs::read_to_string(task.path().join("status")).is_ok_and(|status| stopped(&status)))
     }
 
     /// Ends a pause.

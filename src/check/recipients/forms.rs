@@ -17,24 +17,31 @@ impl Forms {
         let whole = addresses.canonical(mailbox);
         // A bounce to mail that left with a tag comes back with it.
         let untagged = tagged::without_batv(&whole);
-        let name = untagged.clone().unwrap_or_else(|| whole.clone());
-        let bare = addresses.without_subaddress(&name);
+        let bare = addresses.without_subaddress(untagged.as_ref().unwrap_or(&whole));
         let mut all: Vec<Mailbox> = [Some(whole), untagged, bare.clone()].into_iter().flatten().collect();
-        let name = bare.unwrap_or(name);
         let followed = |mailbox: &Mailbox| {
             let domain = site.followed(mailbox.domain());
             (domain != mailbox.domain()).then(|| Mailbox::new(mailbox.local_part(), domain.clone()))
         };
         let elsewhere: Vec<Mailbox> = all.iter().filter_map(&followed).collect();
         all.extend(elsewhere);
-        let key = followed(&name).unwrap_or(name);
+        let key = name_behind(site, addresses, mailbox);
         Self { all, key }
     }
 }
 
+/// The name behind a mailbox of ours, as [`Observation::Recipient`](crate::check::Observation) has it: canonical, without
+/// a tag or a subaddress, at the domain that its own follows.
+pub fn name_behind(site: &Site, addresses: &Addresses, mailbox: &Mailbox) -> Mailbox {
+    let whole = addresses.canonical(mailbox);
+    let untagged = tagged::without_batv(&whole).unwrap_or(whole);
+    let bare = addresses.without_subaddress(&untagged).unwrap_or(untagged);
+    Mailbox::new(bare.local_part(), site.followed(bare.domain()).clone())
+}
+
 /// A sender as one who writes again and again is recognised: in lower case, with every number in it the same, as
 /// mailing lists number their reverse-paths (VERP).
-pub(super) fn shape(sender: &Mailbox) -> Mailbox {
+pub fn shape(sender: &Mailbox) -> Mailbox {
     let untagged = tagged::without_batv(sender);
     let lower = untagged.as_ref().unwrap_or(sender).local_part().to_lowercase();
     let mut shape = String::new();

@@ -3,11 +3,11 @@
 mod forms;
 mod settings;
 
+pub use forms::{name_behind, shape};
 pub use settings::{CatchAll, RETURN_AFTER, Settings};
 
 use jiff::tz::TimeZone;
 
-use super::addresses::Addresses;
 use super::{Case, Check, CheckId, Judgment, Known, Observation, Opinion, Remark, Site, Subject, roles};
 use crate::facts::{Existence, Open, RecipientQuestion, SourceId, Usage, UsageQuestion, View};
 use crate::mail::{ForwardPath, Mailbox, Reply, ReversePath};
@@ -54,11 +54,6 @@ impl Check for Recipients {
         let forms = Forms::of(case.site, &case.locks.addresses, mailbox);
         judge_existence(case, settings, &forms, &look_up(case, settings, &forms, facts)?, facts)
     }
-}
-
-/// The name behind a recipient: in canonical form, without a tag or a subaddress, at the domain that its own follows.
-pub fn name(site: &Site, addresses: &Addresses, mailbox: &Mailbox) -> Mailbox {
-    Forms::of(site, addresses, mailbox).key
 }
 
 fn not_examined(reason: &'static str, detail: &str) -> Opinion {

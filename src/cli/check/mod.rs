@@ -54,6 +54,7 @@ async fn examine(arguments: &Arguments) -> Result<(Config, Report), Report> {
     let (config, report) = arguments.source.load()?;
     let harvest = Arc::new(Uncounted("a check has no clients"));
     let (sources, mut report) = daemon::open(&config, report, harvest).await?;
+    report.problems.extend(surroundings::unusable_store(&config));
     if !arguments.offline {
         report.problems.extend(surroundings::without_spf(&config, &sources).await);
         let postfix_dir = arguments.postfix_dir.as_deref();

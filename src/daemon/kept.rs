@@ -1,0 +1,54 @@
+//! What is kept from one day to the next: the store, and what is known by it. It outlives reloads.
+
+use std::sync::Arc;
+
+use super::clock;
+use crate::config::Config;
+use crate::lookup::catch_all::CatchAll;
+use crate::lookup::store::{OpenError, Queue, Store};
+
+/// The open store with what lives in it.
+#[derive(Debug)]
+pub(super) struct Kept {
+    pub(super) catch_all: Arc<CatchAll>,
+    store: Store,
+}
+
+impl Kept {
+    /// What a configuration wants to be kept, if it wants anything. What an earlier one kept in the same file goes on.
+    ///
+    /// # Errors
+    ///
+    /// Another daemon is at work on the file.
+    pub(super) async fn open(
+        config: &Config,
+        earlier: Option<&Arc<Self>>,
+    ) -> Result<Option<Arc<Self>>, OpenError> {
+        if !config.policy.learns() {
+            return Ok(None);
+        }
+        let ledger = config.ledger.clone();
+        if let Some(kept) = earlier.filter(|kept| kept.store.path() == ledger.path) {
+            kept.store.set_commit_interval(ledger.commit_interval);
+            kept.catch_all.set_retention(ledger.retention);
+            return Ok(Some(Arc::clone(kept)));
+        }
+        let path = ledger.path.clone();
+        // A large file takes a while to examine.
+        let opened = tokio::task::spawn_blocking(move || {
+            let queue = Arc::new(Queue::default());
+            let catch_all = Arc::new(CatchAll::new(Arc::clone(&queue), ledger.retention));
+            let residents: Vec<Arc<dyn crate::lookup::store::Resident>> =
+                vec![Arc::<CatchAll>::clone(&catch_all)];
+            let store = Store::open(ledger.path, ledger.commit_interval, queue, residents, clock::now)?;
+            Ok(Arc::new(Self { catch_all, store }))
+        });
+        let broken = |error| OpenError::Io(path, std::io::Error::other(error));
+        opened.await.map_err(broken)?.map(Some)
+    }
+
+    /// Writes what is still to be written.
+    pub(super) fn close(&self) {
+        self.store.close();
+    }
+}
