@@ -131,9 +131,10 @@ impl SourceSettings {
             Self::List(_) | Self::File(_) | Self::Passwd(_) | Self::Aliases(_) => Cost::Memory,
             Self::PostfixMap(table) => tables::cost(table),
             // Which tables a Postfix has is not known before it is open; some may be servers.
-            Self::Postfix { .. } | Self::Socketmap(_) | Self::Dovecot(_) => Cost::Near,
+            Self::Postfix { .. } | Self::Socketmap(_) | Self::Dovecot(_) | Self::Ldap(_) | Self::Sql(_) => {
+                Cost::Near
+            }
             Self::Smtp(_) | Self::Lmtp(_) => Cost::Far,
-            Self::Ldap(_) | Self::Sql(_) => Cost::Near,
         }
     }
 }
