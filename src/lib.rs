@@ -23,10 +23,10 @@
 //! | [`decide`] | the decision |
 //! | [`journal`] | decisions as records, records as lines, and what lines add up to |
 //! | [`spf`] | SPF evaluation: viaspf behind a face of ours |
-//! | [`lookup`] | finding answers: the loop around the decision; DNS; which recipients exist; who may send as what; Postfix's tables; the store with what was learned and which messages were accepted |
+//! | [`lookup`] | finding answers: the loop around the decision; DNS; which recipients exist; who guesses them; who may send as what; Postfix's tables; the store with what was learned and which messages were accepted |
 //! | [`config`] | from the file to the policy, with all problems and their places |
 //! | [`milter`] | the milter protocol: indymilter behind a face of ours |
-//! | [`daemon`] | the milter in front of the decision; clock, log, signals |
+//! | [`daemon`] | the milter in front of the decision; clock, log, signals, control socket |
 //! | [`cli`] | the commands |
 //!
 //! A new lock is a file in `check` and a line in its registry. It names the domains whose settings judge a request,
@@ -39,7 +39,7 @@
 //! - **The core is pure**: `mail`, `session`, `facts`, `check`, `policy`, `decide` and `journal` have no sockets, files,
 //!   tasks or clock. Time is an argument.
 //! - **One place for each stranger**: viaspf is named in `spf`, indymilter in `milter`, `serde_yaml` in `config/yaml.rs`,
-//!   the clock in `daemon/clock.rs`.
+//!   redb in `lookup/store`, the clock in `daemon/clock.rs`.
 //! - **A missing answer is never a good one**: a check gets the answer or hands back the question.
 //! - **What is known already changes no verdict**: a check sees the facts of its class of cost and of cheaper ones.
 //! - **Only an enforced finding refuses.** Results are recorded in every mode but `off`.

@@ -45,14 +45,18 @@ const IMPURE: [&str; 9] = [
 ];
 
 /// Strangers, and the one place that may name each.
-const STRANGERS: [(&str, &str); 7] = [
+const STRANGERS: [(&str, &str); 11] = [
     ("viaspf", "src/spf/"),
     ("indymilter", "src/milter/"),
     ("serde_yaml", "src/config/yaml.rs"),
     ("hickory_resolver", "src/lookup/dns/"),
+    ("tokio_postgres", "src/lookup/clients/sql/postgres.rs"),
+    ("mysql_async", "src/lookup/clients/sql/mysql.rs"),
+    ("rusqlite", "src/lookup/clients/sql/sqlite.rs"),
     ("redb::", "src/lookup/store/"),
     ("Timestamp::now", "src/daemon/clock.rs"),
     ("annotate_snippets", "src/config/diagnostic.rs"),
+    ("ldap3", "src/lookup/clients/ldap/connection.rs"),
 ];
 
 /// The source files with their text, comments left out.

@@ -1,9 +1,12 @@
-//! `check` on what a good configuration meets: SPF records of hosted domains, and the networks that Postfix trusts.
+//! `check` on what a good configuration meets: SPF records of hosted domains, the networks that Postfix trusts, and the
+//! recipients that it has no list of.
 
 #![allow(clippy::unwrap_used, reason = "a test fails where its surroundings do")]
 
 #[path = "support/dns.rs"]
 mod dns;
+#[path = "support/host.rs"]
+mod host;
 
 use std::fs;
 use std::process::Command;
@@ -133,6 +136,29 @@ async fn what_postfix_does_not_show_is_said() {
     }
 }
 
+/// What the policy takes from the Postfix beside it.
+const OF_POSTFIX: &str = "trusted_networks: [postfix]\ndomains_from: [{ postfix: { config_dir: . } }]\ndefaults: { \
+                          recipients: { sources: [{ postfix: { config_dir: . } }] } }\ndomains: { other.example: }";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn recipients_that_nothing_checks_are_listed() {
+    if !host::is_possible(host::program("postconf").map(drop)) {
+        return;
+    }
+    let main_cf = "127.0.0.0/8\nalias_maps = nis:mail.aliases\nmydestination = localhost, local.example\nrelay_domains = b.example, a.example\n\
+                   relay_recipient_maps =\nvirtual_mailbox_domains = box.example\nvirtual_mailbox_maps = static:x";
+    let (status, text) = check(OF_POSTFIX, main_cf, &["--offline"]).await;
+    assert_eq!(status, Some(0), "{text}");
+    for expected in [
+        "warning: recipients of a.example, b.example are not checked: relay_recipient_maps is empty",
+        "warning: recipients of other.example are not checked: Postfix has the domain in none of mydestination, ",
+        "domains  5 hosted",
+    ] {
+        assert!(text.contains(expected), "{expected}: {text}");
+    }
+    assert!(!text.contains("box.example are") && !text.contains("local.example are"), "{text}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn offline_nobody_is_asked() {
     let (status, text) = check(DOMAINS, "192.0.2.0/24", &["--offline"]).await;
@@ -149,4 +175,30 @@ async fn addresses_without_grants_are_refused() {
         text.contains("`auth_match` by address: nobody could send as anything but the login itself"),
         "{text}"
     );
+}
+
+/// What `check` says of a store at this path, of a domain that learns.
+#[track_caller]
+fn check_store(path: &str, catch_all: &str, expected: Option<&str>) {
+    let dir = TempDir::new().unwrap();
+    let file = dir.path().join("config.yaml");
+    let config = format!(
+        "listen: ['inet:127.0.0.1:8891']\nidentities: {{ login_domain: example.org }}\nledger: {{ path: '{path}' }}\n\
+         domains: {{ example.org: {{ recipients: {{ sources: [list: [a@example.org]], catch_all: {catch_all} }} }} }}\n"
+    );
+    fs::write(&file, config).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lockdown-milter"));
+    let output = command.args(["check", "--offline", "--config"]).arg(&file).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    let found = text.contains("what is learned about names behind a wildcard cannot be stored");
+    assert_eq!(found, expected.is_some(), "{text}");
+    assert!(text.contains(expected.unwrap_or_default()), "{text}");
+}
+
+#[test]
+fn a_store_that_cannot_be_written() {
+    check_store("ledger.redb", "learn", None);
+    check_store("nowhere/ledger.redb", "soft", Some("there is no such folder"));
+    check_store("nowhere/ledger.redb", "reject", None);
 }

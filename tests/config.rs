@@ -8,10 +8,38 @@ use std::sync::Arc;
 
 use lockdown_milter::check::auth_match::Axis;
 use lockdown_milter::check::spf::Action;
-use lockdown_milter::check::{CheckId, Locks};
+use lockdown_milter::check::{CheckId, Locks, Mode};
 use lockdown_milter::config::{self, Config, Format, Host, Report, Severity, Style};
+use lockdown_milter::lookup::Problem;
 use lockdown_milter::lookup::identities::SourceSettings;
+use lockdown_milter::lookup::postfix::main_cf::MainCf;
 use proptest::prelude::*;
+
+/// The Postfix instances of that host.
+fn main_cf(config_dir: Option<&Path>, _: &[&str]) -> Result<MainCf, Problem> {
+    let Some(dir) = config_dir else {
+        let values = [
+            (
+                "mydestination",
+                "mx.example.org, localhost.example.org, localhost, mx, [192.0.2.1], example.org",
+            ),
+            ("virtual_alias_domains", "inline:{ {alias.example = x} {info@alias.example = y} }"),
+            ("virtual_mailbox_domains", "boxes.example"),
+            ("mynetworks", "127.0.0.0/8 [::ffff:127.0.0.0]/104 192.0.2.0/24 cidr:/etc/postfix/networks"),
+        ];
+        return Ok(MainCf::of(Path::new("/etc/postfix"), &values));
+    };
+    let values: &[(&str, &str)] = match dir.to_str() {
+        Some("/etc/postfix-in") => &[
+            ("relay_domains", "relay.example, boxes.example, regexp:{ {/example/ x} }"),
+            ("virtual_mailbox_domains", "boxes.example"),
+            ("parent_domain_matches_subdomains", "relay_domains"),
+        ],
+        Some("/etc/postfix-broken") => &[("mydestination", "hash:/nowhere/domains")],
+        _ => return MainCf::absent(config_dir, &[]),
+    };
+    Ok(MainCf::of(dir, values))
+}
 
 /// A host on which nothing changes.
 fn host() -> Host {
@@ -19,6 +47,7 @@ fn host() -> Host {
         name: "mx.example.org".to_owned(),
         today: jiff::civil::date(2026, 6, 1),
         has_group: |group| group == "postfix",
+        main_cf,
     }
 }
 
@@ -100,6 +129,33 @@ fn the_mode_of_one_lock_is_not_that_of_another() {
     assert_eq!(modes.join(", "), "spf monitor, require_auth off, auth_match enforce");
 }
 
+/// Whether relay.example, for which a Postfix only relays, takes a login in MAIL FROM and in From.
+#[track_caller]
+fn check_relayed(text: &str, expected: (bool, bool)) {
+    let text = format!("{PREAMBLE}domains_from: [{{ postfix: {{ config_dir: /etc/postfix-in }} }}]\n{text}");
+    let (config, _) = config::parse("x", &text, &host(), Path::new("")).unwrap();
+    let settings = &config.policy.hosted[&"relay.example".parse().unwrap()].require_auth.settings;
+    assert_eq!((settings.mail_from, settings.header_from), expected, "{text}");
+    // Those behind it may send for it; nobody else sends for the others.
+    let boxes = &config.policy.hosted[&"boxes.example".parse().unwrap()].require_auth.settings;
+    assert!(boxes.mail_from, "{text}");
+}
+
+#[test]
+fn relayed_domains_take_no_login_unless_the_configuration_says_so() {
+    check_relayed("", (false, false));
+    check_relayed("profile: lockdown", (false, false));
+    check_relayed("domains: { relay.example: { spf: { explanation: false } } }", (false, false));
+    check_relayed("defaults: { require_auth: { mail_from: reject } }", (true, false));
+    check_relayed("profile: lockdown\ndefaults: { require_auth: { header_from: reject } }", (false, true));
+    check_relayed("domains: { relay.example: { require_auth: { mail_from: reject } } }", (true, false));
+    check_relayed(
+        "defaults: { require_auth: { mail_from: reject } }\ndomains: { relay.example: { require_auth: { \
+                   mail_from: off } } }",
+        (false, false),
+    );
+}
+
 /// The mode of `relay` in example.org, which is that of every domain.
 #[track_caller]
 fn check_relay(text: &str, expected: &str) {
@@ -118,6 +174,32 @@ fn relay_has_the_mode_of_the_defaults() {
     check_relay("relay: deny\ndefaults: { mode: monitor }", "monitor");
     check_relay("relay: deny\nmode: off\ndefaults: { mode: enforce }", "off");
     check_relay("relay: deny\ndefaults: { mode: off }", "off");
+}
+
+/// The mode of harvesting, which is that of every domain and of all others.
+#[track_caller]
+fn check_harvest(text: &str, expected: &str) {
+    let text = format!("{PREAMBLE}{text}\ndomains: {{ example.org: {{ mode: off }} }}\n");
+    let (config, report) = config::parse("x", &text, &host(), Path::new("")).unwrap();
+    assert!(report.is_empty(), "{report:?}");
+    let of_domain = config.policy.hosted[&"example.org".parse().unwrap()].harvest;
+    assert_eq!([of_domain, config.policy.defaults.harvest].map(Mode::as_str), [expected; 2], "{text}");
+    assert_eq!(config.harvest.enforced, expected == "enforce", "{text}");
+}
+
+#[test]
+fn harvest_has_a_mode_of_its_own_or_that_of_the_profile() {
+    check_harvest("", "enforce");
+    check_harvest("profile: relaxed", "monitor");
+    check_harvest("profile: lockdown", "enforce");
+    check_harvest("mode: monitor", "monitor");
+    check_harvest("defaults: { mode: monitor }", "monitor");
+    check_harvest("defaults: { mode: off }", "off");
+    check_harvest("harvest: { mode: off }", "off");
+    check_harvest("profile: relaxed\nharvest: { mode: enforce }", "enforce");
+    check_harvest("defaults: { mode: monitor }\nharvest: { mode: enforce }", "enforce");
+    check_harvest("mode: monitor\nharvest: { mode: enforce }", "monitor");
+    check_harvest("mode: off\nharvest: { mode: enforce }", "off");
 }
 
 /// The actions of `mail_from` and `helo` for a profile and settings of example.org.

@@ -14,6 +14,7 @@ use lockdown_milter::facts::{
     Answer, Cause, CauseQuestion, Existence, Facts, Grant, GrantQuestion, Original, Question,
     RecipientQuestion, Standing, Usage, UsageQuestion,
 };
+use lockdown_milter::lookup::postfix::main_cf::MainCf;
 use lockdown_milter::mail::report::Report;
 use lockdown_milter::mail::spf::{SpfAnswer, SpfIdentity, SpfQuestion, SpfResult};
 use lockdown_milter::mail::{Edit, Field, ForwardPath, Header, ReversePath};
@@ -131,6 +132,7 @@ impl Case {
             name: "host.example.org".to_owned(),
             today: "2026-11-24".parse().expect("a date"),
             has_group: |_| true,
+            main_cf: MainCf::absent,
         };
         let text = format!("{PREAMBLE}{}\n", self.policy);
         match config::parse(&self.name, &text, &host, Path::new("tests/cases")) {

@@ -299,10 +299,10 @@ fn what_cannot_be_honoured_is_said_at_once() {
     }
     let main_cf = |table: &str| format!("smtpd_sender_login_maps = {table}\n");
     check_problems(
-        &main_cf("ldap:/x, hash:DIR/none"),
+        &main_cf("memcache:/x, hash:DIR/none"),
         &[],
         &[
-            &format!("DIR/main.cf: {SOURCE}ldap:/x: tables of type ‘ldap’ are not in this version"),
+            &format!("DIR/main.cf: {SOURCE}memcache:/x: tables of type ‘memcache’ are not in this version"),
             &format!("DIR/none: {SOURCE}hash:DIR/none: cannot be read: No such file or directory"),
         ],
     );
@@ -334,10 +334,10 @@ fn what_cannot_be_honoured_is_said_at_once() {
         )],
     );
     check_problems(
-        &main_cf("unionmap:{static:x, socketmap:y}"),
+        &main_cf("unionmap:{static:x, memcache:y}"),
         &[],
         &[&format!(
-            "DIR/main.cf: {SOURCE}unionmap:{{static:x, socketmap:y}}: tables of type ‘socketmap’ are not in this version"
+            "DIR/main.cf: {SOURCE}unionmap:{{static:x, memcache:y}}: tables of type ‘memcache’ are not in this version"
         )],
     );
     check_problems(

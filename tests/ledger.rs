@@ -73,7 +73,7 @@ impl Stage {
         fs::write(self.daemon.config_file(), config.replace("{dir}", self.daemon.path("").to_str().unwrap()))
             .unwrap();
         self.daemon.signal(Signal::SIGHUP);
-        self.daemon.wait_for("the new configuration is in force");
+        self.daemon.wait_for(&["the new configuration is in force"]);
     }
 
     /// A message from this client, with its answer and its line in the log.
@@ -279,7 +279,7 @@ async fn without_a_usable_file_mail_flows() {
     check(&answer, "pass", "auto-reply-unknown", None);
     // It is there now, and is found when it is tried again.
     fs::create_dir(&missing).unwrap();
-    stage.daemon.wait_for("the store is open");
+    stage.daemon.wait_for(&["the store is open"]);
     let cause =
         stage.send("192.0.2.10", "a@fail.example", "info@local.test", "Q1", &[("Message-ID", "<1@x>")]).await;
     let answer = stage.answer("a@fail.example", &vacation("info@local.test", "<1@x>")).await;

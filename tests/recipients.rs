@@ -108,6 +108,9 @@ defaults: {{ recipients: {{ sources: [ file: {} ] }} }}
         for name in ["by_name", "by_wildcard"] {
             self.play(name, mta, Daemon::start(&self.config("")));
         }
+        if Daemon::has_clock() {
+            self.play("soft", mta, Daemon::start_with_clock(&self.config("")));
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use lockdown_milter::decide::decide;
 use lockdown_milter::facts::{Answer, Facts, Grant, Question};
 use lockdown_milter::journal::summary::Summary;
 use lockdown_milter::journal::{Record, render};
+use lockdown_milter::lookup::postfix::main_cf::MainCf;
 use lockdown_milter::mail::{Field, ForwardPath, Header, ReversePath};
 use lockdown_milter::session::{Client, Envelope, Login, Point, Recipient, Request, Role, Session};
 
@@ -118,7 +119,12 @@ fn errors() {
 
 /// The lines that a message of alice's leaves in the log where auth match is only monitored and grants nothing.
 fn lines(mail_from: &str, header: &[(&str, &str)]) -> Vec<String> {
-    let host = Host { name: "mx".to_owned(), today: jiff::civil::date(2026, 11, 24), has_group: |_| true };
+    let host = Host {
+        name: "mx".to_owned(),
+        today: jiff::civil::date(2026, 11, 24),
+        has_group: |_| true,
+        main_cf: MainCf::absent,
+    };
     let text = "listen: ['inet:127.0.0.1:8891']\nmode: monitor\ndefaults: { auth_match: { sender: domain } }\ndomains: { example.org: }\n";
     let policy = config::parse("x", text, &host, Path::new("")).unwrap().0.policy;
     let client = Client { address: "192.0.2.1".parse().ok(), name: "unknown".to_owned(), port: 1024 };

@@ -4,12 +4,14 @@ use std::fs;
 use std::path::Path;
 
 use lockdown_milter::config::{self, Host, Style};
+use lockdown_milter::lookup::postfix::main_cf::MainCf;
 
 fn host() -> Host {
     Host {
         name: "mx.example.org".to_owned(),
         today: "2026-11-24".parse().expect("a date"),
         has_group: |_| true,
+        main_cf: MainCf::absent,
     }
 }
 
@@ -54,5 +56,6 @@ fn the_packaged_configuration_is_good() {
     assert_eq!(spelled_out.policy.defaults, shipped.policy.defaults);
     assert_eq!(spelled_out.limits, shipped.limits);
     assert_eq!(spelled_out.dns, shipped.dns);
+    assert_eq!(spelled_out.harvest, shipped.harvest);
     assert_eq!(spelled_out.log, shipped.log);
 }

@@ -5,12 +5,14 @@ use std::path::Path;
 
 use libfuzzer_sys::fuzz_target;
 use lockdown_milter::config::{self, Host, Style};
+use lockdown_milter::lookup::postfix::main_cf::MainCf;
 
 fuzz_target!(|text: &str| {
     let host = Host {
         name: "mx.example".to_owned(),
         today: jiff::civil::date(2026, 11, 24),
         has_group: |name| name.len() % 2 == 0,
+        main_cf: MainCf::absent,
     };
     let report = match config::parse("fuzz", text, &host, Path::new("/nonexistent")) {
         Ok((config, report)) => {

@@ -1,13 +1,16 @@
 //! The command line: one file a command, and what they share.
 
+mod catch_all;
 mod check;
 mod control;
 mod explain;
 mod harvest;
+mod layout;
 mod report;
 mod run;
+mod table;
 
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -17,6 +20,7 @@ use nix::unistd::{Group, gethostname};
 
 use crate::config::{self, Config, Host, Report, Style};
 use crate::daemon::{self, RunError};
+use crate::lookup::postfix::main_cf::MainCf;
 
 /// Findings, or refused.
 const FINDINGS: u8 = 1;
@@ -48,6 +52,8 @@ Examples:
       Says what was refused or would be, and which logins sent as somebody else.
   lockdown-milter harvest release 192.0.2.7
       Lets a client in again that was blocked for guessing names.
+  lockdown-milter catch-all plan --domain example.org --target office@example.org
+      Says which aliases replace a catch-all, and what is lost with it.
 
 Exit status: 0 good, 1 findings or refused, 64 wrong usage, 78 wrong configuration.";
 
@@ -61,6 +67,9 @@ enum Command {
     Explain(Box<explain::Arguments>),
     /// Sum up a log: what was refused or would be, and which logins sent as somebody else
     Report(report::Arguments),
+    /// Retire a catch-all: who uses the names behind it, and which aliases replace it
+    #[command(subcommand)]
+    CatchAll(catch_all::Command),
     /// Show or release what is blocked for guessing names
     Harvest(harvest::Arguments),
 }
@@ -86,6 +95,7 @@ fn host() -> Host {
         name: host_name(),
         today: TimeZone::UTC.to_datetime(daemon::now()).date(),
         has_group: |name| matches!(Group::from_name(name), Ok(Some(_))),
+        main_cf: MainCf::read_now,
     }
 }
 
@@ -106,6 +116,7 @@ pub fn main() -> ExitCode {
         Command::Explain(arguments) => explain::explain(&arguments),
         Command::Report(arguments) => report::report(&arguments),
         Command::Harvest(arguments) => harvest::harvest(&arguments),
+        Command::CatchAll(command) => catch_all::run(&command),
     }
 }
 
@@ -126,6 +137,18 @@ fn failed(error: &RunError) -> ExitCode {
             eprintln!("lockdown-milter: {other}");
             ExitCode::from(FINDINGS)
         }
+    }
+}
+
+/// Writes what a command has to say to standard output, and gives the exit status.
+fn write(output: &str) -> ExitCode {
+    match io::stdout().write_all(output.as_bytes()) {
+        // Whoever has seen enough closes the pipe.
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            eprintln!("lockdown-milter: cannot write: {error}");
+            ExitCode::from(FINDINGS)
+        }
+        _ => ExitCode::SUCCESS,
     }
 }
 

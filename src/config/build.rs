@@ -13,7 +13,7 @@ use super::problems::{Problems, Spot};
 use super::written::{self, At, TextOr, Written};
 use super::{
     Config, Context, Host, Limits, Log, LogFormat, LogLevel, LogTarget, Profile, answers, domain_file, later,
-    listen, value, words,
+    listen, postfix, value, words,
 };
 use crate::check::{Forwarder, Mode, Site};
 use crate::facts::Cost;
@@ -27,7 +27,7 @@ pub(super) fn build(problems: &mut Problems<'_>, host: &Host, base: &Path, writt
     let listeners = listen::build(problems, host, written.listen.as_deref());
     let control = written.control.as_ref().and_then(|path| listen::control(problems, &listeners, path));
     let trusted_networks = match &written.trusted_networks {
-        Some(list) => list.iter().filter_map(|text| trusted_network(problems, text)).collect(),
+        Some(list) => list.iter().flat_map(|text| trusted_networks(problems, host, text)).collect(),
         None => listen::loopback(),
     };
     let cap = written.mode.as_ref().and_then(|word| inherited::mode(problems, word)).unwrap_or(Mode::Enforce);
@@ -41,7 +41,8 @@ pub(super) fn build(problems: &mut Problems<'_>, host: &Host, base: &Path, writt
     let defaults = defaults(problems, context, profile, written);
     let harvest = written.harvest.build(problems, defaults.harvest(cap));
     let locked = Locked::build(problems, &written.locked);
-    let (listed, files) = domain_file::build(problems, base, &written.domains_from);
+    let listed = domain_file::build(problems, context, &written.domains_from);
+    let files = listed.files.clone();
     let Hosted { locks: hosted, aliases, demands } = domains::build(
         problems,
         context,
@@ -66,7 +67,7 @@ pub(super) fn build(problems: &mut Problems<'_>, host: &Host, base: &Path, writt
         hosted: hosted.keys().cloned().collect(),
         harvest_exempt: harvest.exempt.clone(),
     };
-    let identities = written.identities.sources(problems, base);
+    let identities = written.identities.sources(problems, context);
     let policy = Policy {
         mode: cap,
         site,
@@ -124,18 +125,18 @@ fn check_hosted(problems: &mut Problems<'_>, policy: &Policy) {
         .hint("name the domains that this host receives mail for in `domains`");
 }
 
-fn trusted_network(problems: &mut Problems<'_>, text: &At<String>) -> Option<IpNet> {
-    if later::is_later_value("trusted_networks", &text.value) {
-        problems.error(text.node, "networks from Postfix come later").hint(later::HINT);
-        return None;
+/// A network, or those of Postfix.
+fn trusted_networks(problems: &mut Problems<'_>, host: &Host, text: &At<String>) -> Vec<IpNet> {
+    if text.value == "postfix" {
+        return postfix::networks(problems, host, text.node);
     }
-    let network = value::network(problems, text)?;
-    if network.prefix_len() == 0 {
+    let network = value::network(problems, text);
+    if network.is_some_and(|network| network.prefix_len() == 0) {
         problems
             .error(text.node, "this trusts everybody")
             .hint("name the networks whose clients need no login");
     }
-    Some(network)
+    network.into_iter().collect()
 }
 
 fn forwarders(problems: &mut Problems<'_>, written: &[At<TextOr<written::Forwarder>>]) -> Vec<Forwarder> {

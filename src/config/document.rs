@@ -12,6 +12,9 @@ use super::yaml::{Id, Node, Tree};
 /// The name by which [`super::written::At`] asks for the number of the node it stands in.
 pub(super) const AT: &str = "$At";
 
+/// The name by which [`super::written::OneOrMore`] says what it takes.
+pub(super) const ONE_OR_MORE: &str = "$OneOrMore";
+
 /// What is wrong with a node.
 #[derive(Debug)]
 pub(super) struct Error {
@@ -208,8 +211,21 @@ impl<'de> de::Deserializer<'de> for Value<'_> {
         self.deserialize_seq(visitor)
     }
 
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        match self.node() {
+            _ if name != ONE_OR_MORE => self.deserialize_any(visitor),
+            Node::Bool(_) | Node::Integer(_) | Node::Text(_) => self.deserialize_str(visitor),
+            Node::List(_) => self.deserialize_seq(visitor),
+            Node::Null | Node::Float(_) | Node::Map(_) => self.wrong_kind("a text or a list of texts"),
+        }
+    }
+
     forward_to_deserialize_any! {
-        i8 i16 i32 i64 i128 u8 u16 u32 u128 f32 char bytes byte_buf unit unit_struct newtype_struct tuple enum
+        i8 i16 i32 i64 i128 u8 u16 u32 u128 f32 char bytes byte_buf unit unit_struct tuple enum
         ignored_any
     }
 }

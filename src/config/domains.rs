@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::diagnostic::quoted;
+use super::domain_file::Listed;
 use super::inherited::Inherited;
 use super::problems::Problems;
 use super::written::{At, Domain as Written, Entries, Settings};
@@ -107,19 +108,25 @@ pub(super) struct Hosted {
     pub(super) demands: BTreeSet<Id>,
 }
 
-/// The hosted domains. `listed` come from files and say nothing of their own.
+/// The hosted domains. `listed` come from files and a Postfix and say nothing of their own.
 pub(super) fn build(
     problems: &mut Problems<'_>,
     context: Context<'_>,
     cap: Mode,
     defaults: &Inherited,
     locked: &Locked<'_>,
-    (written, listed): (&Entries<Written>, Vec<Domain>),
+    (written, listed): (&Entries<Written>, Listed),
     sources: &mut Vec<RecipientSource>,
 ) -> Hosted {
     let inherited = defaults.locks(cap, sources);
+    let relayed = defaults.relayed();
+    let inherited_relayed = relayed.locks(cap, sources);
+    let above = |domain: &Domain| {
+        let is_relayed = listed.relayed.contains(domain);
+        if is_relayed { (&relayed, &inherited_relayed) } else { (defaults, &inherited) }
+    };
     let mut hosted: BTreeMap<Domain, Arc<Locks>> =
-        listed.into_iter().map(|domain| (domain, Arc::clone(&inherited))).collect();
+        listed.domains.iter().map(|domain| (domain.clone(), Arc::clone(above(domain).1))).collect();
     let mut demands: BTreeSet<Id> = defaults.demand(&inherited).into_iter().collect();
     let mut seen: HashMap<Domain, &At<String>> = HashMap::new();
     let mut aliases = Vec::new();
@@ -146,8 +153,9 @@ pub(super) fn build(
             continue;
         }
         locked.check(problems, entry);
+        let (defaults, inherited) = above(&domain);
         let locks = if entry.value.settings == Settings::default() {
-            Arc::clone(&inherited)
+            Arc::clone(inherited)
         } else {
             let own = defaults.merge(problems, context, &entry.value.settings);
             let locks = own.locks(cap, sources);

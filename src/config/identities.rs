@@ -1,18 +1,19 @@
 //! Who may send as what: logins and sources of grants as written, and what they mean.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
 use super::diagnostic::{quoted, visible};
+use super::directory::{self, Subject};
 use super::problems::{Problems, Spot};
 use super::written::{At, TextOr};
 use super::yaml::Id;
-use super::{domains, later, value, words};
+use super::{Context, domains, later, postfix, sql, value, words};
 use crate::check::Mode;
 use crate::check::auth_match::Axis;
-use crate::lookup::identities::SourceSettings;
+use crate::lookup::directory::GRANT_PLACES;
+use crate::lookup::identities::{self, SourceSettings};
 use crate::mail::Domain;
 use crate::policy::Policy;
 
@@ -30,18 +31,16 @@ pub(super) struct Written {
 #[serde(default, deny_unknown_fields)]
 struct WrittenSource {
     file: Option<At<String>>,
-    postfix_sender_login_maps: WrittenPostfix,
-    postfix_aliases: WrittenPostfix,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct WrittenPostfix {
-    config_dir: Option<At<String>>,
+    postfix_sender_login_maps: postfix::Instance,
+    postfix_aliases: postfix::Instance,
+    ldap: directory::Written,
+    sql: sql::Written,
 }
 
 /// The keys of a source in its long form, one for each kind.
-const KINDS: [&str; 3] = ["file", "postfix_sender_login_maps", "postfix_aliases"];
+const KINDS: [&str; 5] = ["file", "postfix_sender_login_maps", "postfix_aliases", "ldap", "sql"];
+
+const SQL: sql::Names = sql::Names { known: &identities::sql::NAMES, required: &identities::sql::REQUIRED };
 
 impl Written {
     /// The domain of logins that name none.
@@ -62,13 +61,13 @@ impl Written {
         logins
     }
 
-    /// The sources of grants. Relative paths begin at `base`.
-    pub(super) fn sources(&self, problems: &mut Problems<'_>, base: &Path) -> Vec<SourceSettings> {
+    /// The sources of grants.
+    pub(super) fn sources(&self, problems: &mut Problems<'_>, context: Context<'_>) -> Vec<SourceSettings> {
         let mut sources: Vec<(Id, SourceSettings)> = Vec::new();
         for item in &self.sources {
             let source = match &item.value {
                 TextOr::Text(word) => short_form(problems, item.node, word),
-                TextOr::Map(written) => written.build(problems, base, item.node),
+                TextOr::Map(written) => written.build(problems, context, item.node),
             };
             let Some(source) = source else { continue };
             match sources.iter().find(|(_, other)| *other == source) {
@@ -143,8 +142,8 @@ fn warn_of_bare_logins(problems: &mut Problems<'_>, policy: &Policy) {
 }
 
 impl WrittenSource {
-    fn build(&self, problems: &mut Problems<'_>, base: &Path, node: Id) -> Option<SourceSettings> {
-        let tree = problems.tree();
+    fn build(&self, problems: &mut Problems<'_>, context: Context<'_>, node: Id) -> Option<SourceSettings> {
+        let (tree, base) = (problems.tree(), context.base);
         let keys: Vec<(&str, Id)> =
             KINDS.into_iter().filter_map(|kind| Some((kind, tree.find(node, &[kind])?.0))).collect();
         match keys.as_slice() {
@@ -162,6 +161,8 @@ impl WrittenSource {
                 let config_dir = self.postfix_aliases.config_dir(problems, base)?;
                 Some(SourceSettings::PostfixAliases { config_dir })
             }
+            [("ldap", key)] => self.ldap(problems, context, *key),
+            [("sql", key)] => self.sql.build(problems, context.base, *key, SQL).map(SourceSettings::Sql),
             [(_, key)] => {
                 let Some(path) = &self.file else {
                     problems.error(*key, "this source names no file").hint(HINT);
@@ -180,19 +181,40 @@ impl WrittenSource {
     }
 }
 
-impl WrittenPostfix {
-    /// The folder, where one is named; nothing at all where its name cannot be used.
-    #[expect(clippy::option_option, reason = "outer: is it usable; inner: is it there")]
-    fn config_dir(&self, problems: &mut Problems<'_>, base: &Path) -> Option<Option<PathBuf>> {
-        match &self.config_dir {
-            Some(path) => value::path(problems, base, path).map(Some),
-            None => Some(None),
+impl WrittenSource {
+    /// The directory, and the attributes whose values are grants.
+    fn ldap(&self, problems: &mut Problems<'_>, context: Context<'_>, key: Id) -> Option<SourceSettings> {
+        let subject = Subject { places: &GRANT_PLACES, needed: &["login"], default_filter: None };
+        let directory = self.ldap.build(problems, context, key, &subject)?;
+        let mut attributes = Vec::new();
+        for (node, name) in self.ldap.attribute.as_ref().map(At::texts).unwrap_or_default() {
+            // RFC 4512, 2.5: a description may have options.
+            let is_fit = |c: char| c.is_ascii_alphanumeric() || "-.;".contains(c);
+            if name.is_empty() || !name.chars().all(is_fit) {
+                problems
+                    .error(node, format!("{} is no attribute", quoted(name)))
+                    .hint("write `attribute: mail`");
+                return None;
+            }
+            attributes.push(name.to_owned());
         }
+        match &self.ldap.attribute {
+            Some(written) if directory.filter.has("address") || directory.base.has("address") => {
+                problems
+                    .error(written.node, "`attribute` is not asked for where the filter has {address}")
+                    .hint("remove one of the two: an entry that fits is the grant, or the values of the attribute are");
+                return None;
+            }
+            None => attributes.push("mail".to_owned()),
+            Some(_) => {}
+        }
+        Some(SourceSettings::Ldap { directory: Box::new(directory), attributes })
     }
 }
 
 /// How sources are written.
-const HINT: &str = "write `file: PATH`, `postfix_sender_login_maps` or `postfix_aliases`";
+const HINT: &str =
+    "write `file: PATH`, `postfix_sender_login_maps`, `postfix_aliases`, `ldap: {…}` or `sql: {…}`";
 
 /// A source that is one word.
 fn short_form(problems: &mut Problems<'_>, node: Id, word: &str) -> Option<SourceSettings> {
@@ -203,6 +225,14 @@ fn short_form(problems: &mut Problems<'_>, node: Id, word: &str) -> Option<Sourc
         "postfix_aliases" => return Some(SourceSettings::PostfixAliases { config_dir: None }),
         "file" => {
             problems.error(node, "this source names no file").hint(HINT);
+        }
+        "ldap" => {
+            problems
+                .error(node, "‘ldap’ needs to know more")
+                .hint("write `ldap: { url: …, base: …, filter: … }`");
+        }
+        "sql" => {
+            problems.error(node, "‘sql’ needs to know more").hint("write `sql: { url: …, query: … }`");
         }
         word if later::is_later_value("identities.sources", word) => {
             problems.error(node, format!("identities from {} come later", quoted(word))).hint(later::HINT);

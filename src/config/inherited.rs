@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::problems::Problems;
+use super::require_auth::Spoken;
 use super::written::{At, Settings};
 use super::yaml::Id;
 use super::{Context, Profile, exceptions, recipients, words};
@@ -19,6 +20,7 @@ pub(super) struct Inherited {
     addresses: Addresses,
     harvest: Mode,
     require_auth: Inheritable<require_auth::Settings>,
+    spoken: Spoken,
     auth_match: Inheritable<auth_match::Settings>,
     /// What asks for `auth_match` by address, where something does.
     demand: Option<Id>,
@@ -63,6 +65,7 @@ impl Inherited {
             addresses: Addresses::standard(),
             harvest: Mode::Off,
             require_auth: Inheritable::new(profile.require_auth()),
+            spoken: Spoken::default(),
             auth_match: Inheritable::new(profile.auth_match()),
             demand: word,
             relay: Mode::Off,
@@ -103,6 +106,7 @@ impl Inherited {
             addresses,
             harvest: self.harvest,
             require_auth: self.require_auth.next(general, require_auth, auth_settings),
+            spoken: written.require_auth.spoken(self.spoken),
             auth_match: self.auth_match.next(general, auth_match, match_settings),
             demand: written.auth_match.demand().or(self.demand),
             relay: self.relay,
@@ -135,6 +139,12 @@ impl Inherited {
     /// The same with strangers' mail for strangers refused, in the mode that everything has here.
     pub(super) fn denying_relay(self) -> Self {
         Self { relay: self.mode, ..self }
+    }
+
+    /// The same for domains whose mail is passed on to other hosts.
+    pub(super) fn relayed(&self) -> Self {
+        let settings = self.spoken.relayed(&self.require_auth.settings);
+        Self { require_auth: Inheritable { settings, ..self.require_auth.clone() }, ..self.clone() }
     }
 
     /// The locks, none stronger than `cap`. Sources of recipients get their numbers in `sources`.

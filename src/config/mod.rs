@@ -16,6 +16,7 @@ mod auth_match;
 mod build;
 mod check;
 pub mod diagnostic;
+mod directory;
 mod document;
 mod domain_file;
 mod domains;
@@ -26,6 +27,7 @@ mod inherited;
 mod later;
 mod ledger;
 mod listen;
+mod postfix;
 mod problems;
 mod profile;
 mod read;
@@ -34,6 +36,7 @@ mod require_auth;
 mod responses;
 mod source;
 mod spf;
+mod sql;
 mod summary;
 mod value;
 mod words;
@@ -48,9 +51,11 @@ pub use listen::{Address, Listener};
 pub use profile::Profile;
 pub use summary::summary;
 
+use crate::lookup::Problem;
 use crate::lookup::dns;
 use crate::lookup::harvest::Settings as Harvest;
 use crate::lookup::identities::SourceSettings as IdentitySource;
+use crate::lookup::postfix::main_cf::MainCf;
 use crate::lookup::recipients::SourceSettings as RecipientSource;
 use crate::policy::Policy;
 use source::{Source, Unreadable};
@@ -180,6 +185,8 @@ pub struct Host {
     pub today: Date,
     /// Whether this host has a group of that name.
     pub has_group: fn(&str) -> bool,
+    /// Asks for parameters of the Postfix in a folder, or of this host's own.
+    pub main_cf: fn(Option<&Path>, &[&str]) -> Result<MainCf, Problem>,
 }
 
 /// What settings mean besides what they say.

@@ -97,7 +97,7 @@ fn report_structure(problems: &mut Problems<'_>, node: Id, problem: Problem) {
 }
 
 /// Settings that look as if domains had them.
-const OF_THE_HOST: [&str; 3] = ["harvest", "identities", "relay"];
+const OF_THE_HOST: [&str; 4] = ["harvest", "identities", "ledger", "relay"];
 
 fn unknown_key(problems: &mut Problems<'_>, node: Id, known: &[&str]) {
     let path = problems.tree().path(node);

@@ -28,7 +28,34 @@ pub(super) struct Written {
     lists: Option<At<String>>,
 }
 
+/// Which places the configuration itself speaks of; the others are as the profile has them.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Spoken {
+    mail_from: bool,
+    header_from: bool,
+}
+
+impl Spoken {
+    /// The settings of a domain whose mail is passed on to other hosts. Those send for it, too, and need no login: the
+    /// lock holds where the configuration asks for it.
+    pub(super) fn relayed(self, settings: &Settings) -> Settings {
+        Settings {
+            mail_from: settings.mail_from && self.mail_from,
+            header_from: settings.header_from && self.header_from,
+            ..settings.clone()
+        }
+    }
+}
+
 impl Written {
+    /// What is spoken of here and above.
+    pub(super) fn spoken(&self, above: Spoken) -> Spoken {
+        Spoken {
+            mail_from: above.mail_from || self.mail_from.is_some(),
+            header_from: above.header_from || self.header_from.is_some(),
+        }
+    }
+
     /// The settings that `inherited` become by what is written.
     pub(super) fn build(&self, problems: &mut Problems<'_>, inherited: &Settings) -> Settings {
         let place = [("off", false), ("reject", true)];

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::{Display, Write as _};
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 
 use ipnet::IpNet;
@@ -168,14 +168,22 @@ fn logins(config: &Config) -> Vec<(&'static str, String)> {
 }
 
 fn identity_source(source: &SourceSettings) -> String {
-    let of = |name: &str, config_dir: &Option<PathBuf>| match config_dir {
-        Some(path) => format!("{name} of {}", path.display()),
-        None => name.to_owned(),
-    };
     match source {
         SourceSettings::File(path) => format!("file {}", path.display()),
-        SourceSettings::PostfixSenderLoginMaps { config_dir } => of("postfix_sender_login_maps", config_dir),
-        SourceSettings::PostfixAliases { config_dir } => of("postfix_aliases", config_dir),
+        SourceSettings::PostfixSenderLoginMaps { config_dir } => {
+            of_postfix("postfix_sender_login_maps", config_dir.as_deref())
+        }
+        SourceSettings::PostfixAliases { config_dir } => of_postfix("postfix_aliases", config_dir.as_deref()),
+        SourceSettings::Ldap { directory, .. } => format!("ldap {}", directory.servers()),
+        SourceSettings::Sql(settings) => format!("sql {}", settings.url),
+    }
+}
+
+/// A source, and the Postfix that it is of where that is not the machine's own.
+fn of_postfix(name: &str, config_dir: Option<&Path>) -> String {
+    match config_dir {
+        Some(path) => format!("{name} of {}", path.display()),
+        None => name.to_owned(),
     }
 }
 
@@ -254,6 +262,8 @@ fn recipient_source(source: &RecipientSource) -> String {
     match source {
         RecipientSource::List(mailboxes) => format!("list of {}", mailboxes.len()),
         RecipientSource::File(path) => format!("file {}", path.display()),
+        RecipientSource::Postfix { config_dir } => of_postfix("postfix", config_dir.as_deref()),
+        RecipientSource::PostfixMap(table) => format!("postfix_map {}", visible(table, LONGEST_TEXT)),
         RecipientSource::Socketmap(settings) => format!("socketmap {} {}", settings.address, settings.map),
         RecipientSource::Dovecot(settings) => {
             let alone = if settings.without_domain { " (without domain)" } else { "" };
@@ -261,6 +271,13 @@ fn recipient_source(source: &RecipientSource) -> String {
         }
         RecipientSource::Smtp(settings) => format!("smtp {}", call_ahead(settings)),
         RecipientSource::Lmtp(settings) => format!("lmtp {}", call_ahead(settings)),
+        RecipientSource::Ldap(directory) => format!("ldap {}", directory.servers()),
+        RecipientSource::Sql(settings) => format!("sql {}", settings.url),
+        RecipientSource::Passwd(passwd) => match &passwd.file {
+            Some(path) => format!("passwd {}", path.display()),
+            None => format!("passwd from uid {} on", passwd.min_uid),
+        },
+        RecipientSource::Aliases(aliases) => format!("aliases {}", aliases.file.display()),
     }
 }
 

@@ -6,11 +6,11 @@ use std::marker::PhantomData;
 use serde::Deserialize;
 use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer};
 
-use super::document::AT;
+use super::document::{AT, ONE_OR_MORE};
 use super::yaml::Id;
 use super::{
-    addresses, auth_match, exceptions, harvest, identities, ledger, listen, recipients, require_auth,
-    responses, spf,
+    addresses, auth_match, exceptions, harvest, identities, ledger, listen, postfix, recipients,
+    require_auth, responses, spf,
 };
 
 /// The whole file.
@@ -45,11 +45,12 @@ pub(super) struct Forwarder {
     pub(super) spf: Option<At<String>>,
 }
 
-/// `- file: /etc/lockdown-milter/domains`
+/// `- file: /etc/lockdown-milter/domains`, `- postfix: { config_dir: /etc/postfix-in }`
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct DomainsFrom {
     pub(super) file: Option<At<String>>,
+    pub(super) postfix: postfix::Instance,
 }
 
 #[derive(Default, Deserialize)]
@@ -217,6 +218,51 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for TextOrVisitor<T> {
 
     fn visit_map<A: MapAccess<'de>>(self, access: A) -> Result<TextOr<T>, A::Error> {
         T::deserialize(MapAccessDeserializer::new(access)).map(TextOr::Map)
+    }
+}
+
+/// A text, or a list of texts.
+#[derive(PartialEq)]
+pub(super) enum OneOrMore {
+    One(String),
+    More(Vec<At<String>>),
+}
+
+impl At<OneOrMore> {
+    /// The texts with their nodes.
+    pub(super) fn texts(&self) -> Vec<(Id, &str)> {
+        match &self.value {
+            OneOrMore::One(text) => vec![(self.node, text)],
+            OneOrMore::More(texts) => texts.iter().map(|text| (text.node, text.value.as_str())).collect(),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for OneOrMore {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_newtype_struct(ONE_OR_MORE, OneOrMoreVisitor)
+    }
+}
+
+struct OneOrMoreVisitor;
+
+impl<'de> Visitor<'de> for OneOrMoreVisitor {
+    type Value = OneOrMore;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a text or a list of texts")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<OneOrMore, E> {
+        Ok(OneOrMore::One(text.to_owned()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<OneOrMore, A::Error> {
+        let mut texts = Vec::new();
+        while let Some(text) = access.next_element()? {
+            texts.push(text);
+        }
+        Ok(OneOrMore::More(texts))
     }
 }
 

@@ -253,6 +253,7 @@ mod tests {
     use super::super::log::Log;
     use super::*;
     use crate::config::{self, Host, LogFormat};
+    use crate::lookup::postfix::main_cf::MainCf;
 
     /// Every identity here is of a single label, which has no SPF record, so that no DNS is asked.
     const CONFIGURATION: &str = "
@@ -318,8 +319,12 @@ domains: { hosted: , other: { spf: { mode: monitor } } }
 
     impl Stage {
         async fn new() -> Self {
-            let host =
-                Host { name: "mx".to_owned(), today: "2026-11-24".parse().unwrap(), has_group: |_| true };
+            let host = Host {
+                name: "mx".to_owned(),
+                today: "2026-11-24".parse().unwrap(),
+                has_group: |_| true,
+                main_cf: MainCf::absent,
+            };
             let (config, report) = config::parse("test", CONFIGURATION, &host, Path::new("")).unwrap();
             let harvest = Arc::new(Watch::new(config.harvest.clone()));
             let counter = Arc::clone(&harvest) as _;

@@ -2,7 +2,7 @@
 
 use crate::check::{CheckId, Known, Mode, Observation, recipients, roles};
 use crate::decide::Decision;
-use crate::mail::{ForwardPath, Mailbox};
+use crate::mail::{Domain, ForwardPath, Mailbox};
 use crate::milter::Rcpt;
 use crate::policy::Policy;
 use crate::session::Origin;
@@ -15,9 +15,9 @@ const NO_SUCH_NAME: &str = "5.1.1";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Guess {
     /// It exists, and the recipient was accepted.
-    Good(Mailbox),
+    Good(String),
     /// It does not exist, and the recipient was refused for that.
-    Unknown(Mailbox),
+    Unknown(String),
 }
 
 /// What a decision about a recipient says. Nothing, where it was put off, where only a wildcard knows the name, or where
@@ -28,7 +28,10 @@ pub(super) fn of_decision(
     path: &ForwardPath,
     decision: &Decision,
 ) -> Option<Guess> {
-    let mailbox = countable(policy, origin, path)?;
+    let ForwardPath::Mailbox(mailbox) = path else { return None };
+    if !counts(policy, origin, path) {
+        return None;
+    }
     let locks = policy.locks(mailbox.domain())?;
     // Where blocks are only spoken of, so are refusals: what would be refused then counts as if it were.
     let would = decision.would.reply().filter(|_| policy.defaults.harvest == Mode::Monitor);
@@ -39,9 +42,9 @@ pub(super) fn of_decision(
     match (decision.verdict.reply().or(would), observed) {
         (Some(reply), Some((name, Known::Not))) if reply.enhanced() == NO_SUCH_NAME => {
             let decisive = decision.decisive().map(|finding| finding.check);
-            (decisive == Some(CheckId::Recipients)).then(|| Guess::Unknown(name.clone()))
+            (decisive == Some(CheckId::Recipients)).then(|| Guess::Unknown(name.to_string()))
         }
-        (None, Some((name, Known::ByName))) => Some(Guess::Good(name.clone())),
+        (None, Some((name, Known::ByName))) => Some(Guess::Good(name.to_string())),
         // The MTA knows it, and nobody else was asked.
         (None, None) if locks.recipients.mode == Mode::Off => Some(Guess::Good(name(policy, mailbox)?)),
         _ => None,
@@ -50,26 +53,212 @@ pub(super) fn of_decision(
 
 /// What it says that the MTA itself refuses a recipient.
 pub(super) fn of_refusal(policy: &Policy, origin: Origin, rcpt: &Rcpt) -> Option<Guess> {
-    if rcpt.host.as_deref() != Some(NO_SUCH_NAME) {
-        return None;
-    }
     // What the macros hold is about the refusal, so that only the client's own words are left.
     let path = ForwardPath::parse(&rcpt.argument);
-    countable(policy, origin, &path).and_then(|mailbox| name(policy, mailbox)).map(Guess::Unknown)
+    if rcpt.host.as_deref() != Some(NO_SUCH_NAME) || !counts(policy, origin, &path) {
+        return None;
+    }
+    match &path {
+        ForwardPath::Postmaster => None,
+        ForwardPath::Mailbox(mailbox) => name(policy, mailbox),
+        // The MTA understood more than we do. Otherwise who harvests would write addresses as nobody else does.
+        ForwardPath::AtLiteral(raw) | ForwardPath::Malformed(raw) => Some(raw.to_lowercase()),
+    }
+    .map(Guess::Unknown)
 }
 
-/// The mailbox, where it counts at all: a stranger asks for it, at a domain of ours, and it is none of those that must
-/// be reachable for everybody.
-fn countable<'p>(policy: &Policy, origin: Origin, path: &'p ForwardPath) -> Option<&'p Mailbox> {
-    let ForwardPath::Mailbox(mailbox) = path else { return None };
-    let counts = policy.defaults.harvest != Mode::Off
+/// Whether a recipient counts at all: a stranger asks for it, it is one of ours, and it is none of those that must be
+/// reachable for everybody.
+fn counts(policy: &Policy, origin: Origin, path: &ForwardPath) -> bool {
+    let is_hosted = |domain: &Domain| policy.locks(domain).is_some();
+    let is_ours = match path {
+        ForwardPath::Mailbox(mailbox) => is_hosted(mailbox.domain()),
+        ForwardPath::Malformed(raw) => match raw.rsplit_once('@') {
+            Some((_, domain)) => domain.parse().is_ok_and(|domain| is_hosted(&domain)),
+            // What has no domain is the MTA's own.
+            None => true,
+        },
+        ForwardPath::Postmaster | ForwardPath::AtLiteral(_) => true,
+    };
+    is_ours
         && origin == Origin::Foreign
-        && policy.locks(mailbox.domain()).is_some()
-        && !roles::is_always_reachable(path);
-    counts.then_some(mailbox)
+        && policy.defaults.harvest != Mode::Off
+        && !roles::is_always_reachable(path)
 }
 
-fn name(policy: &Policy, mailbox: &Mailbox) -> Option<Mailbox> {
+fn name(policy: &Policy, mailbox: &Mailbox) -> Option<String> {
     let locks = policy.locks(mailbox.domain())?;
-    Some(recipients::name_behind(&policy.site, &locks.addresses, mailbox))
+    Some(recipients::name_behind(&policy.site, &locks.addresses, mailbox).to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::config::{self, Host};
+    use crate::decide::decide;
+    use crate::facts::{Answer, Existence, Facts, Question, Standing, Usage};
+    use crate::lookup::postfix::main_cf::MainCf;
+    use crate::mail::ReversePath;
+    use crate::mail::spf::{SpfAnswer, SpfResult};
+    use crate::session::{Client, Envelope, Point, Request, Role, Session};
+
+    /// A domain for each mode, one whose names nobody knows, and one that follows.
+    const DOMAINS: &str = "
+listen: ['inet:127.0.0.1:8891']
+identities: { login_domain: hosted.test }
+trusted_networks: [198.51.100.0/24]
+defaults: { recipients: { sources: [list: []] } }
+domains:
+  hosted.test:
+  soft.test: { recipients: { catch_all: soft } }
+  reject.test: { recipients: { catch_all: reject } }
+  monitored.test: { recipients: { mode: monitor } }
+  off.test: { recipients: { mode: off } }
+  alias.test: { alias_of: hosted.test }
+";
+
+    fn policy(more: &str) -> Policy {
+        let host = Host {
+            name: "mx".to_owned(),
+            today: jiff::civil::date(2026, 11, 24),
+            has_group: |_| true,
+            main_cf: MainCf::absent,
+        };
+        config::parse("test", &format!("{DOMAINS}{more}"), &host, Path::new("")).unwrap().0.policy
+    }
+
+    fn in_words(guess: Option<Guess>) -> String {
+        match guess {
+            None => "-".to_owned(),
+            Some(Guess::Good(name)) => format!("good {name}"),
+            Some(Guess::Unknown(name)) => format!("unknown {name}"),
+        }
+    }
+
+    /// What a recipient says of which a source says this, to a client that SPF says this of.
+    fn judged(policy: &Policy, client: &str, path: &str, existence: &Existence, spf: SpfResult) -> String {
+        let client = Client { address: client.parse().ok(), name: String::new(), port: 1 };
+        let session = Session {
+            role: Role::Inbound,
+            client,
+            helo: "h.example".to_owned(),
+            mta_name: None,
+            is_postfix: true,
+        };
+        let reverse_path = ReversePath::parse("<a@sender.example>");
+        let envelope =
+            Envelope { reverse_path, bracketed: true, login: None, recipients: Vec::new(), queue_id: None };
+        let origin = policy.origin(&session, &envelope);
+        let path = ForwardPath::parse(path);
+        let now = "2026-11-24T12:00:00Z".parse().unwrap();
+        let point = Point::Recipient(&path);
+        let request = Request { session: &session, envelope: &envelope, origin, point, report: None, now };
+        let mut facts = Facts::default();
+        loop {
+            let open = match decide(policy, &request, &facts) {
+                Ok(decision) => return in_words(of_decision(policy, origin, &path, &decision)),
+                Err(open) => open,
+            };
+            for question in open.questions() {
+                let answer = match question {
+                    Question::Cause(_) => unreachable!("nobody answers at RCPT"),
+                    Question::Harvest(_) => Answer::Harvest(Standing::Clear),
+                    Question::Recipient(_) => Answer::Recipient(existence.clone()),
+                    Question::Usage(_) => Answer::Usage(Usage::Unused(None)),
+                    Question::Spf(_) => Answer::Spf(SpfAnswer::new(spf, "given")),
+                    Question::Grant(_) => unreachable!("nobody has a login"),
+                };
+                facts.learn(question.clone(), answer);
+            }
+        }
+    }
+
+    #[track_caller]
+    fn check(policy: &Policy, path: &str, existence: &Existence, expected: &str) {
+        assert_eq!(judged(policy, "192.0.2.1", path, existence, SpfResult::Pass), expected, "{path}");
+    }
+
+    fn exists() -> Existence {
+        Existence::Exists("x".to_owned())
+    }
+
+    fn unknown() -> Existence {
+        Existence::Unknown("x".to_owned())
+    }
+
+    #[test]
+    fn what_we_decide() {
+        let policy = policy("");
+        check(&policy, "<info@hosted.test>", &exists(), "good info@hosted.test");
+        check(&policy, "<Info+x@Hosted.test>", &exists(), "good info@hosted.test");
+        check(&policy, "<nobody@hosted.test>", &unknown(), "unknown nobody@hosted.test");
+        check(&policy, "<Nobody+x@alias.test>", &unknown(), "unknown nobody@hosted.test");
+        check(&policy, "<abuse@hosted.test>", &unknown(), "-");
+        check(&policy, "<postmaster>", &unknown(), "-");
+        check(&policy, "<nobody@elsewhere.test>", &unknown(), "-");
+        check(&policy, "<SRS0=h=t=a.example=b@hosted.test>", &unknown(), "-");
+        let wildcard = Existence::Wildcard("x".to_owned());
+        check(&policy, "<any@hosted.test>", &wildcard, "-");
+        check(&policy, "<any@soft.test>", &wildcard, "-");
+        check(&policy, "<any@reject.test>", &wildcard, "unknown any@reject.test");
+        let relocated = Existence::Relocated { to: "b@else.test".to_owned(), by: "x".to_owned() };
+        check(&policy, "<old@hosted.test>", &relocated, "-");
+        check(&policy, "<any@hosted.test>", &Existence::Undetermined("x".to_owned()), "-");
+        check(&policy, "<any@hosted.test>", &Existence::NoList("x".to_owned()), "-");
+        check(&policy, "<any@off.test>", &unknown(), "good any@off.test");
+        // It is accepted, though it would not be.
+        check(&policy, "<nobody@monitored.test>", &unknown(), "-");
+    }
+
+    #[test]
+    fn what_is_only_watched() {
+        let policy = policy("harvest: { mode: monitor }\n");
+        check(&policy, "<nobody@monitored.test>", &unknown(), "unknown nobody@monitored.test");
+        check(&policy, "<info@monitored.test>", &exists(), "good info@monitored.test");
+    }
+
+    #[test]
+    fn who_counts() {
+        let off = self::policy("harvest: { mode: off }\n");
+        check(&off, "<nobody@hosted.test>", &unknown(), "-");
+        let policy = policy("");
+        let judged = |client, existence, spf| judged(&policy, client, "<x@hosted.test>", &existence, spf);
+        assert_eq!(judged("198.51.100.1", unknown(), SpfResult::Pass), "-", "a trusted client");
+        assert_eq!(judged("192.0.2.1", exists(), SpfResult::Fail), "-", "refused for its sender");
+        assert_eq!(judged("192.0.2.1", unknown(), SpfResult::Fail), "unknown x@hosted.test");
+    }
+
+    #[track_caller]
+    fn check_refusal(origin: Origin, argument: &str, host: &str, expected: &str) {
+        let rcpt = Rcpt {
+            argument: argument.to_owned(),
+            parameters: Vec::new(),
+            address: Some("<x>: Recipient address rejected".to_owned()),
+            host: Some(host.to_owned()),
+            mailer: Some("error".to_owned()),
+            queue_id: None,
+        };
+        assert_eq!(in_words(of_refusal(&policy(""), origin, &rcpt)), expected, "{argument} {host}");
+    }
+
+    #[test]
+    fn what_the_mta_refuses() {
+        use Origin::{Foreign, Login};
+        check_refusal(Foreign, "<Nobody+x@alias.test>", "5.1.1", "unknown nobody@hosted.test");
+        check_refusal(Foreign, "<nobody@off.test>", "5.1.1", "unknown nobody@off.test");
+        check_refusal(Foreign, "<nobody@hosted.test>", "5.1.8", "-");
+        check_refusal(Foreign, "<nobody@hosted.test>", "4.1.1", "-");
+        check_refusal(Foreign, "<nobody@hosted.test>", "5.7.1", "-");
+        check_refusal(Foreign, "<nobody@elsewhere.test>", "5.1.1", "-");
+        check_refusal(Foreign, "<postmaster@hosted.test>", "5.1.1", "-");
+        check_refusal(Foreign, "<a(b)@Hosted.test>", "5.1.1", "unknown a(b)@hosted.test");
+        check_refusal(Foreign, "<a(b)@elsewhere.test>", "5.1.1", "-");
+        check_refusal(Foreign, "<@relay.test:nobody@hosted.test>", "5.1.1", "unknown nobody@hosted.test");
+        check_refusal(Foreign, "<bare>", "5.1.1", "unknown bare");
+        check_refusal(Foreign, "<a@[192.0.2.1]>", "5.1.1", "unknown a@[192.0.2.1]");
+        check_refusal(Foreign, "<postmaster>", "5.1.1", "-");
+        check_refusal(Login, "<nobody@hosted.test>", "5.1.1", "-");
+    }
 }

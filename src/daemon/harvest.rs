@@ -67,14 +67,12 @@ impl Watch {
 
     /// Does something with the tracker, and says what happened.
     fn with<T>(&self, act: impl FnOnce(&mut Tracker, Timestamp) -> T) -> T {
-        let (outcome, events, enforced) = {
-            // What a panic left half done is a count, which is better than none.
-            let mut tracker = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            let outcome = act(&mut tracker, clock::now());
-            (outcome, tracker.take_events(), tracker.settings().enforced)
-        };
-        for event in events {
-            report(&event, enforced);
+        // What a panic left half done is a count, which is better than none.
+        let mut tracker = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let outcome = act(&mut tracker, clock::now());
+        // The log is a queue on which nobody waits; so its lines come in the order of what they tell.
+        for event in tracker.take_events() {
+            report(&event, tracker.settings().enforced);
         }
         outcome
     }

@@ -15,8 +15,8 @@ use crate::session::{Origin, Point, Request};
 /// What one mail transaction teaches.
 #[derive(Debug, Default)]
 pub struct Lesson {
-    /// Recipients that only a wildcard knows and that were accepted, and whether the sender had returned for them.
-    accepted: Vec<(Mailbox, bool)>,
+    /// Recipients that were accepted, and as what.
+    accepted: Vec<(Mailbox, Known)>,
 }
 
 impl Lesson {
@@ -54,11 +54,10 @@ impl Lesson {
                 continue;
             }
             match known {
-                Known::ByWildcard | Known::OnReturn | Known::Deferred if passes => {
-                    // Two subaddresses of a name are two recipients and one message.
-                    if !self.accepted.iter().any(|(known, _)| known == mailbox) {
-                        self.accepted.push((mailbox.clone(), *known == Known::OnReturn));
-                    }
+                // Two subaddresses of a name are two recipients and one message.
+                _ if self.accepted.iter().any(|(known, _)| known == mailbox) => {}
+                Known::ByName | Known::ByWildcard | Known::OnReturn | Known::Deferred if passes => {
+                    self.accepted.push((mailbox.clone(), *known));
                 }
                 Known::Deferred if is_deferred_for_it(decision) => catch_all.note(&Sighting {
                     mailbox: mailbox.clone(),
@@ -87,21 +86,23 @@ fn learn_message(
     policy: &Policy,
     request: &Request<'_>,
     decision: &Decision,
-    accepted: Vec<(Mailbox, bool)>,
+    accepted: Vec<(Mailbox, Known)>,
 ) {
     let reverse_path = &request.envelope.reverse_path;
-    for (mailbox, returned) in accepted {
-        catch_all.note(&Sighting {
-            mailbox,
-            at: request.now,
-            seen: Seen::Accepted(Accepted {
-                sender: shaped(reverse_path),
+    for (mailbox, known) in accepted {
+        let sender = shaped(reverse_path);
+        let seen = if known == Known::ByName {
+            Seen::ByName { sender }
+        } else {
+            Seen::Accepted(Accepted {
+                sender,
                 network: request.session.client.network(),
                 spf: spf(reverse_path, &decision.observations),
-                returned,
+                returned: known == Known::OnReturn,
                 is_ours: is_ours(policy, request),
-            }),
-        });
+            })
+        };
+        catch_all.note(&Sighting { mailbox, at: request.now, seen });
     }
 }
 

@@ -6,7 +6,9 @@ use std::time::Duration;
 use super::clock;
 use super::kept::Kept;
 use super::run::RunError;
+use crate::check::Mode;
 use crate::config::{Config, Diagnostic, Report, Severity};
+use crate::facts::SourceId;
 use crate::lookup::catch_all::CatchAll;
 use crate::lookup::dns::Resolver;
 use crate::lookup::harvest::Counter;
@@ -14,6 +16,7 @@ use crate::lookup::identities::Identities;
 use crate::lookup::ledger::Ledger;
 use crate::lookup::recipients::Recipients;
 use crate::lookup::{Problem, Sources};
+use crate::mail::Domain;
 use crate::policy::Policy;
 use crate::spf;
 
@@ -73,6 +76,10 @@ async fn open_sources(
     let login_domain = config.policy.site.login_domain.as_ref();
     let identities = Identities::open(&config.identities, login_domain).await;
     let recipients = Recipients::open(&config.recipients).await;
+    if let Err(error) = &dns {
+        let hint = Some("name servers in `dns.servers`");
+        report.problems.push(Diagnostic::of_host(Severity::Error, "dns", error.to_string(), hint));
+    }
     let mut note = |severity, problems: &[Problem]| {
         report.problems.extend(problems.iter().map(|problem| Diagnostic::of_source(severity, problem)));
     };
@@ -85,16 +92,24 @@ async fn open_sources(
     for problems in [identities.as_ref().err(), recipients.as_ref().err()].into_iter().flatten() {
         note(Severity::Error, problems);
     }
-    if let Err(error) = &dns {
-        let hint = Some("name servers in `dns.servers`");
-        report.problems.push(Diagnostic::of_host(Severity::Error, "dns", error.to_string(), hint));
-    }
     match (dns, identities, recipients) {
         (Ok(dns), Ok(identities), Ok(recipients)) => {
+            note(Severity::Warning, &recipients.doubts(&config.recipients, &uses(&config.policy)).await);
             Ok((Sources::new(dns, identities, recipients, harvest, spf), report))
         }
         _ => Err(report),
     }
+}
+
+/// The domains whose recipients are checked, and by which sources. One that follows another has that one's recipients.
+fn uses(policy: &Policy) -> Vec<(&Domain, &[SourceId])> {
+    let hosted = policy.hosted.iter();
+    hosted
+        .filter(|(domain, locks)| {
+            locks.recipients.mode != Mode::Off && !policy.site.aliases.contains_key(*domain)
+        })
+        .map(|(domain, locks)| (domain, locks.recipients.settings.sources.as_slice()))
+        .collect()
 }
 
 impl Snapshot {

@@ -4,6 +4,7 @@
 
 pub mod catch_all;
 pub mod clients;
+pub mod directory;
 pub mod dns;
 pub mod harvest;
 pub mod identities;

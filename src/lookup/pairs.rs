@@ -51,6 +51,11 @@ impl Pairs {
         same.filter_map(|slot| self.pair(*slot)).filter(move |pair| pair.key.eq_ignore_ascii_case(key))
     }
 
+    /// All pairs, in no order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Pair<'_>> {
+        self.index.iter().filter_map(|slot| self.pair(*slot))
+    }
+
     /// A pair whose key stands before it already, if there is one.
     pub(crate) fn first_repeated(&self) -> Option<Pair<'_>> {
         self.index

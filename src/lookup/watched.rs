@@ -118,6 +118,11 @@ impl<T: Send + Sync + 'static> Watched<T> {
         }))
     }
 
+    /// The contents in force, without a look at the file.
+    pub(crate) fn latest(&self) -> Arc<T> {
+        Arc::clone(&self.0.state().contents)
+    }
+
     /// The file.
     pub(crate) fn path(&self) -> &Path {
         &self.0.path

@@ -40,6 +40,6 @@ use stage::{Stage, at};
 fn what_postfix_must_show_is_said_at_the_start() {
     let stage = Stage::set();
     let daemon = Daemon::start(&stage.config(""));
-    daemon.wait_for(&format!("non_smtpd_milters = {{ {}, default_action=accept }}", at(stage.local)));
-    daemon.wait_for("internal_mail_filter_classes = bounce");
+    daemon.wait_for(&[&format!("non_smtpd_milters = {{ {}, default_action=accept }}", at(stage.local))]);
+    daemon.wait_for(&["internal_mail_filter_classes = bounce"]);
 }

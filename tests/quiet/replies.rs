@@ -158,7 +158,7 @@ delivered SENDER -> info@strict.test
 
     let daemon = Daemon::start(&config);
     daemon.signal(Signal::SIGHUP);
-    daemon.wait_for("the new configuration is in force");
+    daemon.wait_for(&["the new configuration is in force"]);
     let judged = |sender, answered| judged("auto_responders", "auto-reply", sender, answered);
     let replies = of(reply, passed) + &judged(passed, true) + &of(reply, failed) + &judged(failed, false);
     story::play(&replies, &postfix, daemon, &stage.sink);

@@ -149,14 +149,33 @@ impl Daemon {
         }
     }
 
-    /// Waits for a line of the log that has this in it. Decisions that come before are passed over.
+    /// Waits for a line that holds all these texts. Returns the lines up to it.
     ///
     /// # Panics
     ///
     /// When none comes in time.
-    pub(crate) fn wait_for(&self, words: &str) {
-        let has_it = |line: &str| line.contains(words);
-        while !has_it(&self.lines.recv_timeout(PATIENCE).expect("the daemon logs these words")) {}
+    pub(crate) fn wait_for(&self, texts: &[&str]) -> Vec<String> {
+        let mut lines = Vec::new();
+        loop {
+            let line = self.lines.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("a line with {texts:?}"));
+            let is_it = texts.iter().all(|text| line.contains(text));
+            lines.push(line);
+            if is_it {
+                return lines;
+            }
+        }
+    }
+
+    /// Puts another configuration into force, and waits until it is. Returns what was logged until then.
+    ///
+    /// # Panics
+    ///
+    /// When it has errors.
+    pub(crate) fn reload(&self, config: &str) -> Vec<String> {
+        let text = config.replace("{dir}", &self.dir.path().display().to_string());
+        fs::write(self.config_file(), text).unwrap();
+        self.signal(Signal::SIGHUP);
+        self.wait_for(&["the new configuration is in force"])
     }
 
     /// Passes over everything that it has said so far.

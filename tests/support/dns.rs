@@ -360,6 +360,11 @@ impl Dns {
     pub fn address(&self) -> SocketAddr {
         self.server.address()
     }
+
+    /// How many queries came in all.
+    pub fn total(&self) -> usize {
+        self.server.total()
+    }
 }
 
 /// The message on the wire, truncated if it is larger than the client can take.

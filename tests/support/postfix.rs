@@ -61,6 +61,7 @@ pub(crate) struct Builder {
     virtual_aliases: String,
     main_cf: String,
     services: String,
+    files: Vec<(String, String)>,
 }
 
 impl Postfix {
@@ -80,6 +81,7 @@ impl Postfix {
             virtual_aliases: String::new(),
             main_cf: String::new(),
             services: String::new(),
+            files: Vec::new(),
         }
     }
 
@@ -236,6 +238,12 @@ impl Builder {
         ))
     }
 
+    /// Puts a file beside main.cf. `DIR` in both stands for where that is.
+    pub(crate) fn file(mut self, name: &str, text: &str) -> Self {
+        self.files.push((name.to_owned(), text.to_owned()));
+        self
+    }
+
     /// Adds lines to main.cf; the last setting of a parameter wins.
     pub(crate) fn main_cf(mut self, lines: &str) -> Self {
         self.main_cf += lines;
@@ -270,6 +278,10 @@ impl Builder {
             nix::unistd::User::from_name("postfix").unwrap().expect("Postfix has a user of this name");
         std::os::unix::fs::chown(dir.join("data"), Some(owner.uid.as_raw()), None).unwrap();
         fs::write(etc.join("virtual"), &self.virtual_aliases).unwrap();
+        let fill = |text: &str| text.replace("DIR", etc.to_str().unwrap());
+        for (name, text) in &self.files {
+            fs::write(etc.join(name), fill(text)).unwrap();
+        }
         let tls = authority.certify_server(&etc);
         let main = format!(
             "{}smtpd_tls_security_level = may\nsmtpd_tls_ask_ccert = yes\n\
@@ -279,7 +291,7 @@ impl Builder {
             tls.key.display(),
             tls.authority.display(),
         );
-        fs::write(etc.join("main.cf"), main).unwrap();
+        fs::write(etc.join("main.cf"), fill(&main)).unwrap();
         let services = format!(
             "127.0.0.1:{port} inet n - n - - smtpd\n\
              127.0.0.1:{submission_port} inet n - n - - smtpd\n\
@@ -324,8 +336,11 @@ impl Builder {
         main += "smtpd_peername_lookup = no\nsmtp_dns_support_level = disabled\nsmtp_host_lookup = native\n\
                  smtpd_error_sleep_time = 0\nsmtpd_soft_error_limit = 1000\nsmtpd_hard_error_limit = 1000\n\
                  smtpd_client_connection_count_limit = 0\nin_flow_delay = 0\n";
-        writeln!(main, "{}", self.main_cf).expect("writing to a string");
-        main
+        // Every process warns of a parameter that is set twice, postlogd(8) too, which waits for itself when these are many.
+        let name = |line: &str| line.split('=').next().unwrap_or_default().trim().to_owned();
+        let own: Vec<String> = self.main_cf.lines().map(name).collect();
+        let kept: Vec<&str> = main.lines().filter(|line| !own.contains(&name(line))).collect();
+        format!("{}\n{}\n", kept.join("\n"), self.main_cf)
     }
 }
 

@@ -17,16 +17,21 @@ pub(crate) struct PostfixDir(TempDir);
 impl PostfixDir {
     /// What stands in the way of tests that ask Postfix's own programs.
     pub(crate) fn obstacle() -> Result<(), String> {
+        Self::has_type("pcre")
+    }
+
+    /// Whether the Postfix of this machine has a type of table, which is a package of its own.
+    pub(crate) fn has_type(kind: &str) -> Result<(), String> {
         let postconf = host::program("postconf")?;
         // Where Postfix was installed and never configured there is no main.cf, and nothing says a word without one.
         let dir = Self::new("", &[]);
         let types = host::command(&postconf).arg("-c").arg(dir.path()).arg("-m").output();
         let types = types.map_err(|error| error.to_string())?;
         let types = String::from_utf8_lossy(&types.stdout);
-        if types.lines().any(|one| one == "pcre") {
+        if types.lines().any(|one| one == kind) {
             Ok(())
         } else {
-            Err("postfix-pcre is not installed".into())
+            Err(format!("postfix-{kind} is not installed"))
         }
     }
 
@@ -77,13 +82,27 @@ impl PostfixDir {
 
     /// What Postfix itself answers for each key: `postmap -q - type:name`.
     pub(crate) fn ask(&self, table: &str, keys: &[String]) -> Vec<Option<String>> {
+        self.ask_all(table, keys).unwrap_or_else(|complaint| panic!("{table}: {complaint}"))
+    }
+
+    /// The same where the table cannot tell for some keys: it ends at the first one, and is run for each.
+    pub(crate) fn ask_each(&self, table: &str, keys: &[String]) -> Vec<Result<Option<String>, String>> {
+        let ask = |key| self.ask_all(table, std::slice::from_ref(key)).map(|mut answers| answers.remove(0));
+        match self.ask_all(table, keys) {
+            Ok(answers) => answers.into_iter().map(Ok).collect(),
+            Err(_) => keys.iter().map(ask).collect(),
+        }
+    }
+
+    /// The answers, or what postmap(1) complains about.
+    fn ask_all(&self, table: &str, keys: &[String]) -> Result<Vec<Option<String>>, String> {
         let mut child = host::command(&host::program("postmap").unwrap())
             .arg("-c")
             .arg(self.path())
             .args(["-q", "-", &self.fill(table)])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(Stdio::piped())
             .spawn()
             .unwrap();
         let mut stdin = child.stdin.take().unwrap();
@@ -91,16 +110,20 @@ impl PostfixDir {
 
         let writer = std::thread::spawn(move || stdin.write_all(lines.as_bytes()));
         let output = child.wait_with_output().unwrap();
-        writer.join().unwrap().unwrap();
+        let written = writer.join().unwrap();
+        let complaints = String::from_utf8_lossy(&output.stderr);
+        if let Some(fatal) = complaints.lines().find(|line| line.contains("fatal:")) {
+            return Err(fatal.to_owned());
+        }
+        written.unwrap();
         let answers = String::from_utf8(output.stdout).unwrap();
         // It prints the keys that it found, in the order of the questions.
         let mut answers = answers.lines().peekable();
-        keys.iter()
-            .map(|key| {
-                let value = answers.peek()?.strip_prefix(key.as_str())?.strip_prefix('\t')?.to_owned();
-                answers.next();
-                Some(value)
-            })
-            .collect()
+        let found = keys.iter().map(|key| {
+            let value = answers.peek()?.strip_prefix(key.as_str())?.strip_prefix('\t')?.to_owned();
+            answers.next();
+            Some(value)
+        });
+        Ok(found.collect())
     }
 }

@@ -44,8 +44,13 @@ impl Authority {
 
     /// Certifies the MTA and writes down in `dir` what it needs; only the owner may read the key.
     pub(crate) fn certify_server(&self, dir: &Path) -> ServerFiles {
+        self.certify(dir, HOST_NAME)
+    }
+
+    /// The same for a server of another name.
+    pub(crate) fn certify(&self, dir: &Path, host_name: &str) -> ServerFiles {
         let key = KeyPair::generate().unwrap();
-        let certificate = named(HOST_NAME, &[HOST_NAME]).signed_by(&key, &self.issuer).unwrap();
+        let certificate = named(host_name, &[host_name]).signed_by(&key, &self.issuer).unwrap();
         let write = |name: &str, text: String| {
             let file = dir.join(name);
             fs::write(&file, text).unwrap();

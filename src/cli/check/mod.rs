@@ -2,6 +2,7 @@
 
 mod dns;
 mod postfix;
+mod store;
 
 use std::io::{IsTerminal, stdout};
 use std::path::PathBuf;
@@ -55,6 +56,7 @@ async fn examine(arguments: &Arguments) -> Result<(Config, Report), Report> {
     let (config, report) = arguments.source.load()?;
     let harvest = Arc::new(Uncounted("a check has no clients"));
     let (sources, mut report) = daemon::open(&config, report, harvest).await?;
+    report.problems.extend(store::unusable_store(&config));
     if !arguments.offline {
         report.problems.extend(dns::without_spf(&config, &sources).await);
         let postfix_dir = arguments.postfix_dir.as_deref();

@@ -1,6 +1,5 @@
 //! Whether Postfix agrees with what a good configuration asks for: what its main.cf says.
 
-use std::net::IpAddr;
 use std::path::Path;
 
 use ipnet::IpNet;
@@ -9,6 +8,7 @@ use super::dns::named;
 use crate::config::{Address, Config, Diagnostic, Judged, Listener, Severity, main_cf};
 use crate::lookup::postfix::main_cf::MainCf;
 use crate::lookup::postfix::milters::{Milter, milters};
+use crate::lookup::postfix::networks::Networks;
 use crate::session::Role;
 
 /// The parameters that are looked at.
@@ -34,14 +34,12 @@ fn of(main_cf: &MainCf, severity: Severity, message: String, hint: &str) -> Diag
 /// Networks of `mynetworks` that are not in `trusted_networks`: their clients are strangers to us, who may not use our
 /// domains without a login.
 fn untrusted_mynetworks(config: &Config, main_cf: &MainCf) -> Vec<Diagnostic> {
-    // Postfix's default names the IPv4-mapped loopback, which no client has.
-    let trusted = |network: &IpNet| {
-        let mapped = matches!(network, IpNet::V6(v6) if v6.addr().to_ipv4_mapped().is_some());
-        mapped || config.policy.trusted_networks.iter().any(|ours| ours.contains(network))
-    };
-    let untrusted: Vec<String> = networks(main_cf.value("mynetworks"))
+    let trusted = |network: &IpNet| config.policy.trusted_networks.iter().any(|ours| ours.contains(network));
+    let untrusted: Vec<String> = Networks::of(main_cf.value("mynetworks"))
+        .listed
+        .iter()
         .filter(|network| !trusted(network))
-        .map(|n| n.to_string())
+        .map(ToString::to_string)
         .collect();
     if untrusted.is_empty() {
         return Vec::new();
@@ -52,14 +50,6 @@ fn untrusted_mynetworks(config: &Config, main_cf: &MainCf) -> Vec<Diagnostic> {
     );
     let hint = "their clients cannot send as a hosted domain without a login; add those that shall";
     vec![of(main_cf, Severity::Warning, message, hint)]
-}
-
-/// The networks of a list of Postfix's; tables and exclusions are left out, as they name none of their own.
-fn networks(list: &str) -> impl Iterator<Item = IpNet> {
-    list.split([',', ' ', '\t', '\n']).filter_map(|word| {
-        let word = word.replace(['[', ']'], "");
-        word.parse().ok().or_else(|| word.parse::<IpAddr>().ok().map(IpNet::from))
-    })
 }
 
 /// What keeps answers that leave from being judged, or judged well.
@@ -128,13 +118,6 @@ fn is_at(listener: &Listener, address: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn networks_of_postfix() {
-        let list = "127.0.0.0/8 [::ffff:127.0.0.0]/104, [::1]/128 192.0.2.7 !10.0.0.1 hash:/etc/x /etc/y";
-        let found: Vec<String> = networks(list).map(|network| network.to_string()).collect();
-        assert_eq!(found, ["127.0.0.0/8", "::ffff:127.0.0.0/104", "::1/128", "192.0.2.7/32"]);
-    }
 
     #[test]
     fn addresses_of_listeners() {

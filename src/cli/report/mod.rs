@@ -4,31 +4,22 @@ mod json;
 mod lines;
 mod progress;
 mod since;
-mod table;
 mod text;
 
 use std::fs::File;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use jiff::Timestamp;
-use terminal_size::{Width, terminal_size_of};
 
-use super::{FINDINGS, style};
+use super::FINDINGS;
+use super::layout::Layout;
 use crate::daemon;
 use crate::journal::summary::Summary;
 use lines::{Line, Lines};
 use progress::Progress;
 use since::Since;
-use text::Layout;
-
-/// Columns of a report that goes to no terminal.
-const WIDTH: usize = 80;
-/// Columns that a report takes at least, however narrow the terminal.
-const MIN_WIDTH: usize = 60;
-/// Columns that it takes at most; wider lines are hard to follow.
-const MAX_WIDTH: usize = 160;
 
 /// Arguments of `report`.
 #[derive(Debug, clap::Args)]
@@ -75,17 +66,9 @@ pub(super) fn report(arguments: &Arguments) -> ExitCode {
     let output = if arguments.json {
         json::render(&summary, since)
     } else {
-        let layout = Layout { width: width(), style: style(io::stdout().is_terminal()) };
-        text::render(&summary, &layout)
+        text::render(&summary, &Layout::of_output())
     };
-    match io::stdout().write_all(output.as_bytes()) {
-        // Whoever has seen enough closes the pipe.
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            eprintln!("lockdown-milter: cannot write: {error}");
-            ExitCode::from(FINDINGS)
-        }
-        _ => ExitCode::SUCCESS,
-    }
+    super::write(&output)
 }
 
 /// A log that cannot be read.
@@ -139,11 +122,4 @@ fn sum_up(log: impl io::Read, summary: &mut Summary, progress: &mut Progress<io:
         }
     }
     Ok(())
-}
-
-/// The columns that a line may fill: as `COLUMNS` says, else as the terminal does.
-fn width() -> usize {
-    let told = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
-    let seen = || terminal_size_of(io::stdout()).map(|(Width(columns), _)| usize::from(columns));
-    told.or_else(seen).unwrap_or(WIDTH).clamp(MIN_WIDTH, MAX_WIDTH)
 }

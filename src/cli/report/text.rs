@@ -2,29 +2,14 @@
 
 use std::fmt::Write as _;
 
-use jiff::Timestamp;
-use jiff::tz::TimeZone;
-
-use super::table::{Cell, Column, Table, Tone};
-use crate::config::Style;
+use crate::cli::layout::{Layout, counted, day, minute};
+use crate::cli::table::{Cell, Column, Table, Tone};
 use crate::journal::parse::Outcome;
 use crate::journal::render::harmless;
 use crate::journal::summary::{Mismatch, Place, Summary, Tally};
 
 /// Addresses shown for one login in one place; `--json` has more.
 const ADDRESSES: usize = 5;
-
-/// Columns from which on there is room for the times of day.
-const WIDE: usize = 100;
-
-/// How the text should look.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Layout {
-    /// Columns of a line, at most.
-    pub(super) width: usize,
-    /// Whether there are colours.
-    pub(super) style: Style,
-}
 
 /// The summary as text.
 pub(super) fn render(summary: &Summary, layout: &Layout) -> String {
@@ -105,7 +90,7 @@ fn mismatches(summary: &Summary, layout: &Layout) -> String {
             None => String::new(),
         };
     }
-    let wide = layout.width >= WIDE;
+    let wide = layout.is_wide();
     let mut columns = vec![
         Column::Left("LOGIN, ADDRESSES USED"),
         Column::Left("WHERE"),
@@ -179,16 +164,4 @@ fn outcome(verdict: Outcome, would: Outcome) -> Cell {
         format!("{}, would {}", verdict.as_str(), would.as_str())
     };
     Cell::new(text).toned(tone)
-}
-
-fn counted(number: u64, one: &str, many: &str) -> String {
-    format!("{number} {}", if number == 1 { one } else { many })
-}
-
-fn minute(time: Timestamp) -> String {
-    TimeZone::UTC.to_datetime(time).strftime("%Y-%m-%d %H:%M").to_string()
-}
-
-fn day(time: Timestamp) -> String {
-    TimeZone::UTC.to_datetime(time).strftime("%Y-%m-%d").to_string()
 }

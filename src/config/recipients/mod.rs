@@ -1,8 +1,12 @@
 //! Recipients: the lock as written, and what it means.
 
+mod aliases;
 mod call_ahead;
 mod dovecot;
+mod ldap;
 mod list;
+mod passwd;
+mod postfix_map;
 mod socketmap;
 mod sources;
 
@@ -15,7 +19,7 @@ use super::exceptions::date;
 use super::problems::Problems;
 use super::words;
 use super::written::{At, TextOr};
-use super::{Context, value};
+use super::{Context, postfix, value};
 use crate::check::recipients::{CatchAll, Settings};
 use crate::facts::SourceId;
 use crate::lookup::recipients::SourceSettings;

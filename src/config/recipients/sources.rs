@@ -3,25 +3,50 @@
 use serde::Deserialize;
 
 use super::super::diagnostic::{quoted, visible};
+use super::super::directory;
+use super::super::sql;
 use super::super::yaml::Id;
 use super::{
-    At, Context, Problems, SourceSettings, TextOr, call_ahead, dovecot, list, socketmap, value, words,
+    At, Context, Problems, SourceSettings, TextOr, aliases, call_ahead, dovecot, ldap, list, passwd, postfix,
+    postfix_map, socketmap, value, words,
 };
+use crate::lookup::recipients;
 
 /// A source in its long form: one key, which names the kind.
 #[derive(Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Written {
+    aliases: aliases::Written,
     dovecot: dovecot::Written,
     file: Option<At<String>>,
+    ldap: directory::Written,
     list: Option<Vec<At<String>>>,
     lmtp: call_ahead::Written,
+    passwd: passwd::Written,
+    postfix: postfix::Instance,
+    postfix_map: Option<At<String>>,
     smtp: call_ahead::Written,
     socketmap: socketmap::Written,
+    sql: sql::Written,
 }
 
 /// The kinds of sources.
-const KINDS: [&str; 6] = ["dovecot", "file", "list", "lmtp", "smtp", "socketmap"];
+const KINDS: [&str; 12] = [
+    "aliases",
+    "dovecot",
+    "file",
+    "ldap",
+    "list",
+    "lmtp",
+    "passwd",
+    "postfix",
+    "postfix_map",
+    "smtp",
+    "socketmap",
+    "sql",
+];
+
+const SQL: sql::Names = sql::Names { known: &recipients::sql::NAMES, required: &recipients::sql::REQUIRED };
 
 impl Written {
     /// The source of a kind. `key` is where the kind is named.
@@ -34,14 +59,26 @@ impl Written {
     ) -> Option<SourceSettings> {
         match kind {
             "dovecot" => self.dovecot.build(problems, context, key),
+            "aliases" => self.aliases.build(problems, context, key),
             "file" => match &self.file {
                 Some(path) => value::path(problems, context.base, path).map(SourceSettings::File),
                 None => missing(problems, key, "names no file"),
             },
+            "ldap" => ldap::build(problems, context, &self.ldap, key),
             "list" => Some(list::build(problems, self.list.as_deref().unwrap_or_default())),
+            "postfix" => {
+                let config_dir = self.postfix.config_dir(problems, context.base)?;
+                Some(SourceSettings::Postfix { config_dir })
+            }
+            "postfix_map" => match &self.postfix_map {
+                Some(table) => postfix_map::build(problems, table),
+                None => missing(problems, key, "names no table"),
+            },
             "lmtp" => self.lmtp.lmtp(problems, context, key).map(SourceSettings::Lmtp),
             "smtp" => self.smtp.smtp(problems, context, key).map(SourceSettings::Smtp),
             "socketmap" => self.socketmap.build(problems, key),
+            "sql" => self.sql.build(problems, context.base, key, SQL).map(SourceSettings::Sql),
+            "passwd" => self.passwd.build(problems, context, key),
             _ => None,
         }
     }
@@ -49,6 +86,9 @@ impl Written {
 
 /// A kind that is one word.
 fn short_form(problems: &mut Problems<'_>, node: Id, word: &str) -> Option<SourceSettings> {
+    if word == "postfix" {
+        return Some(SourceSettings::Postfix { config_dir: None });
+    }
     if KINDS.contains(&word) {
         problems
             .error(node, format!("{} needs to know more", quoted(word)))

@@ -19,8 +19,8 @@ impl Day {
 
     /// The day of a moment.
     pub fn of(at: Timestamp) -> Self {
-        let number = at.as_second().div_euclid(SECONDS);
-        Self(i32::try_from(number).expect("jiff's years have four digits"))
+        // jiff's years have four digits.
+        Self(i32::try_from(at.as_second().div_euclid(SECONDS)).unwrap_or(i32::MAX))
     }
 
     /// Its number, counted from 1970-01-01.

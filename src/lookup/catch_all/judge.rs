@@ -8,6 +8,8 @@
 //! nothing: a provider of many correspondents, an accountant who writes to the whole staff. So of the names of that day
 //! fewer than half must be vouched for by somebody else, who is above suspicion himself.
 
+use std::collections::HashMap;
+
 use super::name::{Correspondent, Name, Spf};
 use super::state::State;
 use super::typo;
@@ -30,7 +32,11 @@ pub enum Verdict {
     NullSenderOnly,
     /// Only those who guess names reached it.
     HarvestLike,
-    /// Nobody can tell: no sender was authorised, or none was examined.
+    /// All senders were deferred, and none has returned.
+    NobodyReturned,
+    /// SPF said pass of no sender, and none came back on another day.
+    NoSpfPass,
+    /// Nobody can tell: senders were not examined, or came back on another day though they were not authorised.
     Unknown,
 }
 
@@ -42,6 +48,8 @@ impl Verdict {
             Self::Typo(_) => "typo",
             Self::NullSenderOnly => "null-sender-only",
             Self::HarvestLike => "harvest-like",
+            Self::NobodyReturned => "nobody-returned",
+            Self::NoSpfPass => "no-spf-pass",
             Self::Unknown => "unknown",
         }
     }
@@ -82,42 +90,75 @@ impl Who {
     }
 }
 
-impl State {
+/// One who judges names by what is recorded at one moment. What he has found out about somebody he need not find out
+/// again for the next name.
+#[derive(Debug)]
+pub struct Judge<'a> {
+    state: &'a State,
+    /// Who guesses names and who does not.
+    known: HashMap<u64, bool>,
+}
+
+impl<'a> Judge<'a> {
+    /// Judges by this.
+    pub fn new(state: &'a State) -> Self {
+        Self { state, known: HashMap::new() }
+    }
+
     /// The verdict on a name.
-    pub fn judge(&self, id: u64) -> Verdict {
-        let Some(name) = self.names.get(&id) else { return Verdict::Unknown };
+    pub fn judge(&mut self, id: u64) -> Verdict {
+        let Some(name) = self.state.names.get(&id) else { return Verdict::Unknown };
         if name.ours.is_some() {
             return Verdict::Real(Evidence::Ours);
         }
-        if let Some(meant) = typo::meant(self, name) {
+        if let Some(meant) = typo::meant(self.state, name) {
             return Verdict::Typo(meant);
         }
         let clean: Vec<&Correspondent> =
             name.correspondents.iter().filter(|one| !self.is_harvest_like(one)).collect();
         let passing = clean.iter().filter(|one| one.spf == Spf::Pass).count();
         let returned = clean.iter().filter(|one| one.returned).count();
+        let total = name.total();
+        let came_once = |one: &&Correspondent| one.spf == Spf::NotPass && one.days.iter().count() == 1;
         if passing > 0 {
             Verdict::Real(Evidence::Passing(passing))
         } else if returned > 0 {
             Verdict::Real(Evidence::Returned(returned))
         } else if name.proven.is_some() {
             Verdict::Real(Evidence::Earlier)
-        } else if !name.correspondents.is_empty() && clean.is_empty() {
+        } else if name.correspondents.is_empty() {
+            match (total.messages, total.deferred) {
+                (0, 0) => Verdict::Unknown,
+                (0, _) => Verdict::NobodyReturned,
+                _ => Verdict::NullSenderOnly,
+            }
+        } else if clean.is_empty() {
             Verdict::HarvestLike
-        } else if name.correspondents.is_empty() && name.total().messages > 0 {
-            Verdict::NullSenderOnly
+        } else if clean.iter().all(came_once) {
+            Verdict::NoSpfPass
         } else {
             Verdict::Unknown
         }
     }
 
     /// Whether a correspondent guesses names, or writes from nowhere but networks that do.
-    fn is_harvest_like(&self, one: &Correspondent) -> bool {
-        let guesses = |who| self.guesses(who);
-        let networks = || one.networks.iter().map(|(network, _)| Who::Group(*network));
-        guesses(Who::Sender(one.sender))
-            || guesses(Who::Group(one.domain))
-            || (!one.networks.is_empty() && networks().all(guesses))
+    fn is_harvest_like(&mut self, one: &Correspondent) -> bool {
+        self.guesses(Who::Sender(one.sender))
+            || self.guesses(Who::Group(one.domain))
+            || (!one.networks.is_empty()
+                && one.networks.iter().all(|(network, _)| self.guesses(Who::Group(*network))))
+    }
+
+    fn guesses(&mut self, who: Who) -> bool {
+        let state = self.state;
+        *self.known.entry(who.hash()).or_insert_with(|| state.guesses(who))
+    }
+}
+
+impl State {
+    /// The verdict on one name.
+    pub fn judge(&self, id: u64) -> Verdict {
+        Judge::new(self).judge(id)
     }
 
     /// Whether somebody tried more names in a day than one who means them would.

@@ -10,13 +10,17 @@
 //! | file | what it does |
 //! |---|---|
 //! | `name` | what is known of a name, and its form in the store |
+//! | `bounds` | how much is kept of it |
 //! | `state` | all names, within bounds |
 //! | `spread` | how many names somebody tries in a day |
 //! | `judge` | whether a name is real |
 //! | `typo` | whether it is a slip of the pen |
+//! | `familiar` | who writes to names that need no wildcard |
 //! | `days` | days and sets of them |
 
+mod bounds;
 mod days;
+mod familiar;
 mod judge;
 mod name;
 mod spread;
@@ -40,7 +44,8 @@ use crate::facts::{Usage, UsageQuestion};
 use crate::mail::{Mailbox, ReversePath};
 
 pub use days::{Day, Days};
-pub use judge::{Evidence, GROUP_NAMES, SENDER_NAMES, Verdict};
+use familiar::Familiar;
+pub use judge::{Evidence, GROUP_NAMES, Judge, SENDER_NAMES, Verdict};
 pub use name::{
     Correspondent, Deferral, MOST_CORRESPONDENTS, MOST_DAYS, MOST_DEFERRALS, MOST_NETWORKS, Name, Spf, Tally,
 };
@@ -60,6 +65,12 @@ pub const PROVEN_FOR: u32 = 400;
 
 /// The names.
 const NAMES: Table<u64, Name> = Table::new("catch_all.names");
+
+/// Names with entries of their own whose senders are kept, at most.
+pub const MOST_FAMILIAR: usize = 20_000;
+
+/// The senders of names with entries of their own.
+const FAMILIAR: Table<u64, Familiar> = Table::new("catch_all.familiar");
 
 /// Messages to names that are not kept, by domain.
 const UNTOLD: Table<String, Untold> = Table::new("catch_all.untold");
@@ -110,7 +121,12 @@ pub enum Seen {
         /// Where it came from.
         network: Option<IpNet>,
     },
-    /// A message for it was accepted.
+    /// A message for it was accepted, as it has an entry of its own.
+    ByName {
+        /// The sender's shape.
+        sender: ReversePath,
+    },
+    /// A message for it was accepted, as a wildcard knows every name.
     Accepted(Accepted),
 }
 
@@ -224,8 +240,9 @@ impl State {
     /// What the rows say, and how many of them cannot be read.
     fn of_rows(rows: &Rows, retention: u32) -> Result<(Self, usize), StoreError> {
         let (names, unreadable) = rows.all(&NAMES)?;
-        let (untold, more) = rows.all(&UNTOLD)?;
-        Ok((Self::new(rows.secret(), retention, names, untold), unreadable + more))
+        let (familiar, more) = rows.all(&FAMILIAR)?;
+        let (untold, yet_more) = rows.all(&UNTOLD)?;
+        Ok((Self::new(rows.secret(), retention, names, familiar, untold), unreadable + more + yet_more))
     }
 
     /// Who uses a name.

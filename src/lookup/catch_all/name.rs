@@ -9,7 +9,7 @@ use crate::lookup::store::{Input, Output, Record};
 use crate::mail::Mailbox;
 
 /// Correspondents kept of one name, at most. A name with as many needs no further proof.
-pub const MOST_CORRESPONDENTS: usize = 16;
+pub const MOST_CORRESPONDENTS: usize = 64;
 
 /// Networks kept of one correspondent, at most.
 pub const MOST_NETWORKS: usize = 4;

@@ -95,7 +95,9 @@ mod tests {
     fn names_are_counted_exactly_and_then_nearly() {
         for number in [0, 1, 10, 63, 64, 100, 1_000, 100_000] {
             let mut sample = Sample::default();
-            names(number).into_iter().for_each(|name| sample.add(name));
+            for name in names(number) {
+                sample.add(name);
+            }
             let (found, exact) = (sample.names(), number < 64);
             let near = found >= number * 6 / 10 && found <= number * 15 / 10;
             assert!(if exact { found == number } else { near }, "{number}: {found}");
@@ -112,7 +114,9 @@ mod tests {
             let pool = names(200);
             let sample = |tried: &[u64]| {
                 let mut sample = Sample::default();
-                tried.iter().for_each(|n| sample.add(pool[usize::try_from(*n).unwrap()]));
+                for n in tried {
+                    sample.add(pool[usize::try_from(*n).unwrap()]);
+                }
                 sample.iter().collect::<Vec<_>>()
             };
             let before = sample(&tried);

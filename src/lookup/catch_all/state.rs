@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, HashMap};
 use jiff::Timestamp;
 
 use super::days::{Day, Days};
+use super::familiar::Familiar;
 use super::judge::Verdict;
-use super::name::{
-    Correspondent, Deferral, MOST_CORRESPONDENTS, MOST_DAYS, MOST_DEFERRALS, MOST_NETWORKS, Name, Spf,
-};
+use super::name::{Correspondent, Deferral, MOST_DAYS, Name};
 use super::spread::Spreads;
 use super::{
-    MOST_ALL_CORRESPONDENTS, MOST_GUESSES, MOST_NAMES, NAMES, PROVEN_FOR, Seen, Sighting, UNTOLD, Untold,
+    FAMILIAR, MOST_ALL_CORRESPONDENTS, MOST_FAMILIAR, MOST_GUESSES, MOST_NAMES, NAMES, PROVEN_FOR, Seen,
+    Sighting, UNTOLD, Untold,
 };
 use crate::lookup::store::{Change, Secret};
 use crate::mail::{Domain, Mailbox, ReversePath};
@@ -26,6 +26,7 @@ pub struct State {
     /// How many days before today are kept.
     retention: u32,
     pub(super) names: HashMap<u64, Name>,
+    pub(super) familiar: HashMap<u64, Familiar>,
     pub(super) spreads: Spreads,
     pub(super) untold: BTreeMap<Domain, Untold>,
     /// How many correspondents all names have together.
@@ -38,16 +39,18 @@ pub struct State {
 
 impl State {
     /// What the rows of a file say.
-    pub fn new(
+    pub(super) fn new(
         secret: Secret,
         retention: u32,
         names: Vec<(u64, Name)>,
+        familiar: Vec<(u64, Familiar)>,
         untold: Vec<(String, Untold)>,
     ) -> Self {
         let mut state = Self {
             secret,
             retention,
             names: names.into_iter().collect(),
+            familiar: familiar.into_iter().collect(),
             spreads: Spreads::default(),
             untold: untold
                 .into_iter()
@@ -66,6 +69,11 @@ impl State {
                 }
                 for (network, days) in &one.networks {
                     days.iter().for_each(|day| state.spreads.note(*network, day, *id));
+                }
+            }
+            for deferral in &name.deferrals {
+                for who in [deferral.sender, deferral.network] {
+                    state.spreads.note(who, Day::of(deferral.first), *id);
                 }
             }
         }
@@ -87,16 +95,19 @@ impl State {
         self.names.iter().map(|(id, name)| (*id, name))
     }
 
-    /// Messages of a domain to names that are not kept, from a day on.
-    pub fn untold(&self, domain: &Domain, since: Day) -> u32 {
-        let days = self.untold.get(domain).map(|untold| untold.0.range(since..));
-        days.into_iter().flatten().fold(0, |sum, (_, messages)| sum.saturating_add(*messages))
+    /// Messages of a domain to names that are not kept, by day.
+    pub fn untold(&self, domain: &Domain) -> BTreeMap<Day, u32> {
+        self.untold.get(domain).map(|untold| untold.0.clone()).unwrap_or_default()
     }
 
     /// Everything as changes to an empty file.
     pub(super) fn rows(&self) -> Vec<Change> {
         let names = self.names.iter().map(|(id, name)| NAMES.put(id, name));
-        names.chain(self.untold.iter().map(|(domain, row)| UNTOLD.put(&domain.to_string(), row))).collect()
+        let familiar = self.familiar.iter().map(|(id, row)| FAMILIAR.put(id, row));
+        names
+            .chain(familiar)
+            .chain(self.untold.iter().map(|(domain, row)| UNTOLD.put(&domain.to_string(), row)))
+            .collect()
     }
 
     /// The number under which a name is kept.
@@ -130,11 +141,20 @@ impl State {
         let id = self.id(&sighting.mailbox);
         match &sighting.seen {
             Seen::Ours => {
-                if self.admits(id, &[], day, &mut changes) {
+                // Once a day is enough to know that it is in use.
+                let known = self.names.get(&id).and_then(|name| name.ours);
+                if known < Some(day) && self.admits(id, &[], day, &mut changes) {
                     let name = self.entry(id, sighting);
-                    if name.ours < Some(day) {
-                        name.ours = Some(day);
-                        changes.push(NAMES.put(&id, name));
+                    name.ours = Some(day);
+                    changes.push(NAMES.put(&id, name));
+                }
+            }
+            Seen::ByName { sender } => {
+                let sender = self.sender(sender);
+                if sender != 0 && (self.familiar.len() < MOST_FAMILIAR || self.familiar.contains_key(&id)) {
+                    let row = self.familiar.entry(id).or_insert_with(|| Familiar::new(day));
+                    if row.add(sender, day) {
+                        changes.push(FAMILIAR.put(&id, row));
                     }
                 }
             }
@@ -145,6 +165,9 @@ impl State {
                     add(&mut name.days, day).deferred += 1;
                     name.defer(Deferral { sender, network, first: sighting.at });
                     changes.push(NAMES.put(&id, name));
+                    for who in [sender, network] {
+                        self.spreads.note(who, day, id);
+                    }
                 }
             }
             Seen::Accepted(accepted) => {
@@ -199,7 +222,9 @@ impl State {
         let before = name.correspondents.len();
         let whos = [one.sender, one.domain, one.networks.first().map_or(0, |(network, _)| *network)];
         if name.is_met_by(one, room) {
-            whos.into_iter().for_each(|who| self.spreads.note(who, day, id));
+            for who in whos {
+                self.spreads.note(who, day, id);
+            }
         }
         self.correspondents += name.correspondents.len() - before;
     }
@@ -258,13 +283,15 @@ impl State {
     /// Begins a new day, and goes on to look through the names for what is too old: a few at a time, so that nobody
     /// waits for it.
     fn turn(&mut self, day: Day) -> Vec<Change> {
+        let mut changes = Vec::new();
         if day > self.today {
             self.today = day;
             // One day longer than the names, which are judged by them one last time.
             self.spreads.forget_before(day.back(self.retention + 1));
             self.due = self.names.keys().copied().collect();
+            let old = self.familiar.extract_if(|_, row| row.last < day.back(self.retention));
+            changes.extend(old.map(|(id, _)| FAMILIAR.remove(&id)));
         }
-        let mut changes = Vec::new();
         for id in self.due.split_off(self.due.len().saturating_sub(TIDY_STEP)) {
             self.tidy(id, &mut changes);
         }
@@ -301,94 +328,4 @@ fn add(days: &mut BTreeMap<Day, super::name::Tally>, day: Day) -> &mut super::na
         days.pop_first();
     }
     days.entry(day).or_default()
-}
-
-impl Name {
-    /// Adds a message of a correspondent, and says whether he is among those that are kept. A name without any has room
-    /// for one in any case.
-    fn is_met_by(&mut self, one: Correspondent, room: bool) -> bool {
-        if let Some(known) = self.correspondents.iter_mut().find(|known| known.sender == one.sender) {
-            known.spf = known.spf.max(one.spf);
-            known.returned |= one.returned;
-            known.days.add(one.days.last());
-            known.messages = known.messages.saturating_add(1);
-            for (network, days) in one.networks {
-                known.came_from(network, days.last());
-            }
-            return true;
-        }
-        if self.correspondents.len() < MOST_CORRESPONDENTS && (room || self.correspondents.is_empty()) {
-            self.correspondents.push(one);
-            return true;
-        }
-        self.is_crowded = true;
-        let least = self.correspondents.iter_mut().min_by_key(|known| known.rank());
-        match least {
-            Some(least) if least.rank() < one.rank() => {
-                *least = one;
-                true
-            }
-            _ => false,
-        }
-    }
-
-    fn defer(&mut self, deferral: Deferral) {
-        let same =
-            |known: &&mut Deferral| known.sender == deferral.sender && known.network == deferral.network;
-        if let Some(known) = self.deferrals.iter_mut().find(same) {
-            known.first = known.first.min(deferral.first);
-            return;
-        }
-        if self.deferrals.len() >= MOST_DEFERRALS
-            && let Some(oldest) = (0..self.deferrals.len()).min_by_key(|at| self.deferrals[*at].first)
-        {
-            self.deferrals.swap_remove(oldest);
-        }
-        self.deferrals.push(deferral);
-    }
-
-    /// Whether something speaks for it, so that it is not to be forgotten for lack of room.
-    fn may_be_real(&self) -> bool {
-        let speaks = |one: &Correspondent| one.spf == Spf::Pass || one.returned;
-        self.ours.is_some() || self.proven.is_some() || self.correspondents.iter().any(speaks)
-    }
-
-    /// Whether something of it is older.
-    fn has_before(&self, oldest: Day) -> bool {
-        Day::of(self.last) < oldest
-            || self.days.first_key_value().is_some_and(|(day, _)| *day < oldest)
-            || self.correspondents.iter().any(|one| one.days.last() < oldest)
-            || self.deferrals.iter().any(|deferral| Day::of(deferral.first) < oldest)
-            || self.ours.is_some_and(|day| day < oldest)
-    }
-
-    fn forget_before(&mut self, oldest: Day, oldest_proof: Day) {
-        self.days = self.days.split_off(&oldest);
-        self.correspondents.retain(|one| one.days.last() >= oldest);
-        self.deferrals.retain(|deferral| Day::of(deferral.first) >= oldest);
-        self.ours = self.ours.filter(|day| *day >= oldest);
-        self.proven = self.proven.filter(|day| *day >= oldest_proof);
-    }
-
-    fn is_empty(&self) -> bool {
-        self.days.is_empty()
-            && self.correspondents.is_empty()
-            && self.deferrals.is_empty()
-            && self.ours.is_none()
-            && self.proven.is_none()
-    }
-}
-
-impl Correspondent {
-    /// Adds a network. Of too many, those with the lowest hashes stay, in whatever order they come.
-    fn came_from(&mut self, network: u64, day: Day) {
-        match self.networks.binary_search_by_key(&network, |(known, _)| *known) {
-            Ok(at) => self.networks[at].1.add(day),
-            Err(at) if at < MOST_NETWORKS => {
-                self.networks.truncate(MOST_NETWORKS - 1);
-                self.networks.insert(at, (network, Days::only(day)));
-            }
-            Err(_) => {}
-        }
-    }
 }

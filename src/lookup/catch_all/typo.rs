@@ -1,5 +1,7 @@
 //! Slips of the pen: a name that differs in one character from a busier one that the same correspondent uses.
 
+use std::ops::RangeInclusive;
+
 use super::name::Name;
 use super::state::State;
 use crate::mail::Mailbox;
@@ -7,8 +9,8 @@ use crate::mail::Mailbox;
 /// Messages to a name that can be a slip, at most. Nobody makes the same one for weeks without noticing.
 const MOST_MESSAGES: u32 = 2;
 
-/// Characters that a name has at least; of shorter ones too many are one character apart.
-const SHORTEST: usize = 4;
+/// Characters that a name has: of shorter ones too many are one character apart, and longer ones nobody types.
+const LENGTHS: RangeInclusive<usize> = 4..=64;
 
 /// Characters that may be missing or replaced. Others are rare in names that people type.
 const ALPHABET: &str = "abcdefghijklmnopqrstuvwxyz0123456789.-_";
@@ -31,9 +33,14 @@ pub(super) fn meant(state: &State, name: &Name) -> Option<Mailbox> {
 impl State {
     /// Whether a name is one that this sender writes to, and that is busier than a slip with so many messages.
     fn is_used(&self, mailbox: &Mailbox, sender: u64, messages: u32) -> bool {
-        self.names.get(&self.id(mailbox)).is_some_and(|name| {
-            name.total().messages > messages && name.correspondents.iter().any(|one| one.sender == sender)
-        })
+        let id = self.id(mailbox);
+        let learned = || {
+            self.names.get(&id).is_some_and(|name| {
+                name.total().messages > messages && name.correspondents.iter().any(|one| one.sender == sender)
+            })
+        };
+        // What has an entry of its own is no slip.
+        self.familiar.get(&id).is_some_and(|row| row.knows(sender)) || learned()
     }
 }
 
@@ -43,7 +50,7 @@ fn neighbours(local_part: &str) -> Vec<String> {
     let characters: Vec<char> = local_part.chars().collect();
     let length = characters.len();
     let mut found = Vec::new();
-    if length < SHORTEST || length > 64 {
+    if !LENGTHS.contains(&length) {
         return found;
     }
     let mut add = |text: Vec<char>| found.push(text.into_iter().collect::<String>());

@@ -1,16 +1,28 @@
-//! Clients of servers that answer one question at a time on a connection.
+//! Clients of servers: one file for each protocol, the only one that names its library, and what they share.
 //!
-//! `endpoint` is where a server is, `wire` sends and receives within limits, `pool` keeps connections for the next
-//! question. A protocol is a file here: how a connection begins, and how one question is asked on it.
+//! Of protocols that are ours, `endpoint` is where a server is, `wire` sends and receives within limits, `pool` keeps
+//! connections for the next question, and a protocol's file says how a connection begins and how one question is asked.
 
+#[cfg(feature = "ldap")]
+mod ber;
 pub(crate) mod dovecot;
 mod endpoint;
 #[cfg(test)]
 mod hostile;
+#[cfg(feature = "ldap")]
+pub(super) mod ldap;
+#[cfg_attr(
+    not(any(feature = "ldap", feature = "postgres", feature = "mysql")),
+    allow(dead_code, reason = "nobody has a password")
+)]
+pub(super) mod password;
 mod pool;
 pub(crate) mod smtp;
 pub(crate) mod socketmap;
+pub mod sql;
 pub(crate) mod tcp_table;
+#[cfg(any(feature = "ldap", feature = "postgres"))]
+pub(super) mod tls;
 mod wire;
 
 use std::io;

@@ -8,9 +8,15 @@ use super::settings::Settings;
 
 /// Names by their hashes, the one that was asked for last at the end.
 #[derive(Debug, Default)]
-pub(super) struct Names(Vec<Name>);
+pub(super) struct Names {
+    seen: Vec<Name>,
+    /// How many of them do not exist.
+    unknown: u32,
+    /// How many recipients were good.
+    good: u32,
+}
 
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Name {
     hash: u64,
     at: Timestamp,
@@ -24,46 +30,56 @@ const MOST: usize = 2 * Settings::MOST_NAMES as usize;
 impl Names {
     /// Takes note of a name. What it was before does not matter: it may be new, or gone.
     pub(super) fn note(&mut self, hash: u64, is_good: bool, most_good: u32, now: Timestamp) {
-        let known = self.0.iter().rposition(|name| name.hash == hash).map(|at| self.0.remove(at));
+        let known = self.seen.iter().rposition(|name| name.hash == hash).map(|at| self.remove(at));
         let before = known.map_or(0, |name| name.good);
         let good = if is_good { before.saturating_add(1).min(most_good) } else { 0 };
-        if self.0.len() >= MOST {
-            self.0.remove(0);
+        if self.seen.len() >= MOST {
+            self.remove(0);
         }
-        self.0.push(Name { hash, at: now, good });
+        self.seen.push(Name { hash, at: now, good });
+        self.unknown += u32::from(good == 0);
+        self.good += good;
+    }
+
+    fn remove(&mut self, at: usize) -> Name {
+        let name = self.seen.remove(at);
+        self.unknown -= u32::from(name.good == 0);
+        self.good -= name.good;
+        name
     }
 
     /// Forgets names that were last asked for so long ago.
     pub(super) fn forget(&mut self, window: Duration, now: Timestamp) {
-        let is_recent = |name: &Name| after(name.at, window) > now;
-        if self.0.first().is_some_and(|oldest| !is_recent(oldest)) {
-            self.0.retain(is_recent);
+        let recent = self.seen.iter().position(|name| after(name.at, window) > now);
+        for gone in self.seen.drain(..recent.unwrap_or(self.seen.len())) {
+            self.unknown -= u32::from(gone.good == 0);
+            self.good -= gone.good;
         }
     }
 
     /// How many there are.
     pub(super) fn len(&self) -> usize {
-        self.0.len()
+        self.seen.len()
     }
 
     /// How many of them do not exist.
     pub(super) fn unknown(&self) -> u32 {
-        u32::try_from(self.0.iter().filter(|name| name.good == 0).count()).unwrap_or(u32::MAX)
+        self.unknown
     }
 
     /// How many recipients were good.
     pub(super) fn good(&self) -> u32 {
-        self.0.iter().fold(0, |sum, name| sum.saturating_add(name.good))
+        self.good
     }
 
     /// When the last one was asked for.
     pub(super) fn last(&self) -> Option<Timestamp> {
-        self.0.last().map(|name| name.at)
+        self.seen.last().map(|name| name.at)
     }
 
     /// Sets all times back.
     pub(super) fn shift(&mut self, by: SignedDuration) {
-        for name in &mut self.0 {
+        for name in &mut self.seen {
             name.at = before(name.at, by);
         }
     }
@@ -77,4 +93,25 @@ pub(super) fn after(at: Timestamp, by: Duration) -> Timestamp {
 /// The moment so much earlier.
 pub(super) fn before(at: Timestamp, by: SignedDuration) -> Timestamp {
     at.saturating_sub(by).unwrap_or(Timestamp::MIN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_names_are_remembered() {
+        let mut names = Names::default();
+        let now = Timestamp::UNIX_EPOCH;
+        for hash in 0..10_000 {
+            names.note(hash, hash % 4 == 0, 20, now);
+        }
+        assert_eq!((names.len(), names.unknown(), names.good()), (MOST, 1500, 500));
+        // A name is what it was last.
+        names.note(9_999, true, 20, now);
+        names.note(9_996, false, 20, now);
+        assert_eq!((names.len(), names.unknown(), names.good()), (MOST, 1500, 500));
+        names.forget(Duration::from_secs(1), after(now, Duration::from_secs(1)));
+        assert_eq!((names.len(), names.unknown(), names.good()), (0, 0, 0));
+    }
 }

@@ -10,7 +10,6 @@ use serde::{Deserialize, Serialize};
 use super::record::{Asked, Record};
 use super::records::Records;
 use super::settings::Settings;
-use crate::mail::Mailbox;
 
 /// How far the time may go back and be taken as standing still. Sessions read the clock at the same time, but come to
 /// the tracker one after the other.
@@ -76,24 +75,24 @@ impl Tracker {
         Self { settings, records, key: RandomState::new(), latest: now, events: Vec::new() }
     }
 
-    /// A client asked for a name that does not exist. The mailbox is in canonical form, or one name counts as many.
-    pub fn note_unknown(&mut self, client: IpAddr, mailbox: &Mailbox, now: Timestamp) {
-        self.note(client, mailbox, false, now);
+    /// A client asked for a name that does not exist. It is in canonical form, or one name counts as many.
+    pub fn note_unknown(&mut self, client: IpAddr, name: &str, now: Timestamp) {
+        self.note(client, name, false, now);
     }
 
     /// A client asked for a name that exists, and nothing was wrong with that.
-    pub fn note_good(&mut self, client: IpAddr, mailbox: &Mailbox, now: Timestamp) {
-        self.note(client, mailbox, true, now);
+    pub fn note_good(&mut self, client: IpAddr, name: &str, now: Timestamp) {
+        self.note(client, name, true, now);
     }
 
-    fn note(&mut self, client: IpAddr, mailbox: &Mailbox, is_good: bool, now: Timestamp) {
+    fn note(&mut self, client: IpAddr, name: &str, is_good: bool, now: Timestamp) {
         let now = self.advance(now);
         let own = own_network(client);
         let is_blocked = self.records.get(&own).is_some_and(|record| record.block().is_some());
         if is_blocked || self.settings.is_exempt(client) {
             return;
         }
-        let hash = self.key.hash_one(mailbox);
+        let hash = self.key.hash_one(name);
         self.note_at(own, hash, if is_good { Asked::Good } else { Asked::Unknown }, now);
         if let IpAddr::V4(address) = client {
             let octet = address.octets()[3];

@@ -4,11 +4,16 @@
 
 mod file;
 pub mod grants;
+#[cfg(feature = "ldap")]
+mod ldap;
 mod postfix_aliases;
 mod postfix_sender_login_maps;
+pub mod sql;
 
 use std::path::PathBuf;
 
+use super::clients::sql::Settings;
+use super::directory;
 use super::problem::Problem;
 use super::watched::{Reading, apart};
 use crate::facts::{Cost, Grant, GrantQuestion};
@@ -29,6 +34,15 @@ pub enum SourceSettings {
         /// Where main.cf is; none for Postfix's own default.
         config_dir: Option<PathBuf>,
     },
+    /// A directory (`ldap`).
+    Ldap {
+        /// How it is asked.
+        directory: Box<directory::Settings>,
+        /// The attributes whose values are grants, where an entry is none by itself.
+        attributes: Vec<String>,
+    },
+    /// A database (`sql`).
+    Sql(Settings),
 }
 
 impl SourceSettings {
@@ -38,6 +52,8 @@ impl SourceSettings {
             Self::File(_) => "file",
             Self::PostfixSenderLoginMaps { .. } => "postfix_sender_login_maps",
             Self::PostfixAliases { .. } => "postfix_aliases",
+            Self::Ldap { .. } => "ldap",
+            Self::Sql(_) => "sql",
         }
     }
 }
@@ -48,6 +64,7 @@ impl SourceSettings {
         match self {
             // What they say is read at start and on change.
             Self::File(_) | Self::PostfixSenderLoginMaps { .. } | Self::PostfixAliases { .. } => Cost::Memory,
+            Self::Ldap { .. } | Self::Sql(_) => Cost::Near,
         }
     }
 }
@@ -68,7 +85,21 @@ async fn open(settings: &SourceSettings, login_domain: Option<&Domain>) -> Openi
         SourceSettings::PostfixAliases { config_dir } => {
             postfix_aliases::open(config_dir.as_deref(), login_domain).await
         }
+        SourceSettings::Ldap { directory, attributes } => {
+            open_ldap(directory.clone(), attributes.clone()).await
+        }
+        SourceSettings::Sql(settings) => sql::open(settings).await,
     }
+}
+
+#[cfg(feature = "ldap")]
+async fn open_ldap(directory: Box<directory::Settings>, attributes: Vec<String>) -> Opening {
+    apart(move || ldap::open(&directory, &attributes)).await
+}
+
+#[cfg(not(feature = "ldap"))]
+async fn open_ldap(_: Box<directory::Settings>, _: Vec<String>) -> Opening {
+    Err(vec![directory::missing()])
 }
 
 /// The sources of grants, in the order of asking.

@@ -68,9 +68,9 @@ impl Source for SenderLoginMaps {
         };
         let login = fold(&question.login.0);
         let separator = |c: char| c == ',' || c.is_ascii_whitespace();
-        let owns = |found: &Found| found.value.split(separator).any(|owner| fold(owner) == login);
+        let owns = |found: &Found| found.value().split(separator).any(|owner| fold(owner) == login);
         match found.filter(|_| !login.is_empty()) {
-            Some(found) if owns(&found) => Grant::Granted(format!("{} ({PARAMETER})", found.key)),
+            Some(found) if owns(&found) => Grant::Granted(format!("{} ({PARAMETER})", found.hit.key)),
             _ => Grant::NotGranted(Vec::new()),
         }
     }

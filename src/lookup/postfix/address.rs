@@ -1,9 +1,10 @@
 //! Addresses as Postfix has them in its tables, and how it looks them up.
 
 use super::main_cf::MainCf;
-use super::maps::{Key, Maps};
-use super::match_list::MatchList;
-use super::tables::TableError;
+use super::maps::{Hit, Key, Maps};
+use super::match_list::{Below, MatchList};
+use super::tables::{TableError, fold};
+use super::targets::targets;
 use crate::lookup::problem::Problem;
 use crate::lookup::watched::Reading;
 use crate::mail::Mailbox;
@@ -23,8 +24,14 @@ impl Address {
         format!("{}@{}", quote_local_part(&self.local_part), self.domain)
     }
 
+    /// The same domain with another local-part.
+    #[must_use]
+    pub fn with_local_part(&self, local_part: &str) -> Self {
+        Self { local_part: local_part.to_owned(), ..self.clone() }
+    }
+
     /// The address without any quoting.
-    fn internal(&self) -> String {
+    pub fn internal(&self) -> String {
         format!("{}@{}", self.local_part, self.domain)
     }
 
@@ -63,15 +70,42 @@ pub struct Addressing {
     append_dot_mydomain: bool,
 }
 
-/// The value that was found for an address.
+/// What was found for an address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
-    /// The key that has it.
-    pub key: String,
-    /// The value.
-    pub value: String,
+    /// The key, and what it has.
+    pub hit: Hit,
+    /// What of the address the key is.
+    pub scope: Scope,
     /// The extension with its delimiter that was taken off for the key, if one was.
     pub extension: Option<String>,
+}
+
+/// What of an address a key is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// The address, without its extension perhaps.
+    Address,
+    /// The local-part alone, without its extension perhaps.
+    LocalPart,
+    /// `@domain`.
+    Domain,
+}
+
+/// Where an alias leads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Targets {
+    /// The addresses.
+    pub addresses: Vec<Address>,
+    /// Whether it leads to anything that is no address, or one of no domain.
+    pub has_others: bool,
+}
+
+impl Found {
+    /// The value.
+    pub fn value(&self) -> &str {
+        &self.hit.entry.value
+    }
 }
 
 impl Addressing {
@@ -93,7 +127,7 @@ impl Addressing {
     ///
     /// Where a file or table that they name cannot be used.
     pub fn open(main_cf: &MainCf) -> Reading<Self> {
-        let (destinations, warnings) = MatchList::open(main_cf, "mydestination")?;
+        let (destinations, warnings) = MatchList::open(main_cf, "mydestination", Below::Out)?;
         let origin = origin(main_cf).map_err(|problem| vec![problem])?;
         let addressing = Self {
             origin,
@@ -108,41 +142,48 @@ impl Addressing {
         Ok((addressing, warnings))
     }
 
+    /// What is known without any parameter: no domain is local, and nothing is an extension.
+    pub fn none() -> Self {
+        Self {
+            origin: String::new(),
+            own_domain: String::new(),
+            destinations: MatchList::empty("mydestination"),
+            delimiters: String::new(),
+            double_bounce: String::new(),
+            owner_request_special: false,
+            append_at_myorigin: false,
+            append_dot_mydomain: false,
+        }
+    }
+
     /// Looks an address up as Postfix does (`mail_addr_find`): all of it, without its extension, its local-part if its
     /// domain is local, and `@domain`.
     pub async fn find(&self, maps: &Maps, address: &Address) -> Result<Option<Found>, TableError> {
         let bare = self.without_extension(&address.local_part);
-        let bare = bare.map(|(name, extension)| {
-            (Address { local_part: name.to_owned(), ..address.clone() }, extension.to_owned())
-        });
-        let found = |key: String, value: String, extension: Option<&String>| {
-            Ok(Some(Found { key, value, extension: extension.cloned() }))
+        let bare = bare.map(|(name, extension)| (address.with_local_part(name), extension));
+        let found = |hit: Hit, scope, extension: Option<&str>| {
+            Ok(Some(Found { hit, scope, extension: extension.map(str::to_owned) }))
         };
-        if let Some((key, value)) = both(maps, address.external(), address.internal(), Key::Whole).await? {
-            return found(key, value, None);
+        if let Some(hit) = both(maps, address.external(), address.internal(), Key::Whole).await? {
+            return found(hit, Scope::Address, None);
         }
         if let Some((bare, extension)) = &bare
-            && let Some((key, value)) = both(maps, bare.external(), bare.internal(), Key::Part).await?
+            && let Some(hit) = both(maps, bare.external(), bare.internal(), Key::Part).await?
         {
-            return found(key, value, Some(extension));
+            return found(hit, Scope::Address, Some(extension));
         }
         if self.is_local_or_origin(&address.domain).await? {
-            let name = &address.local_part;
-            if let Some((key, value)) = both(maps, quote_local_part(name), name.clone(), Key::Part).await? {
-                return found(key, value, None);
-            }
-            if let Some((bare, extension)) = &bare {
-                let name = &bare.local_part;
-                if let Some((key, value)) =
-                    both(maps, quote_local_part(name), name.clone(), Key::Part).await?
-                {
-                    return found(key, value, Some(extension));
+            let names =
+                [Some((address, None)), bare.as_ref().map(|(bare, extension)| (bare, Some(*extension)))];
+            for (Address { local_part, .. }, extension) in names.into_iter().flatten() {
+                let quoted = quote_local_part(local_part);
+                if let Some(hit) = both(maps, quoted, local_part.clone(), Key::Part).await? {
+                    return found(hit, Scope::LocalPart, extension);
                 }
             }
         }
-        let key = format!("@{}", address.domain);
-        match maps.find(&key, Key::Part).await? {
-            Some(value) => found(key, value, None),
+        match maps.look_up(&format!("@{}", address.domain), Key::Part).await? {
+            Some(hit) => found(hit, Scope::Domain, None),
             None => Ok(None),
         }
     }
@@ -153,7 +194,7 @@ impl Addressing {
     }
 
     async fn is_local_or_origin(&self, domain: &str) -> Result<bool, TableError> {
-        Ok(super::tables::fold(domain) == super::tables::fold(&self.origin) || self.is_local(domain).await?)
+        Ok(fold(domain) == fold(&self.origin) || self.is_local(domain).await?)
     }
 
     /// The name and the extension with its delimiter, if there is one (`split_addr`).
@@ -169,6 +210,14 @@ impl Addressing {
         }
         let at = local_part.find(|c| self.delimiters.contains(c)).filter(|at| *at > 0)?;
         Some(local_part.split_at(at))
+    }
+
+    /// Where the value of an alias leads that was found for a name: addresses, or `@domain` for the same name there.
+    pub fn targets(&self, name: &str, value: &str) -> Targets {
+        let same_name = value.starts_with('@').then(|| format!("{}{value}", quote_local_part(name)));
+        let all = targets(same_name.as_deref().unwrap_or(value));
+        let addresses: Vec<Address> = all.iter().filter_map(|target| self.complete(target)).collect();
+        Targets { has_others: addresses.len() < all.len(), addresses }
     }
 
     /// The address that a target means: `name` is one of `$myorigin`, `name@host` perhaps one of `$mydomain`. None
@@ -190,19 +239,11 @@ impl Addressing {
 }
 
 /// The value of a key as tables should have it, or else as old ones do.
-async fn both(
-    maps: &Maps,
-    external: String,
-    internal: String,
-    kind: Key,
-) -> Result<Option<(String, String)>, TableError> {
-    if let Some(value) = maps.find(&external, kind).await? {
-        return Ok(Some((external, value)));
+async fn both(maps: &Maps, external: String, internal: String, kind: Key) -> Result<Option<Hit>, TableError> {
+    match maps.look_up(&external, kind).await? {
+        None if internal != external => maps.look_up(&internal, kind).await,
+        found => Ok(found),
     }
-    if internal == external {
-        return Ok(None);
-    }
-    Ok(maps.find(&internal, kind).await?.map(|value| (internal, value)))
 }
 
 /// The value of `myorigin`, which may be in a file.

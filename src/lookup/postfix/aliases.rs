@@ -167,7 +167,7 @@ impl Aliases {
         let Some(found) = self.addressing.find(&self.for_all, address).await? else {
             return Ok(vec![delivery()]);
         };
-        let by = through(&step.by, &found.key);
+        let by = through(&step.by, &found.hit.key);
         let next = self.virtual_targets(address, &found).into_iter().map(|target| {
             // An alias may name itself to keep its own mail.
             if fold(&target.external()) == fold(&address.external()) {
@@ -181,19 +181,10 @@ impl Aliases {
     /// The targets of a virtual alias, `@domain` for the same name there included.
     fn virtual_targets(&self, address: &Address, found: &Found) -> Vec<Address> {
         let extension = found.extension.as_deref().unwrap_or_default();
-        if let Some(domain) = found.value.strip_prefix('@') {
-            let name = address.local_part.strip_suffix(extension).unwrap_or(&address.local_part);
-            let target = format!("{}@{domain}", quote_local_part(name));
-            return self.targets(&target, if self.propagates { extension } else { "" });
-        }
-        self.targets(&found.value, if self.propagates { extension } else { "" })
-    }
-
-    fn targets(&self, value: &str, extension: &str) -> Vec<Address> {
-        let complete = targets(value).into_iter().filter_map(|target| self.addressing.complete(&target));
-        complete
-            .map(|address| Address { local_part: address.local_part + extension, domain: address.domain })
-            .collect()
+        let name = address.local_part.strip_suffix(extension).unwrap_or(&address.local_part);
+        let added = if self.propagates { extension } else { "" };
+        let targets = self.addressing.targets(name, found.value()).addresses.into_iter();
+        targets.map(|target| target.with_local_part(&(target.local_part.clone() + added))).collect()
     }
 
     /// Where the alias of a local user leads, if there is one: of the whole local-part, or of the name in it.
@@ -203,7 +194,7 @@ impl Aliases {
         };
         let by = through(&step.by, &key);
         let mut next = Vec::new();
-        for address in self.targets(&value, "") {
+        for address in targets(&value).iter().filter_map(|target| self.addressing.complete(target)) {
             // Mail for others goes through virtual aliases again; mail for users here does not.
             let is_local = self.addressing.is_local(&address.domain).await?;
             let stage = if is_local { Stage::Delivery } else { Stage::Virtual };

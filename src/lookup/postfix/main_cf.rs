@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 use std::ffi::OsString;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Command, Output, Stdio};
+use std::sync::mpsc;
+use std::thread;
 use std::time::Duration;
-
-use tokio::process::Command;
 
 use crate::lookup::problem::{Problem, quoted};
 
@@ -27,23 +28,34 @@ impl MainCf {
     ///
     /// Where postconf(1) cannot be run, fails, takes longer than 10 s, or does not know a name.
     pub async fn read(config_dir: Option<&Path>, names: &[&str]) -> Result<Self, Problem> {
+        let config_dir = config_dir.map(Path::to_owned);
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let read = tokio::task::spawn_blocking(move || {
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            Self::read_now(config_dir.as_deref(), &names)
+        });
+        read.await.unwrap_or_else(|error| Err(Problem::new(format!("postconf cannot be run: {error}"))))
+    }
+
+    /// The same for those who have nothing to do meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// Where postconf(1) cannot be run, fails, takes longer than 10 s, or does not know a name.
+    pub fn read_now(config_dir: Option<&Path>, names: &[&str]) -> Result<Self, Problem> {
         let mut command = Command::new("postconf");
-        command.env("PATH", search_path()).env("LC_ALL", "C").stdin(Stdio::null()).kill_on_drop(true);
+        command.env("PATH", search_path()).env("LC_ALL", "C");
         if let Some(dir) = config_dir {
             command.arg("-c").arg(dir);
         }
         command.arg("-x").args(names);
         let file = config_dir.unwrap_or(Path::new("/etc/postfix")).join("main.cf");
         let problem = |message: String| Problem::new(message).in_file(&file);
-        let output = tokio::time::timeout(TIME, command.output())
-            .await
-            .map_err(|_| problem(format!("postconf gave no answer within {TIME:?}")))?
-            .map_err(|error| match error.kind() {
-                std::io::ErrorKind::NotFound => {
-                    problem("there is no postconf".to_owned()).hint("Postfix must be installed on this host")
-                }
-                _ => problem(format!("postconf cannot be run: {error}")),
-            })?;
+        let output = output(command).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => no_postconf(),
+            io::ErrorKind::TimedOut => problem(format!("postconf gave no answer within {TIME:?}")),
+            _ => problem(format!("postconf cannot be run: {error}")),
+        })?;
         let complaint = String::from_utf8_lossy(&output.stderr);
         if !output.status.success() {
             let why = complaint.lines().rfind(|line| line.contains("fatal:")).unwrap_or(&complaint);
@@ -56,6 +68,21 @@ impl MainCf {
             Some(name) => Err(problem(format!("this Postfix has no parameter {}", quoted(name)))),
             None => Ok(Self { values, file }),
         }
+    }
+
+    /// What a host says that has no Postfix.
+    ///
+    /// # Errors
+    ///
+    /// Always.
+    pub fn absent(_: Option<&Path>, _: &[&str]) -> Result<Self, Problem> {
+        Err(no_postconf())
+    }
+
+    /// Parameters with values that are known already, as main.cf in `config_dir` would give them.
+    pub fn of(config_dir: &Path, values: &[(&str, &str)]) -> Self {
+        let values = values.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Self { values: values.collect(), file: config_dir.join("main.cf") }
     }
 
     /// The value of a parameter; empty for one that was not asked for.
@@ -87,6 +114,35 @@ impl MainCf {
     pub(super) fn problem(&self, name: &str, message: &str) -> Problem {
         Problem::new(format!("{name}: {message}")).in_file(&self.file)
     }
+}
+
+fn no_postconf() -> Problem {
+    Problem::new("there is no postconf").hint("Postfix must be installed on this host")
+}
+
+/// What a program says, if it ends in time; else it is ended.
+fn output(mut command: Command) -> io::Result<Output> {
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    let (stdout, stderr) = (gathered(child.stdout.take()), gathered(child.stderr.take()));
+    let said = stdout.recv_timeout(TIME).and_then(|stdout| Ok((stdout, stderr.recv_timeout(TIME)?)));
+    let Ok((stdout, stderr)) = said else {
+        child.kill()?;
+        child.wait()?;
+        return Err(io::ErrorKind::TimedOut.into());
+    };
+    Ok(Output { status: child.wait()?, stdout: stdout?, stderr: stderr? })
+}
+
+/// All octets of a stream, once it has ended.
+fn gathered(stream: Option<impl Read + Send + 'static>) -> mpsc::Receiver<io::Result<Vec<u8>>> {
+    let (ended, all) = mpsc::channel();
+    thread::spawn(move || {
+        let mut octets = Vec::new();
+        let read = stream.map_or(Ok(0), |mut stream| stream.read_to_end(&mut octets));
+        // Nobody listens any more where this took too long.
+        let _ = ended.send(read.map(|_| octets));
+    });
+    all
 }
 
 /// Reads `name = value` lines.

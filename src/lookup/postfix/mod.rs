@@ -4,10 +4,17 @@
 
 pub mod address;
 pub mod aliases;
+pub mod classes;
 pub mod main_cf;
 pub mod maps;
 pub mod match_list;
 pub mod milters;
+pub mod networks;
+pub mod stranger;
 pub mod tables;
 mod targets;
 mod words;
+
+pub(crate) use tables::{alias_key, read_aliases};
+pub(crate) use targets::includes;
+pub(crate) use words::words;

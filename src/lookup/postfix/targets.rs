@@ -19,6 +19,17 @@ pub(super) fn targets(value: &str) -> Vec<String> {
     all
 }
 
+/// The files of the lists in a value (`:include:/file`).
+pub(crate) fn includes(value: &str) -> Vec<String> {
+    let items = split(value, |c| c == ',' || c.is_ascii_whitespace());
+    let files = items.filter_map(|item| {
+        let item = item.trim_matches('"');
+        let (word, file) = item.split_at_checked(":include:".len())?;
+        word.eq_ignore_ascii_case(":include:").then(|| file.to_owned())
+    });
+    files.collect()
+}
+
 /// The parts of a text between the separators outside of quotes, comments and angle brackets; empty ones left out.
 fn split(text: &str, is_separator: impl Fn(char) -> bool) -> impl Iterator<Item = &str> {
     let mut state = State::default();
@@ -97,6 +108,12 @@ mod tests {
     #[track_caller]
     fn check(value: &str, expected: &[&str]) {
         assert_eq!(targets(value), expected, "{value}");
+    }
+
+    #[test]
+    fn lists_in_values() {
+        assert_eq!(includes("a, :include:/x, \":include:/y\" :INCLUDE:/z (:include:/c)"), ["/x", "/y", "/z"]);
+        assert_eq!(includes("a, include:/x, \"b :include:/y\""), [""; 0]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Lists in main.cf: words between commas and white space, `{ }` holding words together.
 
 /// The words of a list. Braces stay on them.
-pub(super) fn words(list: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn words(list: &str) -> impl Iterator<Item = &str> {
     let mut depth = 0_usize;
     let between = |c: char| matches!(c, ',' | ' ' | '\t' | '\r' | '\n');
     list.split(move |c| {

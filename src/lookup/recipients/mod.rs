@@ -2,14 +2,21 @@
 //!
 //! A source is a file here, a variant of [`SourceSettings`] and a line in `open`.
 
+pub mod aliases;
 mod call_ahead;
 mod dovecot;
 mod file;
+#[cfg(feature = "ldap")]
+mod ldap;
 mod list;
 mod names;
 mod one_by_one;
+pub mod passwd;
+mod postfix;
+mod postfix_map;
 mod probed;
 mod socketmap;
+pub mod sql;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -17,10 +24,13 @@ use std::time::Duration;
 use super::clients::Endpoint;
 use super::clients::smtp::Dialect;
 use super::clients::socketmap::is_map_name;
+use super::clients::sql::Settings;
+use super::directory;
 use super::problem::Problem;
 use super::watched::{Reading, apart};
-use crate::facts::{Cost, Existence, RecipientQuestion};
-use crate::mail::Mailbox;
+use crate::facts::{Cost, Existence, RecipientQuestion, SourceId};
+use crate::lookup::postfix::tables;
+use crate::mail::{Domain, Mailbox};
 
 /// A source of recipients, as the configuration describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +39,13 @@ pub enum SourceSettings {
     List(Vec<Mailbox>),
     /// A file of mailboxes (`file`).
     File(PathBuf),
+    /// The tables of a Postfix (`postfix`).
+    Postfix {
+        /// Where main.cf is; none for Postfix's own default.
+        config_dir: Option<PathBuf>,
+    },
+    /// A table, by its Postfix name (`postfix_map`).
+    PostfixMap(String),
     /// A socketmap server (`socketmap`).
     Socketmap(SocketmapSettings),
     /// Dovecot's user database (`dovecot`).
@@ -37,6 +54,14 @@ pub enum SourceSettings {
     Smtp(CallAheadSettings),
     /// A server that is called ahead by LMTP (`lmtp`).
     Lmtp(CallAheadSettings),
+    /// A directory (`ldap`).
+    Ldap(Box<directory::Settings>),
+    /// A database (`sql`).
+    Sql(Settings),
+    /// Accounts of this host (`passwd`).
+    Passwd(passwd::Settings),
+    /// Aliases of local users (`aliases`).
+    Aliases(aliases::Settings),
 }
 
 /// A map of a socketmap server.
@@ -85,18 +110,30 @@ impl SourceSettings {
         match self {
             Self::List(_) => "list",
             Self::File(_) => "file",
+            Self::Postfix { .. } => "postfix",
+            Self::PostfixMap(_) => "postfix_map",
             Self::Socketmap(_) => "socketmap",
             Self::Dovecot(_) => "dovecot",
             Self::Smtp(_) => "smtp",
             Self::Lmtp(_) => "lmtp",
+            Self::Ldap(_) => "ldap",
+            Self::Sql(_) => "sql",
+            Self::Passwd(_) => "passwd",
+            Self::Aliases(_) => "aliases",
         }
     }
 
     /// What it costs to ask it.
     pub fn cost(&self) -> Cost {
         match self {
-            Self::List(_) | Self::File(_) => Cost::Memory,
-            Self::Socketmap(_) | Self::Dovecot(_) => Cost::Near,
+            // The system may ask a server for names.
+            Self::Passwd(settings) if settings.file.is_none() => Cost::Near,
+            Self::List(_) | Self::File(_) | Self::Passwd(_) | Self::Aliases(_) => Cost::Memory,
+            Self::PostfixMap(table) => tables::cost(table),
+            // Which tables a Postfix has is not known before it is open; some may be servers.
+            Self::Postfix { .. } | Self::Socketmap(_) | Self::Dovecot(_) | Self::Ldap(_) | Self::Sql(_) => {
+                Cost::Near
+            }
             Self::Smtp(_) | Self::Lmtp(_) => Cost::Far,
         }
     }
@@ -113,11 +150,36 @@ async fn open(settings: &SourceSettings) -> Opening {
             let path = path.clone();
             apart(move || file::open(&path)).await
         }
+        SourceSettings::Postfix { config_dir } => postfix::open(config_dir.as_deref()).await,
+        SourceSettings::PostfixMap(table) => {
+            let table = table.clone();
+            apart(move || postfix_map::open(&table)).await
+        }
         SourceSettings::Socketmap(settings) => Ok((socketmap::open(settings), Vec::new())),
         SourceSettings::Dovecot(settings) => Ok((dovecot::open(settings), Vec::new())),
         SourceSettings::Smtp(settings) => Ok((call_ahead::open(Dialect::Smtp, settings), Vec::new())),
         SourceSettings::Lmtp(settings) => Ok((call_ahead::open(Dialect::Lmtp, settings), Vec::new())),
+        SourceSettings::Ldap(settings) => open_ldap(settings.clone()).await,
+        SourceSettings::Sql(settings) => sql::open(settings).await,
+        SourceSettings::Passwd(settings) => {
+            let settings = settings.clone();
+            apart(move || passwd::open(&settings)).await
+        }
+        SourceSettings::Aliases(settings) => {
+            let settings = settings.clone();
+            apart(move || aliases::open(&settings)).await
+        }
     }
+}
+
+#[cfg(feature = "ldap")]
+async fn open_ldap(settings: Box<directory::Settings>) -> Opening {
+    apart(move || ldap::open(&settings)).await
+}
+
+#[cfg(not(feature = "ldap"))]
+async fn open_ldap(_: Box<directory::Settings>) -> Opening {
+    Err(vec![directory::missing()])
 }
 
 /// One source of recipients.
@@ -129,6 +191,11 @@ pub trait Source: std::fmt::Debug + Send + Sync {
     /// What it says of an address. An entry for one form goes before a wildcard for an earlier one. The text of
     /// [`Existence::Unknown`] is not looked at, as the collection names the source.
     async fn find(&self, question: &RecipientQuestion) -> Existence;
+
+    /// What is doubtful about its use for these domains.
+    async fn doubts(&self, _domains: &[&Domain]) -> Vec<Problem> {
+        Vec::new()
+    }
 }
 
 /// The sources of recipients, by their number.
@@ -163,6 +230,19 @@ impl Recipients {
         &self.warnings
     }
 
+    /// What is doubtful about the use of the sources for the domains that name them: recipients that nothing checks.
+    pub async fn doubts(&self, settings: &[SourceSettings], uses: &[(&Domain, &[SourceId])]) -> Vec<Problem> {
+        let mut doubts = Vec::new();
+        for (number, (source, settings)) in self.sources.iter().zip(settings).enumerate() {
+            let names = |ids: &[SourceId]| ids.iter().any(|id| id.number == number);
+            let domains: Vec<&Domain> =
+                uses.iter().filter(|(_, ids)| names(ids)).map(|(domain, _)| *domain).collect();
+            let found = source.doubts(&domains).await;
+            doubts.extend(found.into_iter().map(|problem| problem.of(settings.name())));
+        }
+        doubts
+    }
+
     /// The answer of one source.
     pub async fn find(&self, question: &RecipientQuestion) -> Existence {
         let Some(source) = self.sources.get(question.source.number) else {
@@ -172,5 +252,33 @@ impl Recipients {
             Existence::Unknown(_) => Existence::Unknown(source.name().to_owned()),
             answer => answer,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::SourceId;
+
+    /// A source that can be opened, and what is doubtful about it.
+    #[track_caller]
+    pub(super) fn open_source(opening: Opening) -> (Box<dyn Source>, Vec<Problem>) {
+        opening.unwrap_or_else(|problems| panic!("{problems:?}"))
+    }
+
+    /// Holds how the answer about an address begins: `exists: by`, `wildcard: by`, `unknown`, …
+    pub(super) async fn check(source: &dyn Source, address: &str, expected: &str) {
+        let forms = vec![address.parse().unwrap_or_else(|error| panic!("{address}: {error}"))];
+        let source_id = SourceId { number: 0, cost: Cost::Memory };
+        let found =
+            match source.find(&RecipientQuestion { source: source_id, forms, case_sensitive: false }).await {
+                Existence::Exists(by) => format!("exists: {by}"),
+                Existence::Relocated { by, .. } => format!("relocated: {by}"),
+                Existence::Wildcard(by) => format!("wildcard: {by}"),
+                Existence::Unknown(_) => "unknown".to_owned(),
+                Existence::NoList(why) => format!("no list: {why}"),
+                Existence::Undetermined(why) => format!("undetermined: {why}"),
+            };
+        assert!(found.starts_with(expected), "{address}: {found}, not {expected}");
     }
 }

@@ -47,6 +47,19 @@ impl Names {
         Ok(Self(pairs.finish()))
     }
 
+    /// Mailboxes from lines of a file.
+    ///
+    /// # Errors
+    ///
+    /// When there are more than fit.
+    pub(super) fn at_lines(mailboxes: &[(Mailbox, usize)]) -> Result<Self, Problem> {
+        let mut pairs = Pairs::builder();
+        for (mailbox, line) in mailboxes {
+            add(&mut pairs, mailbox, *line)?;
+        }
+        Ok(Self(pairs.finish()))
+    }
+
     /// How many names there are.
     pub(super) fn len(&self) -> usize {
         self.0.len()

@@ -24,6 +24,8 @@ mod queue;
 mod record;
 mod rows;
 mod secret;
+#[cfg(test)]
+pub(in crate::lookup) mod tests;
 mod writer;
 
 use std::fmt;

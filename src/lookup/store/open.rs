@@ -146,9 +146,9 @@ fn ensure_secret(database: &Database, secret: Secret) -> Result<(), StoreError> 
         is_new
     };
     if is_new {
-        transaction.commit()?
+        transaction.commit()?;
     } else {
-        transaction.abort()?
+        transaction.abort()?;
     }
     Ok(())
 }

@@ -210,16 +210,13 @@ impl State {
 
     fn admit(&mut self, Change { row, value }: Change) {
         let size = size(&row, value.as_ref());
-        match self.waiting.get_mut(&row) {
-            Some(earlier) => {
-                self.octets = self.octets + size - self::size(&row, earlier.as_ref());
-                *earlier = value;
-            }
-            None => {
-                self.octets += size;
-                self.order.push_back(row.clone());
-                self.waiting.insert(row, value);
-            }
+        self.octets += size;
+        if let Some(earlier) = self.waiting.get_mut(&row) {
+            self.octets -= self::size(&row, earlier.as_ref());
+            *earlier = value;
+        } else {
+            self.order.push_back(row.clone());
+            self.waiting.insert(row, value);
         }
         while self.order.len() > MOST_ROWS || self.octets > MOST_OCTETS {
             let Some(oldest) = self.order.pop_front() else { break };

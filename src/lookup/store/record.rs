@@ -147,7 +147,6 @@ impl Input<'_> {
     }
 
     /// See [`Output::option`].
-    #[expect(clippy::option_option, reason = "outer: is it readable; inner: is it there")]
     pub fn option(&mut self) -> Option<Option<i64>> {
         match self.number::<u8>()? {
             0 => Some(None),

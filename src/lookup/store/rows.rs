@@ -22,7 +22,7 @@ pub struct Table<K, V> {
 
 /// Which table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct TableId {
+pub(in crate::lookup) struct TableId {
     name: &'static str,
     part: Option<i32>,
 }

@@ -55,6 +55,17 @@ impl Grants {
         Some(Found { grant: grant.to_owned(), line })
     }
 
+    /// The first grant of a text, `address, @domain or *, …`, that answers a question with yes, whoever its login is.
+    ///
+    /// # Errors
+    ///
+    /// When something in it is no grant.
+    pub fn find_in(text: &str, question: &GrantQuestion) -> Result<Option<String>, Problem> {
+        let wanted = Wanted::new(question);
+        let grants = read::only_grants_in(text)?;
+        Ok(grants.split(BETWEEN).find(|grant| wanted.is_granted_by(grant)).map(str::to_owned))
+    }
+
     /// How many lines name a login.
     pub fn len(&self) -> usize {
         self.0.len()
@@ -64,6 +75,21 @@ impl Grants {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+}
+
+/// The first of these texts' grants that answers a question with yes. They are written as in a file after the login;
+/// what is no grant is left out.
+#[cfg(any(feature = "ldap", test))]
+pub(crate) fn first_granting<'t>(
+    texts: impl IntoIterator<Item = &'t str>,
+    question: &GrantQuestion,
+) -> Option<String> {
+    let wanted = Wanted::new(question);
+    texts.into_iter().find_map(|text| {
+        let grants = read::grants_in(text);
+        let granting = grants.split(BETWEEN).find(|grant| wanted.is_granted_by(grant));
+        granting.map(str::to_owned)
+    })
 }
 
 /// A claim in the spelling of grants.
@@ -162,6 +188,19 @@ frank:
         check("Carol", "ceo@example.org", Some(("ceo@example.org", 5)));
         check("Carol", "Ceo@example.org", Some(("Ceo@example.org", 5)));
         check("Carol", "CEO@example.org", None);
+    }
+
+    #[test]
+    fn grants_in_texts() {
+        let first = |texts: &[&str], mailbox: &str| {
+            first_granting(texts.iter().copied(), &question("", mailbox, false))
+        };
+        let texts = ["SMTP:x@example.org nonsense", "Alice@example.org, @b\u{fc}cher.example", "\tx"];
+        assert_eq!(first(&texts, "alice@example.org").as_deref(), Some("alice@example.org"));
+        assert_eq!(first(&texts, "a@xn--bcher-kva.example").as_deref(), Some("@xn--bcher-kva.example"));
+        assert_eq!(first(&texts, "x@example.org"), None);
+        assert_eq!(first(&["", "*"], "x@example.org").as_deref(), Some("*"));
+        assert_eq!(first(&[], "x@example.org"), None);
     }
 
     #[test]

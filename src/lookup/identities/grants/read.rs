@@ -11,12 +11,7 @@ use crate::mail::Mailbox;
 /// Reads a file: by login its grants.
 pub(super) fn read(bytes: &[u8]) -> Result<Pairs, Vec<Problem>> {
     let text = utf8(bytes).map_err(|problem| vec![problem])?;
-    let mut reader = Reader {
-        pairs: Pairs::builder(),
-        problems: Vec::new(),
-        domains: Domains::default(),
-        canonical: String::new(),
-    };
+    let mut reader = Reader::new();
     let mut login = None;
     for (number, line) in text.lines().enumerate() {
         reader.line(&mut login, number + 1, line);
@@ -25,6 +20,26 @@ pub(super) fn read(bytes: &[u8]) -> Result<Pairs, Vec<Problem>> {
         }
     }
     if reader.problems.is_empty() { Ok(reader.pairs.finish()) } else { Err(reader.problems) }
+}
+
+/// The grants in a text, as a line of a file has them after its login; what is none is left out.
+#[cfg(any(feature = "ldap", test))]
+pub(super) fn grants_in(text: &str) -> String {
+    let (mut domains, mut canonical) = (Domains::default(), String::new());
+    for word in words(text) {
+        // What is no grant adds nothing.
+        let _ = add_grant(&mut domains, word, &mut canonical);
+    }
+    canonical
+}
+
+/// The same, where what is none is a problem.
+pub(super) fn only_grants_in(text: &str) -> Result<String, Problem> {
+    let (mut domains, mut canonical) = (Domains::default(), String::new());
+    for word in words(text) {
+        add_grant(&mut domains, word, &mut canonical)?;
+    }
+    Ok(canonical)
 }
 
 /// Reads line after line.
@@ -37,6 +52,15 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
+    fn new() -> Self {
+        Self {
+            pairs: Pairs::builder(),
+            problems: Vec::new(),
+            domains: Domains::default(),
+            canonical: String::new(),
+        }
+    }
+
     fn line(&mut self, login: &mut Option<&'a str>, number: usize, line: &'a str) {
         let content = without_comment(line).trim_end();
         if content.trim_start().is_empty() {
@@ -69,7 +93,7 @@ impl<'a> Reader<'a> {
         let mut canonical = std::mem::take(&mut self.canonical);
         canonical.clear();
         for word in words(grants) {
-            if let Err(problem) = self.grant(word, &mut canonical) {
+            if let Err(problem) = add_grant(&mut self.domains, word, &mut canonical) {
                 let column = line[..offset(line, word)].chars().count() + 1;
                 self.problem(problem.at(number, Some(column)));
             }
@@ -80,52 +104,49 @@ impl<'a> Reader<'a> {
         self.canonical = canonical;
     }
 
-    /// Adds one grant in canonical form; a mailbox also in lower case, which is how most claims come.
-    fn grant(&mut self, word: &'a str, canonical: &mut String) -> Result<(), Problem> {
-        let mut add = |parts: &[&str]| {
-            if !canonical.is_empty() {
-                canonical.push(BETWEEN);
-            }
-            canonical.extend(parts.iter().copied());
-        };
-        if word == "*" {
-            add(&[word]);
-            return Ok(());
-        }
-        let (local_part, domain) = word.rsplit_once('@').ok_or_else(|| {
-            Problem::new(format!("{} is no grant", quoted(word))).hint("write an address, @domain or *")
-        })?;
-        let domain = self.domains.parse(domain)?;
-        if local_part.is_empty() {
-            add(&["@", domain.as_str()]);
-            return Ok(());
-        }
-        if local_part == "*" {
-            return Err(Problem::new(format!("{} is no grant", quoted(word)))
-                .hint(format!("write @{domain} for the whole domain")));
-        }
-        // Most are lower-case dot-atoms, which are canonical as they stand.
-        if local_part
-            .bytes()
-            .all(|octet| octet.is_ascii_lowercase() || octet.is_ascii_digit() || octet == b'.')
-        {
-            add(&[local_part, "@", domain.as_str()]);
-            return Ok(());
-        }
-        let problem = |error| Problem::new(format!("{} is no address: {error}", quoted(word)));
-        let mailbox: Mailbox = word.parse().map_err(problem)?;
-        let composed: String = mailbox.local_part().nfc().collect();
-        let lower: String = composed.to_lowercase().nfc().collect();
-        if lower != composed {
-            add(&[&Mailbox::new(composed, domain.clone()).to_string()]);
-        }
-        add(&[&Mailbox::new(lower, domain.clone()).to_string()]);
-        Ok(())
-    }
-
     fn problem(&mut self, problem: Problem) {
         self.problems.push(problem);
     }
+}
+
+/// Adds one grant in canonical form; a mailbox also in lower case, which is how most claims come.
+fn add_grant<'a>(domains: &mut Domains<'a>, word: &'a str, canonical: &mut String) -> Result<(), Problem> {
+    let mut add = |parts: &[&str]| {
+        if !canonical.is_empty() {
+            canonical.push(BETWEEN);
+        }
+        canonical.extend(parts.iter().copied());
+    };
+    if word == "*" {
+        add(&[word]);
+        return Ok(());
+    }
+    let (local_part, domain) = word.rsplit_once('@').ok_or_else(|| {
+        Problem::new(format!("{} is no grant", quoted(word))).hint("write an address, @domain or *")
+    })?;
+    let domain = domains.parse(domain)?;
+    if local_part.is_empty() {
+        add(&["@", domain.as_str()]);
+        return Ok(());
+    }
+    if local_part == "*" {
+        return Err(Problem::new(format!("{} is no grant", quoted(word)))
+            .hint(format!("write @{domain} for the whole domain")));
+    }
+    // Most are lower-case dot-atoms, which are canonical as they stand.
+    if local_part.bytes().all(|octet| octet.is_ascii_lowercase() || octet.is_ascii_digit() || octet == b'.') {
+        add(&[local_part, "@", domain.as_str()]);
+        return Ok(());
+    }
+    let problem = |error| Problem::new(format!("{} is no address: {error}", quoted(word)));
+    let mailbox: Mailbox = word.parse().map_err(problem)?;
+    let composed: String = mailbox.local_part().nfc().collect();
+    let lower: String = composed.to_lowercase().nfc().collect();
+    if lower != composed {
+        add(&[&Mailbox::new(composed, domain.clone()).to_string()]);
+    }
+    add(&[&Mailbox::new(lower, domain.clone()).to_string()]);
+    Ok(())
 }
 
 /// The grants of a line: what stands between commas and white space, outside of quotes.

@@ -1,6 +1,6 @@
 //! Tables made of tables: `unionmap:`, `pipemap:`, `proxy:`.
 
-use super::{Request, Table, TableError, open};
+use super::{Entry, Request, Table, TableError, open};
 use crate::lookup::postfix::words::{inside_braces, words};
 use crate::lookup::problem::Problem;
 use crate::lookup::watched::Reading;
@@ -48,21 +48,30 @@ struct Union(Vec<Box<dyn Table>>);
 #[async_trait::async_trait]
 impl Table for Union {
     async fn find(&self, key: &str) -> Result<Option<String>, TableError> {
-        let mut found = String::new();
+        Ok(self.entry(key).await?.map(|entry| entry.value))
+    }
+
+    async fn entry(&self, key: &str) -> Result<Option<Entry>, TableError> {
+        let (mut value, mut entries) = (String::new(), Vec::new());
         for table in &self.0 {
-            if let Some(value) = table.find(key).await? {
-                if !found.is_empty() {
-                    found.push(',');
+            if let Some(entry) = table.entry(key).await? {
+                if !value.is_empty() {
+                    value.push(',');
                 }
-                found.push_str(&value);
+                value.push_str(&entry.value);
+                entries.push(entry);
             }
         }
-        Ok((!found.is_empty()).then_some(found))
+        Ok((!value.is_empty()).then(|| Entry::joined(value, entries)))
     }
 
     fn has_patterns(&self) -> bool {
         // As in Postfix the first table speaks for all.
         self.0.first().is_some_and(|table| table.has_patterns())
+    }
+
+    fn list_keys(&self, take: &mut dyn FnMut(&str)) -> bool {
+        self.0.iter().all(|table| table.list_keys(take))
     }
 }
 
@@ -72,12 +81,17 @@ struct Pipe(Vec<Box<dyn Table>>);
 #[async_trait::async_trait]
 impl Table for Pipe {
     async fn find(&self, key: &str) -> Result<Option<String>, TableError> {
-        let mut value = key.to_owned();
+        Ok(self.entry(key).await?.map(|entry| entry.value))
+    }
+
+    async fn entry(&self, key: &str) -> Result<Option<Entry>, TableError> {
+        let (mut value, mut entries) = (key.to_owned(), Vec::new());
         for table in &self.0 {
-            let Some(next) = table.find(&value).await? else { return Ok(None) };
-            value = next;
+            let Some(entry) = table.entry(&value).await? else { return Ok(None) };
+            value.clone_from(&entry.value);
+            entries.push(entry);
         }
-        Ok(Some(value))
+        Ok(Some(Entry::joined(value, entries)))
     }
 
     fn has_patterns(&self) -> bool {

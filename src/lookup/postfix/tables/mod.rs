@@ -4,10 +4,15 @@
 //! when the table is opened, never a guess when it is asked.
 
 mod aliases;
+mod cf;
 mod composed;
+mod entry;
 mod ere;
+mod expansion;
 #[cfg(test)]
 mod hostile;
+#[cfg(feature = "ldap")]
+mod ldap;
 mod lines;
 mod network;
 mod pcre;
@@ -15,12 +20,17 @@ mod regexp;
 mod result;
 mod rules;
 mod simple;
+mod sql;
 mod text;
 
 use std::fmt::Debug;
 use std::path::Path;
 
+pub use entry::Entry;
+
+use super::address::quote_local_part;
 use super::words::{inside_braces, words};
+use crate::facts::Cost;
 use crate::lookup::pairs::Pairs;
 use crate::lookup::problem::{Problem, quoted};
 use crate::lookup::watched::Reading;
@@ -35,8 +45,22 @@ pub trait Table: Debug + Send + Sync {
     /// Where the table cannot tell.
     async fn find(&self, key: &str) -> Result<Option<String>, TableError>;
 
+    /// The same with what tells the entry that answers from other ones, where more is known of it than its value.
+    ///
+    /// # Errors
+    ///
+    /// Where the table cannot tell.
+    async fn entry(&self, key: &str) -> Result<Option<Entry>, TableError> {
+        Ok(self.find(key).await?.map(Entry::of_value))
+    }
+
     /// Whether its keys are patterns. Postfix does not ask such a table for parts of addresses.
     fn has_patterns(&self) -> bool {
+        false
+    }
+
+    /// Hands out its keys, in no order, and returns whether it could: a pattern, or a server, has none to hand out.
+    fn list_keys(&self, _take: &mut dyn FnMut(&str)) -> bool {
         false
     }
 }
@@ -67,7 +91,7 @@ struct Request<'a> {
 type Open = fn(&Request<'_>) -> Reading<Box<dyn Table>>;
 
 /// Every type of table that we know.
-const TYPES: [(&str, Open); 21] = [
+const TYPES: [(&str, Open); 26] = [
     ("btree", text::open_compiled),
     ("cdb", text::open_compiled),
     ("cidr", simple::refuse_cidr),
@@ -76,14 +100,19 @@ const TYPES: [(&str, Open); 21] = [
     ("fail", |_| Ok(simple::fail())),
     ("hash", text::open_compiled),
     ("inline", simple::open_inline),
+    ("ldap", open_ldap),
     ("lmdb", text::open_compiled),
+    ("mysql", sql::open_mysql),
+    ("nis", simple::open_nis),
     ("pcre", pcre::open),
+    ("pgsql", sql::open_pgsql),
     ("pipemap", composed::open_pipe),
     ("proxy", composed::open_proxy),
     ("randmap", simple::open_random),
     ("regexp", regexp::open),
     ("sdbm", text::open_compiled),
     ("socketmap", network::open_socketmap),
+    ("sqlite", sql::open_sqlite),
     ("static", simple::open_static),
     ("tcp", network::open_tcp),
     ("texthash", text::open_texthash),
@@ -92,7 +121,7 @@ const TYPES: [(&str, Open); 21] = [
 ];
 
 /// Types that Postfix has and this version has not.
-const LATER: [&str; 8] = ["internal", "ldap", "memcache", "mongodb", "mysql", "nis", "pgsql", "sqlite"];
+const LATER: [&str; 3] = ["internal", "memcache", "mongodb"];
 
 /// How many tables may be around a table.
 const DEEPEST: usize = 10;
@@ -121,6 +150,32 @@ pub(super) fn open(table: &str, usage: Usage, depth: usize) -> Reading<Box<dyn T
     open(&Request { kind, name, usage, depth })
 }
 
+/// Types whose tables are, or may be, on a server.
+const SERVED: [&str; 11] =
+    ["ldap", "memcache", "mongodb", "mysql", "nis", "nisplus", "pgsql", "socketmap", "sqlite", "tcp", "unix"];
+
+/// What it costs to ask `type:name`, by what the name says. In a table of tables the dearest one counts.
+pub(crate) fn cost(table: &str) -> Cost {
+    let table = table.trim_start_matches("proxy:");
+    let Some((kind, name)) = table.split_once(':') else { return Cost::Memory };
+    let inside = inside_braces(name.trim()).filter(|_| ["unionmap", "pipemap"].contains(&kind));
+    match inside {
+        Some(inside) => words(inside).map(cost).max().unwrap_or(Cost::Memory),
+        None if SERVED.contains(&kind) => Cost::Near,
+        None => Cost::Memory,
+    }
+}
+
+#[cfg(feature = "ldap")]
+fn open_ldap(request: &Request<'_>) -> Reading<Box<dyn Table>> {
+    ldap::open(request)
+}
+
+#[cfg(not(feature = "ldap"))]
+fn open_ldap(_: &Request<'_>) -> Reading<Box<dyn Table>> {
+    Err(vec![crate::lookup::directory::missing()])
+}
+
 /// Reads the text of a table of a type, for tests and fuzzing: nothing that is said of it, only that it can be asked.
 #[doc(hidden)]
 pub fn read_text(kind: &str, octets: &[u8], keys: &[&str]) -> Vec<Result<Option<String>, TableError>> {
@@ -140,6 +195,16 @@ pub fn read_text(kind: &str, octets: &[u8], keys: &[&str]) -> Vec<Result<Option<
         "aliases" => ask(&|key| Ok(first(&aliases::parse(octets).0, key))),
         _ => ask(&|key| Ok(first(&text::parse(octets).0, key))),
     }
+}
+
+/// Reads a text for postalias(1): names, by their [keys](alias_key), with their targets; also what is wrong with it.
+pub(crate) fn read_aliases(octets: &[u8]) -> (Pairs, Vec<Problem>) {
+    aliases::parse(octets)
+}
+
+/// The key that the alias of a local-part has.
+pub(crate) fn alias_key(local_part: &str) -> String {
+    fold(&quote_local_part(local_part))
 }
 
 /// The first value of a key.
@@ -214,11 +279,27 @@ mod tests {
     }
 
     #[test]
+    fn costs() {
+        for (table, expected) in [
+            ("hash:/x", Cost::Memory),
+            ("proxy:hash:/x", Cost::Memory),
+            ("inline:{ldap:x=y}", Cost::Memory),
+            ("proxy:pgsql:/x.cf", Cost::Near),
+            ("unix:passwd.byname", Cost::Near),
+            ("unionmap:{ hash:/x, proxy:ldap:/y }", Cost::Near),
+            ("unionmap:{ hash:/x, pipemap:{ hash:/y, hash:/z } }", Cost::Memory),
+            ("x", Cost::Memory),
+        ] {
+            assert_eq!(cost(table), expected, "{table}");
+        }
+    }
+
+    #[test]
     fn the_registry_is_in_order_and_says_what_is_missing() {
         assert!(TYPES.is_sorted_by_key(|(kind, _)| *kind));
         assert!(LATER.is_sorted());
         let problem = |table: &str| open(table, Usage::Maps, 0).unwrap_err()[0].to_string();
-        assert_eq!(problem("ldap:/x"), "tables of type ‘ldap’ are not in this version");
+        assert_eq!(problem("memcache:/x"), "tables of type ‘memcache’ are not in this version");
         assert_eq!(problem("hsah:/x"), "there is no type of table ‘hsah’");
         assert_eq!(problem("/x"), "‘/x’ is no table; a table is `type:name`");
         assert!(problem(&format!("{}static:x", "proxy:".repeat(20))).contains("nested"));

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use super::lines::{is_space_char, logical_lines};
 use super::result::{Piece, pieces};
-use super::{Table, TableError, Usage};
+use super::{Entry, Table, TableError, Usage};
 use crate::lookup::problem::{Problem, quoted};
 use crate::lookup::watched::{Reading, Watched};
 
@@ -98,6 +98,11 @@ impl<E: Engine> Rules<E> {
 
     /// The result of the first rule that matches.
     pub(super) fn find(&self, subject: &str) -> Result<Option<String>, TableError> {
+        Ok(self.entry(subject)?.map(|entry| entry.value))
+    }
+
+    /// The same with the rule.
+    fn entry(&self, subject: &str) -> Result<Option<Entry>, TableError> {
         let mut at = 0;
         while let Some(rule) = self.0.get(at) {
             let error = |why: String| TableError(format!("line {}: {why}", rule.line));
@@ -114,8 +119,8 @@ impl<E: Engine> Rules<E> {
                 }
                 Step::Answer { first, second, result } => {
                     let answer = answer(first, second.as_ref(), result, subject).map_err(error)?;
-                    if answer.is_some() {
-                        return Ok(answer);
+                    if let Some(value) = answer {
+                        return Ok(Some(Entry::of_rule(rule.line, value)));
                     }
                 }
             }
@@ -294,8 +299,12 @@ pub(super) fn open<E: Engine>(request: &super::Request<'_>) -> Reading<Box<dyn T
 #[async_trait::async_trait]
 impl<E: Engine> Table for InFile<E> {
     async fn find(&self, key: &str) -> Result<Option<String>, TableError> {
+        Ok(self.entry(key).await?.map(|entry| entry.value))
+    }
+
+    async fn entry(&self, key: &str) -> Result<Option<Entry>, TableError> {
         let path = self.0.path();
-        self.0.current().find(key).map_err(|error| TableError(format!("{}: {error}", path.display())))
+        self.0.current().entry(key).map_err(|error| TableError(format!("{}: {error}", path.display())))
     }
 
     fn has_patterns(&self) -> bool {
@@ -307,6 +316,10 @@ impl<E: Engine> Table for InFile<E> {
 impl<E: Engine> Table for InPlace<E> {
     async fn find(&self, key: &str) -> Result<Option<String>, TableError> {
         self.0.find(key)
+    }
+
+    async fn entry(&self, key: &str) -> Result<Option<Entry>, TableError> {
+        self.0.entry(key)
     }
 
     fn has_patterns(&self) -> bool {

@@ -1,8 +1,9 @@
-//! Tables that are no files: `inline:`, `static:`, `randmap:`, `fail:`, `unix:`; and two that are of no use here.
+//! Tables that are no files: `inline:`, `static:`, `randmap:`, `fail:`, `unix:`, `nis:`; and two that are of no use
+//! here.
 
 use nix::unistd::{Group, User};
 
-use super::{Request, Table, TableError, first, fold, unbraced};
+use super::{Entry, Request, Table, TableError, first, fold, unbraced};
 use crate::lookup::pairs::Pairs;
 use crate::lookup::postfix::words::{inside_braces, words};
 use crate::lookup::problem::{Problem, quoted};
@@ -83,6 +84,19 @@ pub(super) fn open_unix(request: &Request<'_>) -> Reading<Box<dyn Table>> {
     Ok((Box::new(Unix(find)), Vec::new()))
 }
 
+/// Opens a table that has nothing as long as this host is in no NIS domain. Postfix's own `alias_maps` name one.
+pub(super) fn open_nis(_: &Request<'_>) -> Reading<Box<dyn Table>> {
+    let domain = std::fs::read_to_string("/proc/sys/kernel/domainname").unwrap_or_default();
+    match domain.trim() {
+        "" | "(none)" => Ok((Box::new(Empty), Vec::new())),
+        domain => {
+            let message =
+                format!("tables in NIS are not read, and this host is in its domain {}", quoted(domain));
+            Err(vec![Problem::new(message).hint("name other tables in main.cf")])
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Inline(Pairs);
 
@@ -90,6 +104,11 @@ struct Inline(Pairs);
 impl Table for Inline {
     async fn find(&self, key: &str) -> Result<Option<String>, TableError> {
         Ok(first(&self.0, key))
+    }
+
+    fn list_keys(&self, take: &mut dyn FnMut(&str)) -> bool {
+        self.0.iter().for_each(|pair| take(pair.key));
+        true
     }
 }
 
@@ -113,7 +132,26 @@ impl Table for Random {
         Ok(fastrand::choice(&self.0).cloned())
     }
 
+    async fn entry(&self, key: &str) -> Result<Option<Entry>, TableError> {
+        // Whatever is drawn, it is drawn for every key.
+        Ok(self.find(key).await?.map(|value| Entry::of_rule(0, value)))
+    }
+
     fn has_patterns(&self) -> bool {
+        true
+    }
+}
+
+#[derive(Debug)]
+struct Empty;
+
+#[async_trait::async_trait]
+impl Table for Empty {
+    async fn find(&self, _: &str) -> Result<Option<String>, TableError> {
+        Ok(None)
+    }
+
+    fn list_keys(&self, _: &mut dyn FnMut(&str)) -> bool {
         true
     }
 }

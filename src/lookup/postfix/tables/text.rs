@@ -66,6 +66,11 @@ impl Table for Text {
         // Of a repeated key the first line counts, as postmap(1) refuses to add another.
         Ok(first(&pairs, key))
     }
+
+    fn list_keys(&self, take: &mut dyn FnMut(&str)) -> bool {
+        self.0.latest().iter().for_each(|pair| take(pair.key));
+        true
+    }
 }
 
 /// Reads the text of a table for postmap(1); also what is wrong with it.

@@ -1,0 +1,55 @@
+//! Recipients that a directory (LDAP) knows. Its own rules say which spellings of a name are equal.
+
+use super::probed::{Lifetimes, Probed};
+use super::{Opening, Source};
+use crate::facts::{Existence, RecipientQuestion};
+use crate::lookup::directory::{Directory, Settings};
+use crate::mail::Mailbox;
+
+/// The source.
+#[derive(Debug)]
+struct Ldap {
+    name: String,
+    directory: Directory,
+}
+
+/// Opens the directory, which says that a name exists by any entry.
+pub(super) fn open(settings: &Settings) -> Opening {
+    let (directory, warnings) = Directory::open(settings)?;
+    let source = Ldap { name: format!("ldap {}", settings.servers()), directory };
+    Ok((Box::new(Probed::new(source, Lifetimes::NEAR)), warnings))
+}
+
+impl Ldap {
+    async fn knows(&self, form: &Mailbox) -> Result<bool, String> {
+        // In the order of `RECIPIENT_PLACES`.
+        let values = [form.to_string(), form.local_part().to_owned(), form.domain().to_string()];
+        let values: Vec<&str> = values.iter().map(String::as_str).collect();
+        let found = self.directory.search(&values, &[], 1).await?;
+        if found.entries.is_empty() && found.references > 0 {
+            return Err(format!("{}: a part of it is on other servers, which are not asked", self.name));
+        }
+        Ok(!found.entries.is_empty())
+    }
+}
+
+#[async_trait::async_trait]
+impl Source for Ldap {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    async fn find(&self, question: &RecipientQuestion) -> Existence {
+        let mut trouble = None;
+        for form in &question.forms {
+            match self.knows(form).await {
+                Ok(true) => return Existence::Exists(format!("{form} ({})", self.name)),
+                Ok(false) => {}
+                Err(why) => {
+                    trouble.get_or_insert(why);
+                }
+            }
+        }
+        trouble.map_or_else(|| Existence::Unknown(String::new()), Existence::Undetermined)
+    }
+}

@@ -1,0 +1,187 @@
+//! Recipients as a Postfix knows them: what it asks itself when it decides whether to take a recipient
+//! (`smtpd_reject_unlisted_recipient`), with what only a wildcard knows told apart.
+//!
+//! The parameters are those of main.cf when the source is opened; what master.cf overrides is not seen, nor what
+//! `transport_maps` and access tables refuse.
+
+mod delivery;
+#[cfg(test)]
+mod tests;
+mod walk;
+
+use std::path::Path;
+
+use super::{Opening, Source};
+use crate::facts::{Existence, RecipientQuestion};
+use crate::lookup::postfix::address::{Address, Addressing};
+use crate::lookup::postfix::classes::Classes;
+use crate::lookup::postfix::main_cf::MainCf;
+use crate::lookup::postfix::maps::Maps;
+use crate::lookup::postfix::stranger::stranger;
+use crate::lookup::postfix::tables::{Usage, fold};
+use crate::lookup::problem::Problem;
+use crate::lookup::watched::{Reading, apart};
+use crate::mail::{Domain, Mailbox};
+use delivery::Delivery;
+pub(super) use walk::Walk;
+
+/// Tables that give a recipient another name, in the order in which smtpd(8) asks them.
+const RENAMING: [&str; 3] = ["recipient_canonical_maps", "canonical_maps", "virtual_alias_maps"];
+
+/// How many domains are looked at for what is doubtful about them.
+const MOST_DOUBTS: usize = 1000;
+
+/// The source.
+#[derive(Debug)]
+struct Postfix {
+    name: String,
+    walk: Walk,
+}
+
+/// Asks postconf(1) for the parameters and opens the tables.
+pub(super) async fn open(config_dir: Option<&Path>) -> Opening {
+    let parameters: Vec<&str> =
+        [&RENAMING[..], &Addressing::PARAMETERS, &Classes::PARAMETERS, &Delivery::PARAMETERS]
+            .into_iter()
+            .flatten()
+            .copied()
+            .collect();
+    let main_cf = MainCf::read(config_dir, &parameters).await.map_err(|problem| vec![problem])?;
+    let name = match config_dir {
+        Some(dir) => format!("postfix of {}", dir.display()),
+        None => "postfix".to_owned(),
+    };
+    let (walk, warnings) = apart(move || of(&main_cf)).await?;
+    Ok((Box::new(Postfix { name, walk }), distinct(warnings)))
+}
+
+/// Opens the tables that a configuration names.
+fn of(main_cf: &MainCf) -> Reading<Walk> {
+    let (mut warnings, mut problems) = (Vec::new(), Vec::new());
+    let mut renaming = Vec::new();
+    for parameter in RENAMING {
+        match Maps::open(main_cf, parameter, Usage::Maps) {
+            Ok((maps, more)) => {
+                renaming.push(maps);
+                warnings.extend(more);
+            }
+            Err(more) => problems.extend(more),
+        }
+    }
+    match (Addressing::open(main_cf), Delivery::open(main_cf)) {
+        (Ok((addressing, a)), Ok((delivery, b))) if problems.is_empty() => {
+            let walk = Walk { addressing, renaming, delivery: Some(delivery) };
+            Ok((walk, [warnings, a, b].concat()))
+        }
+        (a, b) => Err(distinct([Some(problems), a.err(), b.err()].into_iter().flatten().flatten().collect())),
+    }
+}
+
+/// Problems without those that another says already: a table that two parameters name has each of its own twice.
+fn distinct(problems: Vec<Problem>) -> Vec<Problem> {
+    let mut kept: Vec<Problem> = Vec::new();
+    for problem in problems {
+        let says_the_same = |other: &Problem| {
+            other.place == problem.place
+                && (other.message.ends_with(&problem.message) || problem.message.ends_with(&other.message))
+        };
+        if !kept.iter().any(says_the_same) {
+            kept.push(problem);
+        }
+    }
+    kept
+}
+
+/// The addresses that Postfix may have a mailbox under: folded, as smtpd(8) does it, and with its domain in U-labels too.
+pub(super) fn addresses(mailbox: &Mailbox) -> impl Iterator<Item = Address> {
+    let address = Address { local_part: fold(mailbox.local_part()), ..Address::from(mailbox) };
+    let other = address.with_u_labels();
+    [Some(address), other].into_iter().flatten()
+}
+
+/// What the forms of an address are together: the first entry of a name's own, else the strongest answer of the first
+/// form that has one.
+pub(super) async fn find(walk: &Walk, forms: impl IntoIterator<Item = &Mailbox>) -> Existence {
+    let mut strongest: Option<Existence> = None;
+    for address in forms.into_iter().flat_map(addresses) {
+        let existence = walk.find(address).await;
+        if matches!(existence, Existence::Exists(_) | Existence::Relocated { .. }) {
+            return existence;
+        }
+        if strongest.as_ref().is_none_or(|known| existence.rank() < known.rank()) {
+            strongest = Some(existence);
+        }
+    }
+    strongest.unwrap_or_else(|| Existence::Unknown(String::new()))
+}
+
+impl Postfix {
+    /// The forms that Postfix would see as this address. What an extension is, its own `recipient_delimiter` says.
+    fn forms<'q>(&self, question: &'q RecipientQuestion) -> impl Iterator<Item = &'q Mailbox> {
+        let shortened = |longer: &Mailbox, form: &Mailbox| {
+            let (long, short) = (longer.local_part(), form.local_part());
+            longer.domain() == form.domain() && long.len() > short.len() && long.starts_with(short)
+        };
+        let by_postfix = |longer: &Mailbox, form: &Mailbox| {
+            let bare = self.walk.addressing.without_extension(longer.local_part());
+            bare.is_some_and(|(name, _)| name == form.local_part())
+        };
+        question.forms.iter().filter(move |form| {
+            let mut longer = question.forms.iter().filter(|longer| shortened(longer, form)).peekable();
+            longer.peek().is_none() || longer.any(|longer| by_postfix(longer, form))
+        })
+    }
+}
+
+#[async_trait::async_trait]
+impl Source for Postfix {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    async fn find(&self, question: &RecipientQuestion) -> Existence {
+        find(&self.walk, self.forms(question)).await
+    }
+
+    async fn doubts(&self, domains: &[&Domain]) -> Vec<Problem> {
+        let (mut unchecked, mut uncertain): (Vec<(String, Vec<&str>)>, Vec<Problem>) =
+            (Vec::new(), Vec::new());
+        for domain in domains.iter().take(MOST_DOUBTS) {
+            let nobody = Mailbox::new(stranger(""), (*domain).clone());
+            let mut answers = Vec::new();
+            for address in addresses(&nobody) {
+                answers.push(self.walk.find(address).await);
+            }
+            match answers.as_slice() {
+                [Existence::NoList(_), .., Existence::NoList(why)] | [Existence::NoList(why)] => {
+                    match unchecked.iter_mut().find(|(known, _)| known == why) {
+                        Some((_, domains)) => domains.push(domain.as_str()),
+                        None => unchecked.push((why.clone(), vec![domain.as_str()])),
+                    }
+                }
+                [Existence::Undetermined(why), ..] if uncertain.is_empty() => {
+                    let message = format!("whether names of {domain} exist cannot be told: {why}");
+                    uncertain.push(Problem::new(message));
+                }
+                _ => {}
+            }
+        }
+        let unchecked = unchecked.into_iter().map(|(why, domains)| {
+            Problem::new(format!("recipients of {} are not checked: {why}", named(&domains)))
+        });
+        let mut doubts: Vec<Problem> = unchecked.chain(uncertain).collect();
+        if domains.len() > MOST_DOUBTS {
+            doubts.push(Problem::new(format!("only the first {MOST_DOUBTS} domains were looked at")));
+        }
+        doubts
+    }
+}
+
+/// The first few names, and how many more there are.
+fn named(names: &[&str]) -> String {
+    const NAMED: usize = 10;
+    match names.len().saturating_sub(NAMED) {
+        0 => names.join(", "),
+        more => format!("{} and {more} more", names[..NAMED].join(", ")),
+    }
+}

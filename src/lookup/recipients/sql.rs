@@ -1,0 +1,56 @@
+//! Recipients from a database: who has a row exists.
+
+use super::probed::{Lifetimes, Probed};
+use super::{Opening, Source};
+use crate::facts::{Existence, RecipientQuestion};
+use crate::lookup::clients::sql::{Database, Query, Settings};
+
+/// What a query may ask for: the address with the quoting that it needs, the local-part without any, and the domain as
+/// A-labels.
+pub const NAMES: [&str; 3] = ["address", "local_part", "domain"];
+
+/// Of these a query must ask for one: a domain alone says nothing of a name.
+pub const REQUIRED: [&str; 2] = ["address", "local_part"];
+
+/// The source.
+#[derive(Debug)]
+struct Sql {
+    name: String,
+    database: Database,
+    query: Query,
+}
+
+/// Makes ready to ask.
+pub(super) async fn open(settings: &Settings) -> Opening {
+    let (database, warnings) = settings.open().await?;
+    let name = format!("sql {}", database.name());
+    let source = Sql { name, database, query: settings.query.clone() };
+    Ok((Box::new(Probed::new(source, Lifetimes::NEAR)), warnings))
+}
+
+#[async_trait::async_trait]
+impl Source for Sql {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    async fn find(&self, question: &RecipientQuestion) -> Existence {
+        for form in &question.forms {
+            let address = form.to_string();
+            let values = [
+                ("address", address.as_str()),
+                ("local_part", form.local_part()),
+                ("domain", form.domain().as_str()),
+            ];
+            match self.database.ask(&self.query, &values).await {
+                // `select count(*)` has a row for everybody.
+                Ok(rows) if rows.iter().any(|row| row.first().is_some_and(|value| !value.means_no())) => {
+                    return Existence::Exists(format!("{address} ({})", self.name));
+                }
+                Ok(_) => {}
+                Err(error) => return Existence::Undetermined(error.to_string()),
+            }
+        }
+        Existence::Unknown(String::new())
+    }
+}

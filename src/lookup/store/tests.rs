@@ -1,0 +1,14 @@
+//! What tests elsewhere must know of rows.
+
+use super::record::{self, Record};
+use super::rows::{Change, RowId};
+
+/// A row as it is after it was written and read.
+pub(in crate::lookup) fn written<R: Record>(row: &R) -> R {
+    record::decode(&record::encode(row)).unwrap()
+}
+
+/// Which row is changed, and to what.
+pub(in crate::lookup) fn parts(change: Change) -> (RowId, Option<Vec<u8>>) {
+    (change.row, change.value)
+}

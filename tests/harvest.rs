@@ -1,0 +1,651 @@
+//! End to end: who guesses names is blocked, by the daemon behind a real, private Postfix and a real, private Sendmail.
+#![allow(clippy::unwrap_used, reason = "a test ends where it goes wrong")]
+
+#[path = "support/daemon.rs"]
+mod daemon;
+#[path = "support/dns.rs"]
+mod dns;
+#[path = "support/gate.rs"]
+mod gate;
+#[path = "support/host.rs"]
+mod host;
+#[path = "support/map_server.rs"]
+mod map_server;
+#[path = "support/mta.rs"]
+mod mta;
+#[path = "support/network.rs"]
+mod network;
+#[path = "support/postfix.rs"]
+mod postfix;
+#[path = "support/proxy.rs"]
+mod proxy;
+#[path = "support/sendmail.rs"]
+mod sendmail;
+#[path = "support/sink.rs"]
+mod sink;
+#[path = "support/smtp.rs"]
+mod smtp;
+#[path = "support/tls.rs"]
+mod tls;
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::Shutdown;
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::Command;
+
+use daemon::Daemon;
+use dns::{Dns, Zone};
+use map_server::{Answer, MAP, MapServer, Protocol};
+use mta::{Mta, Service};
+use postfix::Postfix;
+use proxy::Proxy;
+use sendmail::Sendmail;
+use sink::Sink;
+use smtp::Client;
+
+/// The client who guesses, and one who does not.
+const HARVESTER: &str = "ADDR=192.0.2.66";
+const BYSTANDER: &str = "ADDR=192.0.2.200";
+
+/// What a blocked client is told.
+const BLOCKED: &str = "421 4.7.0 Too many unknown recipients, try again later (ref ";
+
+/// What stands around an MTA: the next hop, DNS, a server that knows one name, and the daemon's port.
+struct Stage {
+    sink: Sink,
+    dns: Dns,
+    names: MapServer,
+    milter: u16,
+}
+
+impl Stage {
+    fn set() -> Self {
+        let zone = Zone::new().txt("pass.example", "v=spf1 ip4:192.0.2.0/24 ip6:2001:db8::/32 ~all");
+        let find =
+            |name: &str| if name == "info@local.test" { Answer::Found("yes") } else { Answer::NotFound };
+        let names = MapServer::on_port(Protocol::Socketmap, find);
+        Self { sink: Sink::start(), dns: Dns::start(zone), names, milter: host::free_port() }
+    }
+
+    /// A configuration by which the server is asked which names exist.
+    fn config_by_server(&self) -> String {
+        let source = format!("socketmap: {{ address: \"{}\", map: {MAP} }}", self.names.socket().written());
+        self.config_with("", &format!("{{ recipients: {{ sources: [ {source} ] }} }}"))
+    }
+
+    /// A configuration by which info and `user0` to `user99` exist at local.test; `harvest` are settings of that lock.
+    fn config(&self, harvest: &str) -> String {
+        let names = (0..100).fold("info@local.test".to_owned(), |mut names, number| {
+            write!(names, ", user{number}@local.test").unwrap();
+            names
+        });
+        self.config_with(harvest, &format!("{{ recipients: {{ sources: [ list: [{names}] ] }} }}"))
+    }
+
+    fn config_with(&self, harvest: &str, defaults: &str) -> String {
+        format!(
+            "listen: [ {{ inet: 127.0.0.1:{}, role: inbound }} ]
+control: {{dir}}/control.sock
+authserv_id: mx.local.test
+dns: {{ servers: [\"{}\"] }}
+harvest: {{ {harvest} }}
+defaults: {defaults}
+domains: {{ local.test: }}
+",
+            self.milter,
+            self.dns.address()
+        )
+    }
+
+    /// A Postfix that leaves it to the daemon which names exist.
+    fn postfix(&self) -> Postfix {
+        self.postfix_before(self.milter).start()
+    }
+
+    fn postfix_before(&self, milter: u16) -> postfix::Builder {
+        Postfix::builder(self.sink.port())
+            .milter(&format!("inet:127.0.0.1:{milter}"))
+            .main_cf("inet_protocols = all\nrelay_domains = local.test")
+    }
+}
+
+/// A session of a client that has said hello, and from where it sends.
+fn connect(mta: &dyn Mta, client: &str) -> Client {
+    let mut session = mta.connect(Service::Exchange, client);
+    session.ehlo("mail.pass.example");
+    session
+}
+
+/// One mail transaction to one recipient, given up before its message. The reply to RCPT.
+fn ask(session: &mut Client, recipient: &str) -> String {
+    session.mail("a@pass.example");
+    let reply = session.rcpt(recipient).to_string();
+    if !reply.starts_with("421") {
+        assert_eq!(session.command("RSET").code(), 250);
+    }
+    reply
+}
+
+/// The reply to a recipient in a session of its own.
+fn ask_once(mta: &dyn Mta, client: &str, recipient: &str) -> String {
+    ask(&mut connect(mta, client), recipient)
+}
+
+/// Asks for names that do not exist, each in a session of its own.
+fn guess(mta: &dyn Mta, client: &str, names: std::ops::Range<u32>) {
+    for name in names {
+        let reply = ask_once(mta, client, &format!("guess{name}@local.test"));
+        assert!(reply.starts_with("550 5.1.1 "), "{client} guess{name}: {reply}");
+    }
+}
+
+#[track_caller]
+fn check_open(mta: &dyn Mta, client: &str) {
+    let reply = ask_once(mta, client, "info@local.test");
+    assert!(reply.starts_with("250 2.1."), "{client}: {reply}");
+}
+
+#[track_caller]
+fn check_blocked(mta: &dyn Mta, client: &str) {
+    let reply = ask_once(mta, client, "info@local.test");
+    assert!(reply.starts_with(BLOCKED), "{client}: {reply}");
+}
+
+/// What a command of the program prints, and its exit status.
+fn run(daemon: &Daemon, arguments: &[&str]) -> (String, Option<i32>) {
+    let output = daemon::run(arguments, &daemon.config_file());
+    let printed = [output.stdout, output.stderr].concat();
+    (String::from_utf8(printed).unwrap(), output.status.code())
+}
+
+/// Twelve names in four sessions, with RSET after each: the tenth is the last that is answered for itself. From then on
+/// no session of this client costs a look-up.
+fn check_twelve_names(stage: &Stage, mta: &dyn Mta, daemon: &Daemon, addresses: [&str; 4], network: &str) {
+    let mut replies = Vec::new();
+    for (session, address) in addresses.into_iter().enumerate() {
+        let mut client = connect(mta, address);
+        for name in 0..3 {
+            let reply = ask(&mut client, &format!("guess{session}.{name}@local.test"));
+            let is_over = reply.starts_with("421");
+            replies.push(reply);
+            if is_over {
+                assert_eq!(client.reply().lines, [""; 0], "the MTA closes the connection");
+                break;
+            }
+        }
+    }
+    assert_eq!(replies.len(), 11, "{replies:#?}");
+    assert!(replies[..10].iter().all(|reply| reply.starts_with("550 5.1.1 ")), "{replies:#?}");
+    assert!(replies[10].starts_with(BLOCKED), "{replies:#?}");
+    daemon.wait_for(&[
+        "level=warn",
+        "harvesting: blocked",
+        &format!("network={network}"),
+        "names=10",
+        "times=1",
+    ]);
+
+    // A domain that nobody has been asked about, lest an answer be remembered.
+    let domain = format!("{}.example", network.replace(['.', ':', '/'], "-"));
+    let ask_as = |client: &str| {
+        let mut session = mta.connect(Service::Exchange, client);
+        session.ehlo(&format!("mail.{domain}"));
+        session.mail(&format!("a@{domain}"));
+        session.rcpt("info@local.test").to_string()
+    };
+    stage.names.take_questions();
+    let before = stage.dns.total();
+    for address in addresses {
+        let reply = ask_as(address);
+        assert!(reply.starts_with(BLOCKED), "{address}: {reply}");
+    }
+    let asked = (stage.names.take_questions().len(), stage.dns.total() - before);
+    assert_eq!(asked, (0, 0), "neither the source nor DNS is asked about whom is blocked");
+    let reply = ask_as(BYSTANDER);
+    assert!(reply.starts_with("250 2.1."), "{reply}");
+    let asked = (stage.names.take_questions().len(), stage.dns.total() - before);
+    assert!(asked.0 > 0 && asked.1 > 0, "as they are about others: {asked:?}");
+    // Whoever is blocked can complain.
+    let reply = ask_once(mta, addresses[0], "postmaster@local.test");
+    assert!(reply.starts_with("250 2.1."), "{reply}");
+}
+
+#[test]
+fn twelve_names_are_blocked_at_postfix() {
+    if !Postfix::is_available() {
+        return;
+    }
+    let stage = Stage::set();
+    let postfix = stage.postfix();
+    let daemon = Daemon::start(&stage.config_by_server());
+    check_twelve_names(&stage, &postfix, &daemon, [HARVESTER; 4], "192.0.2.66/32");
+    let addresses = [1, 2, 3, 0xffff].map(|host| format!("ADDR=IPv6:2001:db8::{host:x}"));
+    check_twelve_names(&stage, &postfix, &daemon, addresses.each_ref().map(String::as_str), "2001:db8::/64");
+}
+
+#[test]
+fn twelve_names_are_blocked_at_sendmail() {
+    if !Sendmail::is_available() {
+        return;
+    }
+    network::isolated(mta::HOST_NAME, || {
+        let stage = Stage::set();
+        let sendmail = Sendmail::builder(stage.sink.port(), stage.milter, stage.milter)
+            .relay_domain("local.test")
+            .start();
+        let daemon = Daemon::start(&stage.config_by_server());
+        check_twelve_names(&stage, &sendmail, &daemon, [HARVESTER; 4], "192.0.2.66/32");
+        let addresses = [1, 2, 3, 0xffff].map(|host| format!("ADDR=2001:db8::{host:x}"));
+        check_twelve_names(
+            &stage,
+            &sendmail,
+            &daemon,
+            addresses.each_ref().map(String::as_str),
+            "2001:db8::/64",
+        );
+    });
+}
+
+#[test]
+fn a_provider_and_an_obstinate_sender_are_not_blocked() {
+    if !Postfix::is_available() {
+        return;
+    }
+    let stage = Stage::set();
+    let postfix = stage.postfix();
+    let daemon = Daemon::start(&stage.config(""));
+    // Every session has more good recipients than bad ones, as those of a provider have.
+    for session in 0..4 {
+        let mut client = connect(&postfix, "ADDR=192.0.2.10");
+        for number in 0..25 {
+            let reply = ask(&mut client, &format!("user{}@local.test", 25 * session + number));
+            assert!(reply.starts_with("250 2.1."), "{reply}");
+        }
+        for number in 0..3 {
+            let reply = ask(&mut client, &format!("typo{session}.{number}@local.test"));
+            assert!(reply.starts_with("550 5.1.1 "), "{reply}");
+        }
+    }
+    check_open(&postfix, "ADDR=192.0.2.10");
+    let mut client = connect(&postfix, "ADDR=192.0.2.11");
+    for number in 0..50 {
+        let name = if number % 2 == 0 { "nobody@local.test" } else { "Nobody+tag@LOCAL.test" };
+        let reply = ask(&mut client, name);
+        assert!(reply.starts_with("550 5.1.1 "), "{reply}");
+    }
+    check_open(&postfix, "ADDR=192.0.2.11");
+    assert_eq!(run(&daemon, &["harvest", "list"]), ("nothing is blocked\n".to_owned(), Some(0)));
+}
+
+/// Postfix as it is usually set up: it knows its recipients, does not like all senders, and puts some mail off.
+const CHOOSY: &str = "
+relay_recipient_maps = inline:{ info@local.test=ok }
+smtpd_sender_restrictions = check_sender_access inline:{
+  { gone@pass.example = 550 5.1.8 No such sender domain }
+  { grey@pass.example = 450 4.7.1 Greylisted }
+  { spam@pass.example = 554 5.7.1 Go away } }
+smtpd_recipient_restrictions = check_recipient_access regexp:{ { /^late/ 450 4.1.1 Not yet } }";
+
+#[test]
+fn names_that_postfix_refuses_count() {
+    if !Postfix::is_available() {
+        return;
+    }
+    let stage = Stage::set();
+    let postfix = stage.postfix_before(stage.milter).main_cf(CHOOSY).start();
+    // Nobody but Postfix says which names there are.
+    let daemon = Daemon::start(&stage.config_with("", "{}"));
+    let refused = [("gone", "550 5.1.8"), ("grey", "450 4.7.1"), ("spam", "554 5.7.1"), ("a", "450 4.1.1")];
+    for (host, (sender, code)) in refused.into_iter().enumerate() {
+        let client = format!("ADDR=192.0.2.{}", host + 1);
+        let mut session = connect(&postfix, &client);
+        session.mail(&format!("{sender}@pass.example"));
+        for name in 0..12 {
+            let reply = session.rcpt(&format!("late{name}@local.test")).to_string();
+            assert!(reply.starts_with(code), "{reply}");
+        }
+        check_open(&postfix, &client);
+    }
+    // What is refused for its name counts, at hosted domains; and Postfix's own words go out for it.
+    let mut session = connect(&postfix, HARVESTER);
+    session.mail("a@pass.example");
+    for name in 0..9 {
+        let reply = session.rcpt(&format!("guess{name}@local.test")).to_string();
+        assert!(reply.starts_with("550 5.1.1 ") && reply.contains("in relay recipient table"), "{reply}");
+    }
+    check_open(&postfix, HARVESTER);
+    session.rcpt("guess9@local.test");
+    daemon.wait_for(&["harvesting: blocked", "network=192.0.2.66/32", "names=10"]);
+    check_blocked(&postfix, HARVESTER);
+    // The refused ones went by as recipients, but to nobody's judgment.
+    let listed = run(&daemon, &["harvest", "list"]).0;
+    assert_eq!(listed.lines().count(), 2, "{listed}");
+    drop((session, postfix));
+    let decisions = daemon.stop();
+    assert!(decisions.iter().all(|line| line.field("reason") == Some("harvest-blocked")), "{decisions:?}");
+}
+
+/// What we refuse is not told to us again as something that was refused, and what Postfix refuses is no part of the
+/// message.
+#[test]
+fn no_recipient_comes_twice() {
+    if !Postfix::is_available() {
+        return;
+    }
+    let stage = Stage::set();
+    let proxy = Proxy::start(stage.milter);
+    let postfix = stage
+        .postfix_before(proxy.port())
+        .main_cf("relay_recipient_maps = inline:{ info@local.test=ok, old@local.test=ok }")
+        .start();
+    let _daemon = Daemon::start(&stage.config(""));
+    let mut session = connect(&postfix, "ADDR=192.0.2.10");
+    session.mail("a@pass.example");
+    for (name, code) in [("nobody", 550), ("info", 250), ("old", 550)] {
+        assert_eq!(session.rcpt(&format!("{name}@local.test")).code(), code, "{name}");
+    }
+    let reply = session.data("From: a@pass.example\nSubject: hello\n\nHello.\n");
+    assert_eq!(reply.code(), 250, "{reply}");
+    assert_eq!(stage.sink.next().rcpt_to, ["info@local.test"]);
+    session.command("QUIT");
+    let trace = proxy.trace('E');
+    let recipients = trace.since('M').iter().filter(|frame| frame.command == 'R').count();
+    assert_eq!(recipients, 3, "{trace:#?}");
+}
+
+#[test]
+fn a_network_is_blocked_for_three_hosts_and_not_for_one() {
+    if !Postfix::is_available() {
+        return;
+    }
+    let stage = Stage::set();
+    let postfix = stage.postfix();
+    let daemon = Daemon::start(&stage.config("network_threshold: 24"));
+    guess(&postfix, "ADDR=192.0.2.1", 0..10);
+    check_blocked(&postfix, "ADDR=192.0.2.1");
+    guess(&postfix, "ADDR=192.0.2.2", 10..19);
+    check_open(&postfix, "ADDR=192.0.2.2");
+    check_open(&postfix, BYSTANDER);
+    guess(&postfix, "ADDR=192.0.2.3", 20..25);
+    daemon.wait_for(&["harvesting: blocked", "network=192.0.2.0/24", "names=24"]);
+    check_blocked(&postfix, BYSTANDER);
+    check_open(&postfix, "ADDR=198.51.100.1");
+    // To release one address is to release what it is blocked by.
+    let (said, status) = run(&daemon, &["harvest", "release", "192.0.2.200"]);
+    assert!(said.starts_with("released 192.0.2.0/24, which was blocked until 20"), "{said}");
+    assert_eq!((said.lines().count(), status), (1, Some(0)));
+    check_open(&postfix, BYSTANDER);
+    check_blocked(&postfix, "ADDR=192.0.2.1");
+}
+
+#[test]
+fn each_block_is_longer_than_the_last() {
+    if !Postfix::is_available() || !Daemon::has_clock() {
+        return;
+    }
+    let stage = Stage::set();
+    let postfix = stage.postfix();
+    let daemon = Daemon::start_with_clock(&stage.config("block: 15m"));
+    guess(&postfix, HARVESTER, 0..10);
+    check_blocked(&postfix, HARVESTER);
+    daemon.shift_clock("+14m");
+    check_blocked(&postfix, HARVESTER);
+    // The end is noticed though nobody asks.
+    daemon.shift_clock("+16m");
+    daemon.wait_for(&["harvesting: no longer blocked", "network=192.0.2.66/32", "its time is over"]);
+    check_open(&postfix, HARVESTER);
+    guess(&postfix, HARVESTER, 0..10);
+    daemon.wait_for(&["harvesting: blocked", "network=192.0.2.66/32", "times=2"]);
+    daemon.shift_clock("+45m");
+    check_blocked(&postfix, HARVESTER);
+    daemon.shift_clock("+47m");
+    check_open(&postfix, HARVESTER);
+    // After a clean day, the next is a first one.
+    daemon.shift_clock("+25h");
+    guess(&postfix, HARVESTER, 0..10);
+    daemon.wait_for(&["harvesting: blocked", "network=192.0.2.66/32", "times=1"]);
+}
+
+#[test]
+fn logins_are_never_blocked() {
+    if !Postfix::is_available() {
+        return;
+    }
+    let stage = Stage::set();
+    let postfix = stage.postfix();
+    let _daemon = Daemon::start(&stage.config(""));
+    let login = format!("{HARVESTER} LOGIN=user1@local.test");
+    let mut session = connect(&postfix, &login);
+    let mut ask = |recipient: &str| {
+        session.mail("user1@local.test");
+        let reply = session.rcpt(recipient).to_string();
+        session.command("RSET");
+        reply
+    };
+    // A login that mistypes is no harvester, nor is its host.
+    for name in 0..12 {
+        let reply = ask(&format!("typo{name}@local.test"));
+        assert!(reply.starts_with("550 5.1.1 "), "{reply}");
+    }
+    check_open(&postfix, HARVESTER);
+    guess(&postfix, HARVESTER, 0..10);
+    check_blocked(&postfix, HARVESTER);
+    let reply = ask("info@local.test");
+    assert!(reply.starts_with("250 2.1."), "{reply}");
+}
+
+#[test]
+fn blocks_are_listed_released_and_explained() {
+    if !Postfix::is_available() {
+        return;
+    }
+    let stage = Stage::set();
+    let postfix = stage.postfix();
+    let daemon = Daemon::start(&stage.config(""));
+    guess(&postfix, HARVESTER, 0..10);
+    check_blocked(&postfix, HARVESTER);
+
+    let (listed, _) = run(&daemon, &["harvest", "list"]);
+    let rows: Vec<Vec<&str>> = listed.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(rows[0], ["network", "since", "until", "names", "times"], "{listed}");
+    assert_eq!((rows.len(), rows[1][0], &rows[1][5..]), (2, "192.0.2.66", &["10", "1"][..]), "{listed}");
+    let json: serde_json::Value =
+        serde_json::from_str(&run(&daemon, &["harvest", "list", "--json"]).0).unwrap();
+    assert_eq!(json["blocked"]["networks"][0]["network"], "192.0.2.66/32", "{json}");
+    assert_eq!(json["blocked"]["enforced"], true, "{json}");
+
+    let explain = [
+        "explain",
+        "--client",
+        "192.0.2.66",
+        "--mail-from",
+        "a@pass.example",
+        "--rcpt-to",
+        "info@local.test",
+    ];
+    let (explained, status) = run(&daemon, &explain);
+    assert!(explained.contains("harvest of local.test: defer, harvest-blocked"), "{explained}");
+    assert!(
+        explained.contains("192.0.2.66/32 asked for 10 unknown names and is blocked until 20"),
+        "{explained}"
+    );
+    assert_eq!(status, Some(1));
+
+    let (said, status) = run(&daemon, &["harvest", "release", "198.51.100.0/24"]);
+    assert_eq!((said.as_str(), status), ("nothing is blocked in 198.51.100.0/24 or around it\n", Some(1)));
+    check_blocked(&postfix, HARVESTER);
+    let (said, status) = run(&daemon, &["harvest", "release", "192.0.2.66"]);
+    assert!(said.starts_with("released 192.0.2.66, which was blocked until 20"), "{said}");
+    assert_eq!(status, Some(0));
+    check_open(&postfix, HARVESTER);
+    daemon.wait_for(&[
+        "harvesting: no longer blocked",
+        "network=192.0.2.66/32",
+        "released by the administrator",
+    ]);
+
+    guess(&postfix, HARVESTER, 0..10);
+    check_blocked(&postfix, HARVESTER);
+    assert_eq!(run(&daemon, &["harvest", "release", "--all"]).1, Some(0));
+    check_open(&postfix, HARVESTER);
+    assert_eq!(run(&daemon, &["harvest", "release"]).1, Some(64));
+    assert_eq!(run(&daemon, &["harvest", "release", "mail.example"]).1, Some(64));
+}
+
+#[test]
+fn a_reload_that_exempts_a_network_releases_it() {
+    if !Postfix::is_available() {
+        return;
+    }
+    let stage = Stage::set();
+    let postfix = stage.postfix();
+    let daemon = Daemon::start(&stage.config(""));
+    guess(&postfix, HARVESTER, 0..10);
+    guess(&postfix, "ADDR=198.51.100.1", 0..10);
+    // Blocks survive a reload that has nothing to do with them.
+    daemon.reload(&stage.config("threshold: 5"));
+    check_blocked(&postfix, HARVESTER);
+    let lines = daemon.reload(&stage.config("exempt_networks: [192.0.2.0/24]"));
+    let released = "message=\"harvesting: no longer blocked\" network=192.0.2.66/32 times=1 reason=\"exempt from now on\"";
+    assert!(lines.iter().any(|line| line.contains(released)), "{lines:#?}");
+    check_open(&postfix, HARVESTER);
+    guess(&postfix, HARVESTER, 0..12);
+    check_open(&postfix, HARVESTER);
+    check_blocked(&postfix, "ADDR=198.51.100.1");
+}
+
+#[test]
+fn a_monitored_block_is_only_spoken_of() {
+    if !Postfix::is_available() {
+        return;
+    }
+    let stage = Stage::set();
+    let postfix = stage.postfix();
+    let daemon = Daemon::start(&stage.config("mode: monitor"));
+    guess(&postfix, HARVESTER, 0..12);
+    daemon.wait_for(&["harvesting: would be blocked", "network=192.0.2.66/32"]);
+    check_open(&postfix, HARVESTER);
+    daemon.wait_for(&["verdict=pass", "would=defer", "check=harvest", "reason=harvest-blocked"]);
+    let (listed, _) = run(&daemon, &["harvest", "list"]);
+    assert!(listed.starts_with("`harvest.mode` is monitor: nothing of this is refused\n"), "{listed}");
+    // A block that was only spoken of is not enforced later.
+    daemon.reload(&stage.config(""));
+    check_open(&postfix, HARVESTER);
+}
+
+#[test]
+fn names_that_sendmail_refuses_count() {
+    if !Sendmail::is_available() {
+        return;
+    }
+    network::isolated(mta::HOST_NAME, || {
+        let stage = Stage::set();
+        let sendmail = Sendmail::builder(stage.sink.port(), stage.milter, stage.milter)
+            .local_domain("local.test")
+            .alias("info", "carol@inner.test")
+            .start();
+        let daemon = Daemon::start(&stage.config_with("", "{}"));
+        let mut session = connect(&sendmail, HARVESTER);
+        session.mail("a@pass.example");
+        for name in 0..10 {
+            let reply = session.rcpt(&format!("guess{name}@local.test")).to_string();
+            assert!(reply.starts_with("550 5.1.1 ") && reply.contains("User unknown"), "{reply}");
+        }
+        daemon.wait_for(&["harvesting: blocked", "network=192.0.2.66/32", "names=10"]);
+        check_blocked(&sendmail, HARVESTER);
+        check_open(&sendmail, BYSTANDER);
+    });
+}
+
+/// The answer to what somebody says to the control socket.
+fn tell(daemon: &Daemon, octets: &[u8]) -> String {
+    let mut stream = UnixStream::connect(daemon.path("control.sock")).unwrap();
+    // Whoever has heard enough closes, whatever is still to come.
+    let _ = stream.write_all(octets).and_then(|()| stream.shutdown(Shutdown::Write));
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer);
+    String::from_utf8(answer).unwrap()
+}
+
+#[test]
+fn whatever_the_control_socket_is_told_it_goes_on_answering() {
+    let stage = Stage::set();
+    let daemon = Daemon::start(&stage.config(""));
+    let good = "{\"blocked\":{\"enforced\":true,\"networks\":[]}}\n";
+    assert_eq!(tell(&daemon, b"{\"command\":\"harvest-list\"}\n"), good);
+    for odd in [
+        &b""[..],
+        b"\n",
+        b"\xff\xff\n",
+        b"{\"command\":\"shut-down\"}\n",
+        b"{\"command\":\"harvest-release\",\"network\":\"everything\"}\n",
+        &b"[".repeat(100_000),
+    ] {
+        let answer = tell(&daemon, odd);
+        assert!(answer.is_empty() || answer.starts_with("{\"error\":\"this is no request: "), "{answer}");
+    }
+    // Those who say nothing leave room for those who do.
+    let _silent: Vec<UnixStream> =
+        (0..7).map(|_| UnixStream::connect(daemon.path("control.sock")).unwrap()).collect();
+    assert_eq!(tell(&daemon, b"{\"command\":\"harvest-list\"}\n"), good);
+}
+
+/// The error of a command about a control socket.
+#[track_caller]
+fn check_control(config: &Path, socket: Option<&Path>, said: &str, status: i32) {
+    let socket = socket.map(|socket| socket.display().to_string());
+    let mut arguments = vec!["harvest", "list"];
+    if let Some(socket) = &socket {
+        arguments.extend(["--control", socket]);
+    }
+    let output = daemon::run(&arguments, config);
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(error.contains(said), "{error}");
+    assert_eq!(output.status.code(), Some(status), "{error}");
+}
+
+#[test]
+fn whoever_cannot_be_asked_is_named() {
+    let stage = Stage::set();
+    let daemon = Daemon::start(&stage.config(""));
+    let socket = daemon.path("control.sock");
+    let mode = fs::metadata(&socket).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600, "{mode:o}");
+    let nowhere = daemon.path("nowhere.sock");
+    check_control(
+        &daemon.config_file(),
+        Some(&nowhere),
+        "there is no such socket: the daemon does not run",
+        1,
+    );
+    // A socket on which nobody listens.
+    let dead = daemon.path("dead.sock");
+    drop(std::os::unix::net::UnixListener::bind(&dead).unwrap());
+    check_control(&daemon.config_file(), Some(&dead), "nobody answers: the daemon does not run", 1);
+    // Somebody who is neither root nor the daemon.
+    let mut stranger = Command::new(env!("CARGO_BIN_EXE_lockdown-milter"));
+    stranger.args(["harvest", "list", "--control"]).arg(&socket).uid(65534);
+    match stranger.output() {
+        Ok(output) => {
+            let error = String::from_utf8(output.stderr).unwrap();
+            assert!(error.contains("permission denied: it is for root and the daemon's own user"), "{error}");
+        }
+        Err(error) => eprintln!("SKIPPED: nobody else can be played here: {error}"),
+    }
+    // A configuration without one.
+    let other = daemon.path("other.yaml");
+    fs::write(&other, "listen: ['inet:127.0.0.1:8891']\ndomains: { local.test: }\n").unwrap();
+    check_control(&other, None, "the configuration names no control socket; add `control: ", 78);
+    let explain =
+        ["explain", "--all", "--client", "192.0.2.66", "--mail-from", "a@x", "--rcpt-to", "b@local.test"];
+    let output = daemon::run(&explain, &other);
+    assert!(String::from_utf8(output.stdout).unwrap().contains("harvest-not-counted"));
+    // The daemon takes its socket with it.
+    daemon.stop();
+    assert!(!socket.exists());
+}
