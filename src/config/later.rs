@@ -189,7 +189,6 @@ mod tests {
             assert!(is_refused(&setting(path, &value)), "{path}: {value}");
         }
         assert!(is_refused("shared: redis://valkey.example.org"));
-        assert!(is_refused("identities: { sources: [{ ldap: { url: \"ldaps://ldap.example.org\" } }] }"));
     }
 
     #[test]
