@@ -18,6 +18,9 @@ pub(super) const ENTRIES: Table<u64, Entry> = Table::new("ledger.entries");
 /// Where an entry is found, in the same parts.
 pub(super) const INDEX: Table<Place, Present> = Table::new("ledger.index");
 
+/// One row without a name: the last entry that the index has.
+pub(super) const INDEXED: Table<String, Indexed> = Table::new("ledger.indexed");
+
 /// The order of origins in the store.
 const ORIGINS: [Origin; 4] = [Origin::Local, Origin::Login, Origin::Trusted, Origin::Foreign];
 
@@ -56,6 +59,8 @@ pub struct Entry {
     pub(super) origin: Origin,
     pub(super) spf: Option<SpfResult>,
     pub(super) recipients: Vec<(Mailbox, bool)>,
+    /// Under which it is found.
+    pub(super) hashes: Vec<u64>,
 }
 
 /// Where an entry is found: under a hash, by its number. What is younger comes later.
@@ -68,6 +73,10 @@ pub(super) struct Place {
 /// There is nothing to say but that it is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Present;
+
+/// The number of the last entry that the index has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Indexed(pub(super) u64);
 
 /// The sender as text, the same for all that mail programs take for the same: any case, with or without a BATV tag.
 fn sender(mailbox: &Mailbox) -> String {
@@ -98,8 +107,8 @@ pub(super) fn of_pair(secret: Secret, sender: u64, mailbox: &Mailbox) -> u64 {
 }
 
 impl Message {
-    /// The entry, and the hashes under which it is found.
-    pub(super) fn entry(&self, secret: Secret) -> (Entry, Vec<u64>) {
+    /// The entry.
+    pub(super) fn entry(&self, secret: Secret) -> Entry {
         let sender = match &self.reverse_path {
             ReversePath::Mailbox(mailbox) => of_sender(secret, mailbox),
             // Nobody can be sent an answer.
@@ -113,7 +122,7 @@ impl Message {
         }
         hashes.sort_unstable();
         hashes.dedup();
-        let entry = Entry {
+        Entry {
             // As the store has it, so that memory and disk agree.
             at: Timestamp::from_millisecond(self.at.as_millisecond()).unwrap_or(self.at),
             reference: self.reference.clone(),
@@ -121,8 +130,8 @@ impl Message {
             origin: self.origin,
             spf: self.spf,
             recipients: recipients.cloned().collect(),
-        };
-        (entry, hashes)
+            hashes,
+        }
     }
 }
 
@@ -149,6 +158,10 @@ impl Record for Entry {
             output.text(mailbox.domain().as_str());
             output.number(u64::from(*by_wildcard));
         }
+        output.number(self.hashes.len() as u64);
+        for hash in &self.hashes {
+            output.hash(*hash);
+        }
     }
 
     fn read(version: u8, input: &mut Input<'_>) -> Option<Self> {
@@ -167,6 +180,7 @@ impl Record for Entry {
                 let by_wildcard = [false, true].get(input.number::<usize>()?)?;
                 Some((Mailbox::new(local_part, domain.parse().ok()?), *by_wildcard))
             })?,
+            hashes: input.list(MOST_RECIPIENTS + 2, Input::hash)?,
         })
     }
 }
@@ -184,6 +198,18 @@ impl Key for Place {
     fn decode(octets: &[u8]) -> Option<Self> {
         let (hash, number) = octets.split_at_checked(8)?;
         Some(Self { hash: u64::decode(hash)?, number: u64::decode(number)? })
+    }
+}
+
+impl Record for Indexed {
+    const VERSION: u8 = 1;
+
+    fn write(&self, output: &mut Output) {
+        output.number(self.0);
+    }
+
+    fn read(version: u8, input: &mut Input<'_>) -> Option<Self> {
+        (version == Self::VERSION).then(|| input.number().map(Self))?
     }
 }
 

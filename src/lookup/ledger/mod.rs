@@ -4,6 +4,9 @@
 //! identifier, and by its sender and each of its recipients; these are kept as keyed hashes. Messages are numbered as
 //! they come, and ‘newest’ means the highest number, whatever clocks said.
 //!
+//! The rows of the index lie all over it, so they are written many at a time; until then memory has them, and whoever
+//! opens the file makes up for those that are missing.
+//!
 //! Entries and their index lie in parts, one for each day (UTC) of the clock. An entry that is older than the retention is
 //! never answered. The part goes as a whole when nothing in it has been that young for two days, so that a clock that is
 //! wrong for a while costs nothing.
@@ -29,17 +32,20 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use tracing::warn;
 
-use super::store::{Change, Queue, Reader, Resident, Rows, Secret, StoreError};
+use super::store::{Change, MOST_ROWS, Queue, Reader, Resident, Rows, Secret, StoreError};
 use crate::facts::{Cause, CauseQuestion, Tie};
 
 pub use entry::{Entry, MOST_RECIPIENTS, Message};
 
-use entry::{ENTRIES, INDEX, Place, Present};
+use entry::{ENTRIES, INDEX, INDEXED, Indexed, Place, Present};
 use recent::Recent;
 use search::{Found, Search};
 
 /// Seconds of a day.
 const DAY: i64 = 24 * 60 * 60;
+
+/// Rows of the index that are written together. Two such batches and their entries find room in [`Recent`].
+const INDEX_BATCH: usize = MOST_ROWS / 4;
 
 /// How long a part stays after the last of its entries has expired.
 const GRACE: i64 = 2 * DAY;
@@ -73,6 +79,8 @@ struct State {
     /// The number of the next message.
     next: u64,
     recent: Recent,
+    /// Rows of the index that are still to be written.
+    unindexed: Vec<Change>,
     /// The days that have a part.
     parts: BTreeSet<i32>,
     /// The day on which it was last seen to that old parts go.
@@ -121,7 +129,7 @@ impl Ledger {
             return;
         };
         self.purge(&mut state, message.at);
-        let (mut entry, hashes) = message.entry(secret);
+        let mut entry = message.entry(secret);
         if message.by_loopback
             && let Some(id) = &message.message_id
             && let Some(earlier) = state.recent.find(entry::of_message_id(secret, entry.sender, id)).next()
@@ -131,8 +139,19 @@ impl Ledger {
         let number = state.next;
         state.next += 1;
         state.parts.insert(day(entry.at));
-        self.queue.submit(rows(number, &entry, &hashes));
-        state.recent.push(number, entry, hashes);
+        self.queue.submit([ENTRIES.part(day(entry.at)).put(&number, &entry)]);
+        state.unindexed.extend(index_rows(number, &entry));
+        state.recent.push(number, entry);
+        if state.unindexed.len() >= INDEX_BATCH {
+            self.write_index(&mut state);
+        }
+    }
+
+    /// Writes what the index lacks.
+    fn write_index(&self, state: &mut State) {
+        let Some(last) = state.next.checked_sub(1).filter(|_| !state.unindexed.is_empty()) else { return };
+        let rows = std::mem::take(&mut state.unindexed);
+        self.queue.submit(rows.into_iter().chain([indexed(last)]));
     }
 
     /// Lets go of the parts in which nothing can be answered any more.
@@ -141,6 +160,8 @@ impl Ledger {
         if state.purged.replace(today) == Some(today) {
             return;
         }
+        // A quiet host fills no batch in the life of a part.
+        self.write_index(state);
         let oldest = now.as_second() - self.retention.load(Ordering::Relaxed) - GRACE;
         let end = |part: i32| (i64::from(part) + 1) * DAY;
         let old: Vec<i32> = state.parts.iter().copied().filter(|part| end(*part) < oldest).collect();
@@ -189,18 +210,26 @@ impl Ledger {
 
     /// The answer; waits for the disk.
     fn find_anywhere(&self, question: &CauseQuestion, now: Timestamp) -> Result<Cause, String> {
-        let rows = match self.disk.get() {
-            Some(Disk::Store(store)) => store.rows().map_err(|error| error.to_string())?,
-            Some(Disk::File(path)) => Rows::of_file(path).map_err(|error| error.to_string())?,
+        let words = |error: StoreError| error.to_string();
+        let (rows, other) = match self.disk.get() {
+            Some(Disk::Store(store)) => (store.rows().map_err(words)?, None),
+            Some(Disk::File(path)) => {
+                let rows = Rows::of_file(path).map_err(|error| error.to_string())?;
+                // What the other process has in memory and we do not.
+                let unindexed = unindexed(&rows).map_err(words)?;
+                (rows, Some(unindexed))
+            }
             None => return Err("the store was never opened".to_owned()),
         };
         let search = self.search(question, rows.secret(), now);
-        let mut parts = rows.parts(&INDEX).map_err(|error| error.to_string())?;
-        parts.sort_unstable_by(|one, other| other.cmp(one));
+        let parts = rows.parts(&INDEX).map_err(words)?;
         for tie in &question.ties {
-            let mut found = judge_recent(&self.lock().recent, &search, tie);
+            let mut found = match &other {
+                Some(recent) => judge_recent(recent, &search, tie),
+                None => judge_recent(&self.lock().recent, &search, tie),
+            };
             if matches!(found, Found::Unknown) {
-                found = judge_stored(&rows, &parts, &search, tie).map_err(|error| error.to_string())?;
+                found = judge_stored(&rows, &parts, &search, tie).map_err(words)?;
             }
             if let Found::Cause(entry) = found {
                 return Ok(Cause::Known(Box::new(entry.original())));
@@ -249,15 +278,35 @@ fn judge_stored(rows: &Rows, parts: &[i32], search: &Search<'_>, tie: &Tie) -> R
     )
 }
 
-/// The rows of an entry. It is the last of them: should the queue run over, an entry may lack rows of the index, but none
-/// of those points to nothing.
-fn rows(number: u64, entry: &Entry, hashes: &[u64]) -> Vec<Change> {
-    let part = day(entry.at);
-    let index = INDEX.part(part);
-    let places = hashes.iter().map(|hash| Place { hash: *hash, number });
-    let mut rows: Vec<Change> = places.map(|place| index.put(&place, &Present)).collect();
-    rows.push(ENTRIES.part(part).put(&number, entry));
-    rows
+/// The rows of the index for an entry.
+fn index_rows(number: u64, entry: &Entry) -> impl Iterator<Item = Change> + '_ {
+    let index = INDEX.part(day(entry.at));
+    entry.hashes.iter().map(move |hash| index.put(&Place { hash: *hash, number }, &Present))
+}
+
+/// The index has everything up to this number.
+fn indexed(number: u64) -> Change {
+    INDEXED.put(&String::new(), &Indexed(number))
+}
+
+/// The entries of a file that its index lacks. Those that nobody can read are passed over.
+fn unindexed(rows: &Rows) -> Result<Recent, StoreError> {
+    let first = rows.find(&INDEXED, &String::new())?.map_or(0, |Indexed(number)| number + 1);
+    let mut places = Vec::new();
+    for part in rows.parts(&ENTRIES)? {
+        let numbers = rows.keys_backwards(&ENTRIES.part(part), (&first, &u64::MAX), MOST_ROWS)?;
+        places.extend(numbers.into_iter().map(|number| (number, part)));
+    }
+    places.sort_unstable();
+    let mut recent = Recent::default();
+    for (number, part) in places {
+        match rows.find(&ENTRIES.part(part), &number) {
+            Ok(Some(entry)) => recent.push(number, entry),
+            Ok(None) | Err(StoreError::Unreadable) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(recent)
 }
 
 impl Resident for Ledger {
@@ -269,18 +318,22 @@ impl Resident for Ledger {
         for part in &parts {
             next = next.max(rows.last_key(&ENTRIES.part(*part))?.map_or(0, |number| number + 1));
         }
-        if state.secret.replace(rows.secret()) != Some(rows.secret()) {
-            state.recent = Recent::default();
-            state.next = 0;
+        if state.secret != Some(rows.secret()) {
+            let recent = unindexed(rows)?;
+            let lacking = recent.all().flat_map(|(number, entry)| index_rows(number, entry)).collect();
+            *state = State { secret: Some(rows.secret()), recent, unindexed: lacking, ..State::default() };
         }
         state.next = state.next.max(next);
         state.purged = None;
-        // Into a file that was begun anew goes what is known already.
-        let known = state.recent.all();
-        let again: Vec<Change> =
-            known.flat_map(|(number, entry, hashes)| self::rows(number, entry, hashes)).collect();
         state.parts.extend(parts);
-        Ok(if is_new { again } else { Vec::new() })
+        if !is_new {
+            return Ok(Vec::new());
+        }
+        // Into a file that was begun anew goes what is known already.
+        let entry = |(number, entry): (u64, &Entry)| ENTRIES.part(day(entry.at)).put(&number, entry);
+        let entries = state.recent.all().map(entry);
+        let index = state.recent.all().flat_map(|(number, entry)| index_rows(number, entry));
+        Ok(entries.chain(index).collect())
     }
 }
 
