@@ -237,6 +237,14 @@ impl fmt::Display for ForwardPath {
     }
 }
 
+/// The argument of RCPT as MTAs keep it: in angle brackets, and without a source route. None for what has other brackets,
+/// or nothing in them.
+pub fn unrouted(argument: &str) -> Option<String> {
+    let address = inner_address(argument);
+    let is_plain = !address.is_empty() && outside_quotes(address, |c| matches!(c, '<' | '>')).is_none();
+    is_plain.then(|| format!("<{address}>"))
+}
+
 /// The address inside a MAIL or RCPT argument: without angle brackets, source route and parameters.
 fn inner_address(argument: &str) -> &str {
     // White space beyond ASCII is part of an address, as far as MTAs are concerned.

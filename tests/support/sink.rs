@@ -172,8 +172,9 @@ fn serve(stream: TcpStream, messages: &Sender<Delivered>, busy: &Busy) -> std::i
 
 /// The path and the parameters of `MAIL FROM:<…> …` or `RCPT TO:<…> …`.
 fn argument(line: &str) -> (String, Vec<String>) {
-    let (path, parameters) =
-        line.split_once('<').and_then(|(_, rest)| rest.rsplit_once('>')).unwrap_or_default();
+    // Parameters may hold brackets, too.
+    let rest = line.split_once('<').map_or("", |(_, rest)| rest);
+    let (path, parameters) = rest.split_once("> ").unwrap_or((rest.trim_end_matches('>'), ""));
     (path.to_owned(), parameters.split_whitespace().map(str::to_owned).collect())
 }
 

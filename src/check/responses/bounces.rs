@@ -7,7 +7,7 @@ use crate::check::{Case, Check, CheckId, Judgment, Mode, Opinion, Remark, Site, 
 use crate::facts::{Cause, Open, Original, View, both};
 use crate::mail::automatic::{self, Automatic};
 use crate::mail::spf::SpfResult;
-use crate::mail::{Domain, Edit, Header, Mailbox, ReversePath};
+use crate::mail::{Domain, Edit, Header, Mailbox, ReversePath, path};
 use crate::session::{Origin, Point, Recipient, Request};
 
 /// The settings of the lock in one domain.
@@ -139,7 +139,7 @@ fn before(case: &Case<'_>, header: &Header, facts: &View<'_>) -> Result<Opinion,
     Ok(Opinion { judgment, edits, observations: Vec::new() })
 }
 
-/// The same recipient without notifications. Postfix knows it by the words of RCPT only.
+/// The same recipient without notifications; nothing where the MTA would not know it again.
 fn never_notify(recipient: &Recipient) -> Vec<Edit> {
     let keyword = |parameter: &str, keyword: &str| {
         let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
@@ -153,7 +153,7 @@ fn never_notify(recipient: &Recipient) -> Vec<Edit> {
     let is_xtext = |value: &String| value.bytes().all(|octet| octet.is_ascii_graphic() && octet != b'=');
     let original =
         value("ORCPT").filter(is_xtext).map_or_else(String::new, |value| format!(" ORCPT={value}"));
-    let address = recipient.argument.clone();
+    let Some(address) = path::unrouted(&recipient.argument) else { return Vec::new() };
     vec![
         Edit::DeleteRecipient(address.clone()),
         Edit::AddRecipient { address, parameters: format!("NOTIFY=NEVER{original}") },
@@ -204,4 +204,37 @@ fn named(request: &Request<'_>) -> Vec<Domain> {
         .filter_map(|text| text.parse::<Mailbox>().ok())
         .map(|mailbox| mailbox.domain().clone())
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mail::ForwardPath;
+
+    /// What a milter has to say so that Postfix deletes the recipient that this argument of RCPT made.
+    #[track_caller]
+    fn check(argument: &str, expected: Option<&str>) {
+        let parameters = vec!["NOTIFY=FAILURE".to_owned(), "ORCPT=rfc822;x@example.com".to_owned()];
+        let recipient =
+            Recipient { argument: argument.to_owned(), parameters, path: ForwardPath::parse(argument) };
+        let expected = expected.map_or_else(Vec::new, |address| {
+            let parameters = "NOTIFY=NEVER ORCPT=rfc822;x@example.com".to_owned();
+            let address = address.to_owned();
+            vec![Edit::DeleteRecipient(address.clone()), Edit::AddRecipient { address, parameters }]
+        });
+        assert_eq!(never_notify(&recipient), expected, "{argument}");
+    }
+
+    #[test]
+    fn recipients_that_are_told_of_nothing() {
+        check("<Info@Example.org>", Some("<Info@Example.org>"));
+        check("Info@Example.org", Some("<Info@Example.org>"));
+        check("< Info@Example.org >", Some("<Info@Example.org>"));
+        check("<\"in fo\"@example.org>", Some("<\"in fo\"@example.org>"));
+        check("<\"a>b\"@example.org>", Some("<\"a>b\"@example.org>"));
+        // Postfix forgets the route at RCPT, and would not find it again.
+        check("<@relay.example,@[IPv6:::1]:Info@Example.org>", Some("<Info@Example.org>"));
+        check("<<Info@Example.org>>", None);
+        check("<>", None);
+    }
 }
