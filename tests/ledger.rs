@@ -134,7 +134,7 @@ fn vacation<'a>(from: &'a str, id: &'a str) -> [(&'a str, &'a str); 3] {
 
 /// A bounce of Postfix, made at the beginning of that second.
 fn bounce(id: &str) -> [(&'static str, String); 3] {
-    let made = jiff::Timestamp::now().as_second();
+    let made = lockdown_milter::daemon::now().as_second();
     [
         ("From", "MAILER-DAEMON@mx.local.test (Mail Delivery System)".to_owned()),
         ("Auto-Submitted", "auto-replied".to_owned()),
