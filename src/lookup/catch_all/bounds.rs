@@ -32,19 +32,19 @@ impl Name {
         }
     }
 
-    pub(super) fn defer(&mut self, deferral: Deferral) {
+    /// Adds a deferral, and gives back the one that had to make room for it.
+    pub(super) fn defer(&mut self, deferral: Deferral) -> Option<Deferral> {
         let same =
             |known: &&mut Deferral| known.sender == deferral.sender && known.network == deferral.network;
         if let Some(known) = self.deferrals.iter_mut().find(same) {
             known.first = known.first.min(deferral.first);
-            return;
+            return None;
         }
-        if self.deferrals.len() >= MOST_DEFERRALS
-            && let Some(oldest) = (0..self.deferrals.len()).min_by_key(|at| self.deferrals[*at].first)
-        {
-            self.deferrals.swap_remove(oldest);
-        }
+        let is_full = self.deferrals.len() >= MOST_DEFERRALS;
+        let oldest = (0..self.deferrals.len()).min_by_key(|at| self.deferrals[*at].first);
+        let crowded_out = oldest.filter(|_| is_full).map(|oldest| self.deferrals.swap_remove(oldest));
         self.deferrals.push(deferral);
+        crowded_out
     }
 
     /// Whether something speaks for it, so that it is not to be forgotten for lack of room.

@@ -23,6 +23,7 @@ mod days;
 mod familiar;
 mod judge;
 mod name;
+mod overflow;
 mod spread;
 mod state;
 #[cfg(test)]
@@ -260,7 +261,8 @@ impl State {
         let (sender, network) = (self.sender(&question.sender), self.network(Some(&question.network)));
         let deferrals = self.names.get(&id).into_iter().flat_map(|name| &name.deferrals);
         let same = deferrals.filter(|deferral| deferral.sender == sender && deferral.network == network);
-        Usage::Unused(same.map(|deferral| deferral.first).min())
+        let kept = same.map(|deferral| deferral.first).min();
+        Usage::Unused(kept.or_else(|| self.overflow.find(id, sender, network)))
     }
 }
 

@@ -8,6 +8,7 @@ use super::days::{Day, Days};
 use super::familiar::Familiar;
 use super::judge::Verdict;
 use super::name::{Correspondent, Deferral, MOST_DAYS, Name};
+use super::overflow::Overflow;
 use super::spread::Spreads;
 use super::{
     FAMILIAR, MOST_ALL_CORRESPONDENTS, MOST_FAMILIAR, MOST_GUESSES, MOST_NAMES, NAMES, PROVEN_FOR, Seen,
@@ -29,6 +30,7 @@ pub struct State {
     pub(super) familiar: HashMap<u64, Familiar>,
     pub(super) spreads: Spreads,
     pub(super) untold: BTreeMap<Domain, Untold>,
+    pub(super) overflow: Overflow,
     /// How many correspondents all names have together.
     correspondents: usize,
     /// The last day on which anything happened.
@@ -56,6 +58,7 @@ impl State {
                 .into_iter()
                 .filter_map(|(domain, row)| Some((domain.parse().ok()?, row)))
                 .collect(),
+            overflow: Overflow::default(),
             correspondents: 0,
             today: Day::MIN,
             due: Vec::new(),
@@ -160,14 +163,20 @@ impl State {
             }
             Seen::Deferred { sender, network } => {
                 let (sender, network) = (self.sender(sender), self.network(network.as_ref()));
-                if self.admits(id, &[sender, network], day, &mut changes) {
-                    let name = self.entry(id, sighting);
-                    add(&mut name.days, day).deferred += 1;
-                    name.defer(Deferral { sender, network, first: sighting.at });
-                    changes.push(NAMES.put(&id, name));
-                    for who in [sender, network] {
-                        self.spreads.note(who, day, id);
-                    }
+                let deferral = Deferral { sender, network, first: sighting.at };
+                if !self.admits(id, &[sender, network], day, &mut changes) {
+                    self.overflow.note(id, deferral);
+                    return changes;
+                }
+                let name = self.entry(id, sighting);
+                add(&mut name.days, day).deferred += 1;
+                let crowded_out = name.defer(deferral);
+                changes.push(NAMES.put(&id, name));
+                if let Some(other) = crowded_out {
+                    self.overflow.note(id, other);
+                }
+                for who in [sender, network] {
+                    self.spreads.note(who, day, id);
                 }
             }
             Seen::Accepted(accepted) => {

@@ -77,6 +77,54 @@ fn a_harvester_adds_a_thousand_names_and_no_more() {
     assert_eq!(state.verdict("sales"), "real");
 }
 
+/// A deferral, some minutes after the beginning.
+fn deferred(minute: i64, from: &str, network: u32, to: &str) -> Sighting {
+    let mut sighting = message(0, from, network, to, Spf::NotPass);
+    let Seen::Accepted(Accepted { sender, network, .. }) = sighting.seen else { unreachable!() };
+    sighting.seen = Seen::Deferred { sender, network };
+    sighting.at = at(0) + jiff::SignedDuration::from_mins(minute);
+    sighting
+}
+
+/// When this sender was first deferred from this network, in minutes.
+fn first_deferred(state: &State, from: &str, network: u32, to: &str) -> Option<i64> {
+    let Seen::Deferred { sender, network } = deferred(0, from, network, to).seen else { unreachable!() };
+    let (mailbox, network) = (mailbox(to), network.unwrap());
+    match state.find(&UsageQuestion { mailbox, sender, network }) {
+        Usage::Unused(first) => first.map(|first| first.duration_since(at(0)).as_mins()),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn nobody_pushes_out_a_sender_who_waits_for_his_return() {
+    let mut state = state();
+    state.note(&deferred(0, "real@pass.example", 1, "info"));
+    for guess in 0..1000 {
+        state.note(&deferred(1, &format!("{}@spam.example", "x".repeat(1 + guess % 60)), 2, "info"));
+        state.note(&deferred(
+            1,
+            &format!("{}@spam.example", "y".repeat(1 + guess % 60)),
+            1000 + u32::try_from(guess).unwrap(),
+            "info",
+        ));
+    }
+    assert_eq!(first_deferred(&state, "real@pass.example", 1, "info"), Some(0));
+}
+
+#[test]
+fn a_sender_whose_name_or_network_others_abuse_may_return_all_the_same() {
+    let mut state = state();
+    for guess in 0..2000 {
+        state.note(&deferred(0, "boss@customer.example", 7, &format!("guess{guess}")));
+    }
+    state.note(&deferred(1, "boss@customer.example", 8, "office"));
+    state.note(&deferred(2, "alice@customer.example", 7, "sales"));
+    assert_eq!(first_deferred(&state, "boss@customer.example", 8, "office"), Some(1));
+    assert_eq!(first_deferred(&state, "alice@customer.example", 7, "sales"), Some(2));
+    assert_eq!(first_deferred(&state, "alice@customer.example", 8, "sales"), None);
+}
+
 #[test]
 fn names_that_nobody_vouches_for_are_the_first_to_go() {
     let mut state = state();
