@@ -161,7 +161,16 @@ pub fn recognise(header: &Header, reverse_path: &ReversePath) -> (Option<Automat
     first(&REPLIES).map_or((None, None), |sign| (Some(Automatic::Reply), Some(sign)))
 }
 
-/// The same of a message that leaves: it is neither if somebody's mailbox only passes it on.
+/// The sign for which programs that answer leave a message alone by themselves (RFC 3834, 2). They know no others, so no
+/// other one in a stranger's message says that it is answered by nobody.
+pub fn unanswered(header: &Header, reverse_path: &ReversePath) -> Option<&'static Sign> {
+    const HEEDED: [&str; 4] = ["list", "auto-generated", "auto-notified", "auto-replied"];
+    let message = Message::read(header, reverse_path);
+    let heeded = EXEMPT.iter().chain(&REPLIES).filter(|sign| HEEDED.contains(&sign.name));
+    BOUNCES.iter().chain(heeded).find(|sign| (sign.bears)(&message))
+}
+
+/// What [`recognise`] says, of a message that leaves: it is neither if somebody's mailbox only passes it on.
 pub fn recognise_leaving(
     header: &Header,
     reverse_path: &ReversePath,

@@ -55,7 +55,9 @@ impl Granted {
         if wishes.body {
             wanted = (wanted - ProtoOpts::NO_BODY) | ProtoOpts::SKIP;
         }
-        let changes = if wishes.recipients { RECIPIENT_ACTIONS } else { Actions::empty() };
+        // Whoever may take a recipient off and not put it on again would lose mail.
+        let both = wishes.recipients && actions.contains(RECIPIENT_ACTIONS);
+        let changes = if both { RECIPIENT_ACTIONS } else { Actions::empty() };
         Self { actions: actions & (ACTIONS | changes), options: options & wanted, body: wishes.body }
     }
 
@@ -112,6 +114,15 @@ mod tests {
         assert!(granted.edits());
         assert_eq!(granted.macros().len(), MACROS.len());
         assert_eq!(granted.collected(ProtoOpts::NOREPLY_MAIL), Status::Noreply);
+    }
+
+    #[test]
+    fn recipients_are_changed_whole_or_not_at_all() {
+        let wishes = Wishes { recipients: true, ..Wishes::default() };
+        for half in [Actions::DELETE_RCPT, Actions::ADD_RCPT_EXT] {
+            let granted = Granted::of(Actions::all() - half, ProtoOpts::all(), wishes);
+            assert_eq!(granted.actions & RECIPIENT_ACTIONS, Actions::empty(), "without {half:?}");
+        }
     }
 
     #[test]

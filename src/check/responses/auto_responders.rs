@@ -122,7 +122,7 @@ fn before(case: &Case<'_>, header: &Header, facts: &View<'_>) -> Result<Opinion,
     if settings.header == Suppress::Off {
         return Ok(allowed("`auto_responders.header` is off"));
     }
-    if let (_, Some(sign)) = automatic::recognise(header, &case.request.envelope.reverse_path) {
+    if let Some(sign) = automatic::unanswered(header, &case.request.envelope.reverse_path) {
         return Ok(allowed(&format!("nobody answers it: {}", sign.name)));
     }
     if header.all(SUPPRESS.0).any(|field| suppresses(&field.value)) {
