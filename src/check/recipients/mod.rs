@@ -75,13 +75,22 @@ fn not_examined(reason: &'static str, detail: &str) -> Opinion {
     Judgment::NotExamined(Remark::new(reason, detail)).into()
 }
 
-/// What the sources say together: the answer of the lowest rank.
-fn look_up(case: &Case<'_>, settings: &Settings, forms: &Forms, facts: &View<'_>) -> Result<Existence, Open> {
+/// What each source says, or what stands in the way of that.
+fn ask_all<'a>(
+    case: &Case<'_>,
+    settings: &Settings,
+    forms: &Forms,
+    facts: &View<'a>,
+) -> Vec<(SourceId, Result<&'a Existence, Open>)> {
     let case_sensitive = case.locks.addresses.case_sensitive;
     let ask =
         |source| facts.recipient(RecipientQuestion { source, forms: forms.all.clone(), case_sensitive });
-    let answers: Vec<(SourceId, Result<&Existence, Open>)> =
-        settings.sources.iter().map(|&source| (source, ask(source))).collect();
+    settings.sources.iter().map(|&source| (source, ask(source))).collect()
+}
+
+/// What the sources say together: the answer of the lowest rank.
+fn look_up(case: &Case<'_>, settings: &Settings, forms: &Forms, facts: &View<'_>) -> Result<Existence, Open> {
+    let answers = ask_all(case, settings, forms, facts);
     for (at, (source, answer)) in answers.iter().enumerate() {
         // Of those that are asked at the same time the first one counts, whoever answers sooner.
         let settled =
@@ -141,6 +150,10 @@ fn judge_existence(
             let detail = format!("whether {mailbox} exists is not known, and `on_error` accepts: {why}");
             not_examined("recipient-undetermined", &detail)
         }
+        Existence::Undetermined(why) if is_let_in(case, settings, forms, facts) => {
+            let detail = format!("whether {mailbox} exists is not known, and a wildcard lets it in: {why}");
+            not_examined("recipient-undetermined", &detail)
+        }
         Existence::Undetermined(why) => {
             let detail = format!("whether {mailbox} exists is not known: {why}");
             let reply = Reply::new(451, "4.4.3", "The recipient cannot be verified at the moment");
@@ -148,6 +161,15 @@ fn judge_existence(
         }
         Existence::Wildcard(by) => judge_wildcard(case, settings, mailbox, by, facts)?,
     })
+}
+
+/// Whether a wildcard lets the recipient in, however else it may be known. It is not taken for one that only a wildcard
+/// knows.
+fn is_let_in(case: &Case<'_>, settings: &Settings, forms: &Forms, facts: &View<'_>) -> bool {
+    let by_wildcard =
+        |(_, answer): &(SourceId, Result<&Existence, Open>)| matches!(answer, Ok(Existence::Wildcard(_)));
+    matches!(settings.catch_all, CatchAll::Allow | CatchAll::Learn)
+        && ask_all(case, settings, forms, facts).iter().any(by_wildcard)
 }
 
 fn pass(reason: &'static str, detail: String) -> Judgment {

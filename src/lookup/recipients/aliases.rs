@@ -5,6 +5,7 @@
 
 use std::collections::HashSet;
 use std::fs;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use super::{Opening, Source};
@@ -83,13 +84,18 @@ fn unreadable_lists(pairs: &Pairs) -> Vec<Problem> {
     warnings
 }
 
+/// How much of a list is read, in octets. It may belong to any user, and only what it includes is of interest.
+const LONGEST_LIST: u64 = 1 << 20;
+
 /// The text of a list; of one that is not UTF-8, what can be read of it.
 fn read_list(path: &Path) -> std::io::Result<String> {
     // Opening a FIFO would wait for somebody to write to it.
     if !fs::metadata(path)?.is_file() {
         return Err(std::io::Error::other("not a file"));
     }
-    Ok(String::from_utf8_lossy(&fs::read(path)?).into_owned())
+    let mut octets = Vec::new();
+    fs::File::open(path)?.take(LONGEST_LIST).read_to_end(&mut octets)?;
+    Ok(String::from_utf8_lossy(&octets).into_owned())
 }
 
 #[async_trait::async_trait]

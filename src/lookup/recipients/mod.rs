@@ -21,6 +21,8 @@ pub mod sql;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use tokio::time::timeout;
+
 use super::clients::Endpoint;
 use super::clients::smtp::Dialect;
 use super::clients::socketmap::is_map_name;
@@ -198,6 +200,9 @@ pub trait Source: std::fmt::Debug + Send + Sync {
     }
 }
 
+/// How long a source may take to say what is doubtful about it. The daemon does not serve until then.
+const DOUBTING: Duration = Duration::from_secs(3);
+
 /// The sources of recipients, by their number.
 #[derive(Debug, Default)]
 pub struct Recipients {
@@ -237,7 +242,10 @@ impl Recipients {
             let names = |ids: &[SourceId]| ids.iter().any(|id| id.number == number);
             let domains: Vec<&Domain> =
                 uses.iter().filter(|(_, ids)| names(ids)).map(|(domain, _)| *domain).collect();
-            let found = source.doubts(&domains).await;
+            let found = timeout(DOUBTING, source.doubts(&domains)).await.unwrap_or_else(|_| {
+                let message = format!("whether recipients are checked was not told within {DOUBTING:?}");
+                vec![Problem::new(message)]
+            });
             doubts.extend(found.into_iter().map(|problem| problem.of(settings.name())));
         }
         doubts

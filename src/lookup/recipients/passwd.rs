@@ -10,6 +10,7 @@ use super::{Opening, Source};
 use crate::facts::{Existence, RecipientQuestion};
 use crate::lookup::lines::MOST_PROBLEMS;
 use crate::lookup::problem::{Problem, quoted};
+use crate::lookup::system;
 use crate::lookup::watched::{Reading, Watched};
 use crate::mail::{Domain, Mailbox};
 
@@ -56,7 +57,7 @@ impl System {
             return Ok(false);
         }
         let name = name.to_owned();
-        let found = tokio::task::spawn_blocking(move || User::from_name(&name)).await;
+        let found = system::ask(move || User::from_name(&name)).await;
         match found {
             Ok(Ok(user)) => Ok(user.is_some_and(|user| self.settings.is_recipient(user.uid.as_raw()))),
             Ok(Err(error)) => Err(format!("{}: {}", self.name, error.desc())),

@@ -7,6 +7,7 @@ use super::{Entry, Request, Table, TableError, first, fold, unbraced};
 use crate::lookup::pairs::Pairs;
 use crate::lookup::postfix::words::{inside_braces, words};
 use crate::lookup::problem::{Problem, quoted};
+use crate::lookup::system;
 use crate::lookup::watched::Reading;
 
 /// Opens a table whose pairs are in main.cf: `inline:{ key=value, { key = text with spaces } }`.
@@ -174,7 +175,7 @@ impl Table for Unix {
     async fn find(&self, key: &str) -> Result<Option<String>, TableError> {
         let (find, key) = (self.0, fold(key));
         // The system may ask a server.
-        let found = tokio::task::spawn_blocking(move || find(&key)).await;
+        let found = system::ask(move || find(&key)).await;
         found
             .map_err(|_| TableError("the look-up failed".to_owned()))?
             .map_err(|error| TableError(error.desc().to_owned()))

@@ -162,6 +162,8 @@ impl Source for Postfix {
                 [Existence::Undetermined(why), ..] if uncertain.is_empty() => {
                     let message = format!("whether names of {domain} exist cannot be told: {why}");
                     uncertain.push(Problem::new(message));
+                    // A server that does not answer for one domain would make us wait for each of the others.
+                    break;
                 }
                 _ => {}
             }
