@@ -5,8 +5,10 @@ use libfuzzer_sys::fuzz_target;
 use lockdown_milter::check::addresses::Addresses;
 use lockdown_milter::mail::address_list::{AddressList, Author};
 use lockdown_milter::mail::authres::{self, AuthenticationResults, SpfRecord};
+use lockdown_milter::mail::media_type::MediaType;
+use lockdown_milter::mail::report::Reader;
 use lockdown_milter::mail::spf::{SpfIdentity, SpfResult};
-use lockdown_milter::mail::{ForwardPath, ReversePath, received_spf, tagged, visible};
+use lockdown_milter::mail::{ForwardPath, ReversePath, message_id, received_spf, tagged, visible};
 
 fuzz_target!(|text: &str| {
     let visible = visible::domains(text);
@@ -32,6 +34,18 @@ fuzz_target!(|text: &str| {
     let _ = authres::claims_to_be(text, "mx.example.org");
     let _ = received_spf::claims_to_be(text, "mx.example.org");
     let _ = AuthenticationResults::parse(text);
+
+    // A report says the same in however many pieces it comes, and its parts are those that the text begins with.
+    let content_type = text.lines().next().unwrap_or_default();
+    let _ = (MediaType::parse(text), message_id::parse(text, 3));
+    if let Some(mut whole) = Reader::new(content_type) {
+        let mut pieces = whole.clone();
+        whole.feed(text.as_bytes());
+        for piece in text.as_bytes().chunks(7) {
+            pieces.feed(piece);
+        }
+        assert_eq!(whole.report(), pieces.report());
+    }
 
     let results = [SpfRecord { identity: SpfIdentity::Helo, examined: text, result: SpfResult::Pass }];
     let ours = authres::write("mx.example.org", &results).value;
