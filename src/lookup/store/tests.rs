@@ -10,5 +10,5 @@ pub(in crate::lookup) fn written<R: Record>(row: &R) -> R {
 
 /// Which row is changed, and to what.
 pub(in crate::lookup) fn parts(change: Change) -> (RowId, Option<Vec<u8>>) {
-    (change.row, change.value)
+    (change.row, change.value.octets)
 }
