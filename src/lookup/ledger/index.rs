@@ -4,9 +4,10 @@
 //! for a few octets. Instead, hashes that begin with the same octet lie on one shelf, and what a batch has for a shelf is
 //! one [`Segment`], written after the earlier ones of that shelf. A look-up searches the segments of one shelf only.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BinaryHeap};
 use std::ops::ControlFlow;
 
+use super::entry::ENTRIES;
 use crate::lookup::store::{Change, Input, Key, Output, Record, Rows, StoreError, Table};
 
 /// The segments, in parts by the day.
@@ -69,12 +70,64 @@ pub(super) fn rows(places: &[Place], last: u64) -> impl Iterator<Item = Change> 
     segments.chain([INDEXED.put(&String::new(), &Indexed(last))])
 }
 
+/// The places under a hash in all parts, the newest first; at most so many in each part. What comes is looked up when it
+/// is asked for.
+pub(super) struct Places<'a> {
+    rows: &'a Rows,
+    hash: u64,
+    most: usize,
+    /// The days of parts that were not looked into yet, each behind the highest number that it may have; the highest last.
+    parts: Vec<(u64, i32)>,
+    /// What was found in the others: number and day.
+    found: BinaryHeap<(u64, i32)>,
+}
+
+impl<'a> Places<'a> {
+    /// # Errors
+    ///
+    /// When the index cannot be read.
+    pub(super) fn new(rows: &'a Rows, hash: u64, most: usize) -> Result<Self, StoreError> {
+        let parts = rows.parts(&INDEX)?.into_iter().map(|day| {
+            let highest = rows.last_key(&ENTRIES.part(day))?;
+            Ok((highest.unwrap_or(u64::MAX), day))
+        });
+        let mut parts = parts.collect::<Result<Vec<_>, StoreError>>()?;
+        parts.sort_unstable();
+        Ok(Self { rows, hash, most, parts, found: BinaryHeap::new() })
+    }
+
+    fn find_next(&mut self) -> Result<Option<(u64, i32)>, StoreError> {
+        // Parts are in no order where the clock was put back, numbers are.
+        while let Some((_, day)) =
+            self.parts.pop_if(|(highest, _)| self.found.peek().is_none_or(|(number, _)| number < highest))
+        {
+            let numbers = find(self.rows, day, self.hash, self.most)?;
+            self.found.extend(numbers.into_iter().map(|number| (number, day)));
+        }
+        let next = self.found.pop();
+        // What was written again into a file that was begun anew may be in two segments.
+        while self.found.peek().is_some_and(|place| Some(*place) == next) {
+            self.found.pop();
+        }
+        Ok(next)
+    }
+}
+
+impl Iterator for Places<'_> {
+    type Item = Result<Place, StoreError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let found = self.find_next().transpose()?;
+        Some(found.map(|(number, day)| Place { day, hash: self.hash, number }))
+    }
+}
+
 /// The numbers of the entries under a hash in the part of a day, the newest first; at most that many.
 ///
 /// # Errors
 ///
 /// When the index cannot be read.
-pub(super) fn find(rows: &Rows, day: i32, hash: u64, most: usize) -> Result<Vec<u64>, StoreError> {
+fn find(rows: &Rows, day: i32, hash: u64, most: usize) -> Result<Vec<u64>, StoreError> {
     let octet = hash.to_be_bytes()[0];
     let mut numbers = Vec::new();
     let shelf = (&Shelf { octet, last: 0 }, &Shelf { octet, last: u64::MAX });
@@ -148,7 +201,9 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
+    use crate::lookup::ledger::entry::Entry;
     use crate::lookup::store::{Queue, Store};
+    use crate::session::Origin;
 
     /// Hashes that meet, on the same shelf and on others, at its ends and within.
     const HASHES: [u64; 7] = [1, 2, 0xff << 48, 1 << 56, (1 << 56) + 1, (2 << 56) - 1, u64::MAX];
@@ -156,6 +211,18 @@ mod tests {
     /// Two hashes of an entry, its day, and whether it is the last of its batch.
     fn some_entry() -> impl Strategy<Value = (usize, usize, i32, bool)> {
         (0..HASHES.len(), 0..HASHES.len(), -1..2, prop::bool::weighted(0.1))
+    }
+
+    fn entry(hashes: &[u64]) -> Entry {
+        Entry {
+            at: Timestamp::UNIX_EPOCH,
+            reference: "R1".to_owned(),
+            sender: 1,
+            origin: Origin::Foreign,
+            spf: None,
+            recipients: Vec::new(),
+            hashes: hashes.to_vec(),
+        }
     }
 
     fn open(path: &std::path::Path) -> (Store, Arc<Queue>) {
@@ -182,6 +249,7 @@ mod tests {
                 let number = place as u64 * gap;
                 let mut hashes = vec![HASHES[one], HASHES[other]];
                 hashes.dedup();
+                queue.submit([ENTRIES.part(day).put(&number, &entry(&hashes))]);
                 batch.extend(hashes.into_iter().map(|hash| Place { day, hash, number }));
                 if ends || place % 50 == 49 {
                     all.extend(batch.iter().copied());
@@ -197,6 +265,13 @@ mod tests {
             let rows = Rows::of_file(&path).unwrap();
             let indexed = rows.find(&INDEXED, &String::new()).unwrap().map(|Indexed(number)| number);
             prop_assert_eq!(indexed, all.last().map(|place| place.number));
+            for hash in HASHES {
+                let expected: Vec<Place> = all.iter().rev().filter(|place| place.hash == hash).copied().collect();
+                let found: Result<Vec<Place>, _> = Places::new(&rows, hash, usize::MAX).unwrap().collect();
+                prop_assert_eq!(found.unwrap(), expected, "{:x}", hash);
+                let newest = Places::new(&rows, hash, 1).unwrap().next().map(Result::unwrap);
+                prop_assert_eq!(newest, all.iter().rev().find(|place| place.hash == hash).copied());
+            }
             for (day, hash, most) in
                 (-1..2).flat_map(|day| HASHES.map(|hash| [1, 3, usize::MAX].map(|most| (day, hash, most)))).flatten()
             {

@@ -40,7 +40,7 @@ use crate::facts::{Cause, CauseQuestion, Tie};
 pub use entry::{Entry, MOST_RECIPIENTS, Message};
 
 use entry::ENTRIES;
-use index::{INDEX, INDEXED, Indexed, Place};
+use index::{INDEX, INDEXED, Indexed, Place, Places};
 use recent::Recent;
 use search::{Found, Search};
 
@@ -226,14 +226,13 @@ impl Ledger {
             None => return Err("the store was never opened".to_owned()),
         };
         let search = self.search(question, rows.secret(), now);
-        let parts = rows.parts(&INDEX).map_err(words)?;
         for tie in &question.ties {
             let mut found = match &other {
                 Some(recent) => judge_recent(recent, &search, tie),
                 None => judge_recent(&self.lock().recent, &search, tie),
             };
             if matches!(found, Found::Unknown) {
-                found = judge_stored(&rows, &parts, &search, tie).map_err(words)?;
+                found = judge_stored(&rows, &search, tie).map_err(words)?;
             }
             if let Found::Cause(entry) = found {
                 return Ok(Cause::Known(Box::new(entry.original())));
@@ -266,21 +265,12 @@ fn judge_recent(recent: &Recent, search: &Search<'_>, tie: &Tie) -> Found {
     search.judge(tie, entries).unwrap_or(Found::Unknown)
 }
 
-/// What the file says about a tie. Parts are in no order where the clock was put back, numbers are.
-fn judge_stored(rows: &Rows, parts: &[i32], search: &Search<'_>, tie: &Tie) -> Result<Found, StoreError> {
+/// What the file says about a tie.
+fn judge_stored(rows: &Rows, search: &Search<'_>, tie: &Tie) -> Result<Found, StoreError> {
     let (hash, most) = search.hash(tie);
-    let mut places = Vec::new();
-    for part in parts {
-        let found = index::find(rows, *part, hash, most)?;
-        places.extend(found.into_iter().map(|number| (number, *part)));
-    }
-    places.sort_unstable_by(|one, other| other.cmp(one));
-    // What was written again into a file that was begun anew may be in two segments.
-    places.dedup();
-    search.judge(
-        tie,
-        places.into_iter().filter_map(|(number, part)| rows.find(&ENTRIES.part(part), &number).transpose()),
-    )
+    let entry = |place: Place| rows.find(&ENTRIES.part(place.day), &place.number);
+    let entries = Places::new(rows, hash, most)?.map(|place| place.and_then(entry));
+    search.judge(tie, entries.filter_map(Result::transpose))
 }
 
 /// Where an entry is to be found.
