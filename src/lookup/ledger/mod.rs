@@ -154,7 +154,9 @@ impl Ledger {
     /// Writes what the index lacks.
     fn write_index(&self, state: &mut State) {
         let Some(last) = state.next.checked_sub(1).filter(|_| !state.unindexed.is_empty()) else { return };
-        self.queue.submit(index::rows(&state.unindexed, last));
+        // Sorted before the queue is locked, which others use as well.
+        let rows: Vec<Change> = index::rows(&state.unindexed, last).collect();
+        self.queue.submit(rows);
         state.unindexed.clear();
     }
 
