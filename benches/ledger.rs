@@ -214,7 +214,8 @@ fn open(path: &Path) -> (Store, Arc<Queue>, Arc<Ledger>) {
     (store, queue, ledger)
 }
 
-/// The size of a file of a million messages, of one day; the time to open it, to find a cause, and to let go of the day.
+/// The size of a file of a million messages, of one day; the time to open it, to find a cause or none, and to
+/// let go of the day.
 fn fill() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("ledger.redb");
@@ -234,15 +235,22 @@ fn fill() {
     let (store, _, ledger) = open(&path);
     println!("opened and examined in {:.1?}", begun.elapsed());
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+    let find = |number: u64, id: u64| {
+        let sender = format!("sender{}@example.com", number % 10_007).parse().unwrap();
+        let ties = vec![Tie::MessageId(format!("20261124.{id}.abcdef@mail.example.com"))];
+        runtime.block_on(ledger.find(&CauseQuestion { sender, ties }))
+    };
     let begun = Instant::now();
     for turn in 0..1000_u64 {
         let number = turn.wrapping_mul(7_368_787) % RECORDED;
-        let sender = format!("sender{}@example.com", number % 10_007).parse().unwrap();
-        let ties = vec![Tie::MessageId(format!("20261124.{number}.abcdef@mail.example.com"))];
-        let cause = runtime.block_on(ledger.find(&CauseQuestion { sender, ties }));
-        assert!(matches!(cause, Cause::Known(_)));
+        assert!(matches!(find(number, number), Cause::Known(_)));
     }
     println!("a cause on the disk is found in {:.1?}", begun.elapsed() / 1000);
+    let begun = Instant::now();
+    for number in 0..1000 {
+        assert!(matches!(find(number, RECORDED + number), Cause::Unknown(_)));
+    }
+    println!("that there is none is found in {:.1?}", begun.elapsed() / 1000);
     let begun = Instant::now();
     ledger.record(&message(RECORDED, midnight() + Duration::from_hours(18 * 24)));
     let asked = begun.elapsed();
