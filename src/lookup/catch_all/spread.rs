@@ -88,7 +88,7 @@ mod tests {
 
     fn names(number: u64) -> Vec<u64> {
         let secret = Secret::new([7; 16]);
-        (0..number).map(|n| secret.hash("name", &n.to_string())).collect()
+        (0..number).map(|n| secret.hash("name", n)).collect()
     }
 
     #[test]

@@ -115,20 +115,20 @@ impl State {
 
     /// The number under which a name is kept.
     pub(super) fn id(&self, mailbox: &Mailbox) -> u64 {
-        self.secret.hash("name", &mailbox.to_string())
+        self.secret.hash("name", mailbox)
     }
 
     /// The hash of a sender's shape; 0 for the null reverse-path.
     pub(super) fn sender(&self, sender: &ReversePath) -> u64 {
         match sender {
             ReversePath::Null => 0,
-            sender => self.secret.hash("sender", &sender.to_string()),
+            sender => self.secret.hash("sender", sender),
         }
     }
 
     /// The hash of a network; 0 where it is not known.
     pub(super) fn network(&self, network: Option<&ipnet::IpNet>) -> u64 {
-        network.map_or(0, |network| self.secret.hash("network", &network.to_string()))
+        network.map_or(0, |network| self.secret.hash("network", network))
     }
 
     /// The hash of the domain below a public suffix that a sender belongs to; 0 where there is none.

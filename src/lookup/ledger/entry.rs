@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use unicode_normalization::UnicodeNormalization as _;
 
 use crate::facts::Original;
-use crate::lookup::store::{Input, Key, Output, Record, Secret, Table};
+use crate::lookup::store::{Input, Output, Record, Secret, Table};
 use crate::mail::spf::SpfResult;
 use crate::mail::{Mailbox, ReversePath, tagged};
 use crate::session::Origin;
@@ -14,12 +14,6 @@ pub const MOST_RECIPIENTS: usize = 1000;
 
 /// The entries by their number, in parts by the day.
 pub(super) const ENTRIES: Table<u64, Entry> = Table::new("ledger.entries");
-
-/// Where an entry is found, in the same parts.
-pub(super) const INDEX: Table<Place, Present> = Table::new("ledger.index");
-
-/// One row without a name: the last entry that the index has.
-pub(super) const INDEXED: Table<String, Indexed> = Table::new("ledger.indexed");
 
 /// The order of origins in the store.
 const ORIGINS: [Origin; 4] = [Origin::Local, Origin::Login, Origin::Trusted, Origin::Foreign];
@@ -63,32 +57,21 @@ pub struct Entry {
     pub(super) hashes: Vec<u64>,
 }
 
-/// Where an entry is found: under a hash, by its number. What is younger comes later.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Place {
-    pub(super) hash: u64,
-    pub(super) number: u64,
-}
-
-/// There is nothing to say but that it is there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Present;
-
-/// The number of the last entry that the index has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Indexed(pub(super) u64);
-
 /// The sender as text, the same for all that mail programs take for the same: any case, with or without a BATV tag.
 fn sender(mailbox: &Mailbox) -> String {
     let untagged = tagged::without_batv(mailbox);
     let mailbox = untagged.as_ref().unwrap_or(mailbox);
-    let local_part: String = mailbox.local_part().nfc().collect();
-    format!("{}@{}", local_part.to_lowercase(), mailbox.domain())
+    let (local_part, domain) = (mailbox.local_part(), mailbox.domain());
+    if local_part.is_ascii() {
+        return format!("{}@{domain}", local_part.to_ascii_lowercase());
+    }
+    let local_part: String = local_part.nfc().collect();
+    format!("{}@{domain}", local_part.to_lowercase())
 }
 
 /// The hash of a sender.
 pub(super) fn of_sender(secret: Secret, mailbox: &Mailbox) -> u64 {
-    secret.hash("ledger sender", &sender(mailbox))
+    secret.hash("ledger sender", sender(mailbox))
 }
 
 /// The hash of a queue id.
@@ -98,12 +81,12 @@ pub(super) fn of_queue_id(secret: Secret, id: &str) -> u64 {
 
 /// The hash of an identifier with its sender: nobody can put a message of theirs before one of somebody else's.
 pub(super) fn of_message_id(secret: Secret, sender: u64, id: &str) -> u64 {
-    secret.hash("ledger message id", &format!("{sender:x} {id}"))
+    secret.hash("ledger message id", format_args!("{sender:x} {id}"))
 }
 
 /// The hash of a sender with a mailbox.
 pub(super) fn of_pair(secret: Secret, sender: u64, mailbox: &Mailbox) -> u64 {
-    secret.hash("ledger pair", &format!("{sender:x} {mailbox}"))
+    secret.hash("ledger pair", format_args!("{sender:x} {mailbox}"))
 }
 
 impl Message {
@@ -188,37 +171,4 @@ impl Record for Entry {
 /// The place of an item in a list that has it.
 fn place<T: PartialEq>(list: &[T], item: &T) -> u64 {
     list.iter().position(|other| other == item).map_or(0, |place| place as u64)
-}
-
-impl Key for Place {
-    fn encode(&self) -> Vec<u8> {
-        [self.hash.to_be_bytes(), self.number.to_be_bytes()].concat()
-    }
-
-    fn decode(octets: &[u8]) -> Option<Self> {
-        let (hash, number) = octets.split_at_checked(8)?;
-        Some(Self { hash: u64::decode(hash)?, number: u64::decode(number)? })
-    }
-}
-
-impl Record for Indexed {
-    const VERSION: u8 = 1;
-
-    fn write(&self, output: &mut Output) {
-        output.number(self.0);
-    }
-
-    fn read(version: u8, input: &mut Input<'_>) -> Option<Self> {
-        (version == Self::VERSION).then(|| input.number().map(Self))?
-    }
-}
-
-impl Record for Present {
-    const VERSION: u8 = 1;
-
-    fn write(&self, _: &mut Output) {}
-
-    fn read(version: u8, _: &mut Input<'_>) -> Option<Self> {
-        (version == Self::VERSION).then_some(Self)
-    }
 }

@@ -4,8 +4,8 @@
 //! identifier, and by its sender and each of its recipients; these are kept as keyed hashes. Messages are numbered as
 //! they come, and ‘newest’ means the highest number, whatever clocks said.
 //!
-//! The rows of the index lie all over it, so they are written many at a time; until then memory has them, and whoever
-//! opens the file makes up for those that are missing.
+//! The index is written many messages at a time; until then memory has them, and whoever opens the file makes up for
+//! those that are missing.
 //!
 //! Entries and their index lie in parts, one for each day (UTC) of the clock. An entry that is older than the retention is
 //! never answered. The part goes as a whole when nothing in it has been that young for two days, so that a clock that is
@@ -14,10 +14,12 @@
 //! | file | what it does |
 //! |---|---|
 //! | `entry` | what is recorded of a message, and its form in the store |
+//! | `index` | where entries are found in the store |
 //! | `recent` | the latest messages, in memory |
 //! | `search` | which message is the cause of an answer |
 
 mod entry;
+mod index;
 mod recent;
 mod search;
 #[cfg(test)]
@@ -37,14 +39,15 @@ use crate::facts::{Cause, CauseQuestion, Tie};
 
 pub use entry::{Entry, MOST_RECIPIENTS, Message};
 
-use entry::{ENTRIES, INDEX, INDEXED, Indexed, Place, Present};
+use entry::ENTRIES;
+use index::{INDEX, INDEXED, Indexed, Place, Places};
 use recent::Recent;
 use search::{Found, Search};
 
 /// Seconds of a day.
 const DAY: i64 = 24 * 60 * 60;
 
-/// Rows of the index that are written together. Two such batches and their entries find room in [`Recent`].
+/// Places of the index that are written together, and messages. Two such batches find room in [`Recent`].
 const INDEX_BATCH: usize = MOST_ROWS / 4;
 
 /// How long a part stays after the last of its entries has expired.
@@ -79,8 +82,8 @@ struct State {
     /// The number of the next message.
     next: u64,
     recent: Recent,
-    /// Rows of the index that are still to be written.
-    unindexed: Vec<Change>,
+    /// What is still to be written of the index, in the order of the numbers.
+    unindexed: Vec<Place>,
     /// The days that have a part.
     parts: BTreeSet<i32>,
     /// The day on which it was last seen to that old parts go.
@@ -140,9 +143,10 @@ impl Ledger {
         state.next += 1;
         state.parts.insert(day(entry.at));
         self.queue.submit([ENTRIES.part(day(entry.at)).put(&number, &entry)]);
-        state.unindexed.extend(index_rows(number, &entry));
+        state.unindexed.extend(places(number, &entry));
         state.recent.push(number, entry);
-        if state.unindexed.len() >= INDEX_BATCH {
+        let messages = state.unindexed.first().map_or(0, |first| state.next - first.number);
+        if state.unindexed.len() >= INDEX_BATCH || messages >= INDEX_BATCH as u64 {
             self.write_index(&mut state);
         }
     }
@@ -150,8 +154,10 @@ impl Ledger {
     /// Writes what the index lacks.
     fn write_index(&self, state: &mut State) {
         let Some(last) = state.next.checked_sub(1).filter(|_| !state.unindexed.is_empty()) else { return };
-        let rows = std::mem::take(&mut state.unindexed);
-        self.queue.submit(rows.into_iter().chain([indexed(last)]));
+        // Sorted before the queue is locked, which others use as well.
+        let rows: Vec<Change> = index::rows(&state.unindexed, last).collect();
+        self.queue.submit(rows);
+        state.unindexed.clear();
     }
 
     /// Lets go of the parts in which nothing can be answered any more.
@@ -222,14 +228,13 @@ impl Ledger {
             None => return Err("the store was never opened".to_owned()),
         };
         let search = self.search(question, rows.secret(), now);
-        let parts = rows.parts(&INDEX).map_err(words)?;
         for tie in &question.ties {
             let mut found = match &other {
                 Some(recent) => judge_recent(recent, &search, tie),
                 None => judge_recent(&self.lock().recent, &search, tie),
             };
             if matches!(found, Found::Unknown) {
-                found = judge_stored(&rows, &parts, &search, tie).map_err(words)?;
+                found = judge_stored(&rows, &search, tie).map_err(words)?;
             }
             if let Found::Cause(entry) = found {
                 return Ok(Cause::Known(Box::new(entry.original())));
@@ -262,31 +267,18 @@ fn judge_recent(recent: &Recent, search: &Search<'_>, tie: &Tie) -> Found {
     search.judge(tie, entries).unwrap_or(Found::Unknown)
 }
 
-/// What the file says about a tie. Parts are in no order where the clock was put back, numbers are.
-fn judge_stored(rows: &Rows, parts: &[i32], search: &Search<'_>, tie: &Tie) -> Result<Found, StoreError> {
+/// What the file says about a tie.
+fn judge_stored(rows: &Rows, search: &Search<'_>, tie: &Tie) -> Result<Found, StoreError> {
     let (hash, most) = search.hash(tie);
-    let (first, last) = (Place { hash, number: 0 }, Place { hash, number: u64::MAX });
-    let mut places = Vec::new();
-    for part in parts {
-        let found = rows.keys_backwards(&INDEX.part(*part), (&first, &last), most)?;
-        places.extend(found.into_iter().map(|place| (place.number, *part)));
-    }
-    places.sort_unstable_by(|one, other| other.cmp(one));
-    search.judge(
-        tie,
-        places.into_iter().filter_map(|(number, part)| rows.find(&ENTRIES.part(part), &number).transpose()),
-    )
+    let entry = |place: Place| rows.find(&ENTRIES.part(place.day), &place.number);
+    let entries = Places::new(rows, hash, most)?.map(|place| place.and_then(entry));
+    search.judge(tie, entries.filter_map(Result::transpose))
 }
 
-/// The rows of the index for an entry.
-fn index_rows(number: u64, entry: &Entry) -> impl Iterator<Item = Change> + '_ {
-    let index = INDEX.part(day(entry.at));
-    entry.hashes.iter().map(move |hash| index.put(&Place { hash: *hash, number }, &Present))
-}
-
-/// The index has everything up to this number.
-fn indexed(number: u64) -> Change {
-    INDEXED.put(&String::new(), &Indexed(number))
+/// Where an entry is to be found.
+fn places(number: u64, entry: &Entry) -> impl Iterator<Item = Place> + '_ {
+    let day = day(entry.at);
+    entry.hashes.iter().map(move |hash| Place { day, hash: *hash, number })
 }
 
 /// The entries of a file that its index lacks. Those that nobody can read are passed over.
@@ -314,26 +306,29 @@ impl Resident for Ledger {
         let mut state = self.lock();
         let parts: BTreeSet<i32> = rows.parts(&ENTRIES)?.into_iter().chain(rows.parts(&INDEX)?).collect();
         let is_new = parts.is_empty();
-        let mut next = 0;
+        // A number is never used again, even if its part is gone.
+        let mut next = rows.find(&INDEXED, &String::new())?.map_or(0, |Indexed(number)| number + 1);
         for part in &parts {
             next = next.max(rows.last_key(&ENTRIES.part(*part))?.map_or(0, |number| number + 1));
         }
-        if state.secret != Some(rows.secret()) {
+        let is_known = state.secret == Some(rows.secret());
+        if !is_known {
             let recent = unindexed(rows)?;
-            let lacking = recent.all().flat_map(|(number, entry)| index_rows(number, entry)).collect();
-            *state = State { secret: Some(rows.secret()), recent, unindexed: lacking, ..State::default() };
+            *state = State { secret: Some(rows.secret()), recent, ..State::default() };
         }
         state.next = state.next.max(next);
         state.purged = None;
         state.parts.extend(parts);
+        if !is_known || is_new {
+            let lacking = state.recent.all().flat_map(|(number, entry)| places(number, entry)).collect();
+            state.unindexed = lacking;
+        }
         if !is_new {
             return Ok(Vec::new());
         }
         // Into a file that was begun anew goes what is known already.
-        let entry = |(number, entry): (u64, &Entry)| ENTRIES.part(day(entry.at)).put(&number, entry);
-        let entries = state.recent.all().map(entry);
-        let index = state.recent.all().flat_map(|(number, entry)| index_rows(number, entry));
-        Ok(entries.chain(index).collect())
+        let entries = state.recent.all();
+        Ok(entries.map(|(number, entry)| ENTRIES.part(day(entry.at)).put(&number, entry)).collect())
     }
 }
 

@@ -1,6 +1,7 @@
 //! The latest messages, in memory: an answer may come sooner than its cause is on the disk.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasherDefault, Hasher};
 
 use super::entry::Entry;
 use crate::lookup::store::MOST_ROWS;
@@ -8,53 +9,84 @@ use crate::lookup::store::MOST_ROWS;
 /// The latest messages. They have as many rows as may wait for the disk, so what waits is here.
 #[derive(Debug, Default)]
 pub(super) struct Recent {
-    entries: BTreeMap<u64, Entry>,
-    /// Which are found under a hash, the oldest first.
-    index: HashMap<u64, VecDeque<u64>>,
-    /// Rows that they all have in the store.
+    /// By their numbers, which rise.
+    messages: VecDeque<Message>,
+    /// The newest that is found under a hash.
+    newest: HashMap<u64, u64, BuildHasherDefault<AsItIs>>,
+    /// Rows that they count as in the store.
     rows: usize,
+}
+
+#[derive(Debug)]
+struct Message {
+    number: u64,
+    entry: Entry,
+    /// For each of its hashes, the number of the next older message there, which may be forgotten.
+    older: Box<[Option<u64>]>,
+}
+
+/// What is a hash already, and one that nobody can choose, needs no other.
+#[derive(Debug, Default)]
+struct AsItIs(u64);
+
+impl Hasher for AsItIs {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, octets: &[u8]) {
+        self.0 = octets.iter().fold(self.0, |hash, octet| hash.rotate_left(8) ^ u64::from(*octet));
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
 }
 
 impl Recent {
     /// Adds a message. Its number must be above all others.
     pub(super) fn push(&mut self, number: u64, entry: Entry) {
-        for hash in &entry.hashes {
-            self.index.entry(*hash).or_default().push_back(number);
-        }
+        let older = entry.hashes.iter().map(|hash| self.newest.insert(*hash, number)).collect();
         self.rows += 1 + entry.hashes.len();
-        self.entries.insert(number, entry);
-        while self.rows > MOST_ROWS && self.entries.len() > 1 {
+        self.messages.push_back(Message { number, entry, older });
+        while self.rows > MOST_ROWS && self.messages.len() > 1 {
             self.forget_first();
         }
     }
 
     fn forget_first(&mut self) {
-        let Some((_, entry)) = self.entries.pop_first() else { return };
+        let Some(Message { number, entry, .. }) = self.messages.pop_front() else { return };
         self.rows -= 1 + entry.hashes.len();
         for hash in entry.hashes {
-            if let Some(numbers) = self.index.get_mut(&hash) {
-                numbers.pop_front();
-                if numbers.is_empty() {
-                    self.index.remove(&hash);
-                }
+            if self.newest.get(&hash) == Some(&number) {
+                self.newest.remove(&hash);
             }
         }
     }
 
     /// What is found under a hash, the newest first.
     pub(super) fn find(&self, hash: u64) -> impl Iterator<Item = &Entry> {
-        let numbers = self.index.get(&hash).into_iter().flatten().rev();
-        numbers.filter_map(|number| self.entries.get(number))
+        let newest = self.newest.get(&hash).and_then(|number| self.message(*number));
+        let messages = std::iter::successors(newest, move |message| {
+            let place = message.entry.hashes.iter().position(|other| *other == hash)?;
+            self.message(message.older[place]?)
+        });
+        messages.map(|message| &message.entry)
+    }
+
+    fn message(&self, number: u64) -> Option<&Message> {
+        let place = self.messages.binary_search_by_key(&number, |message| message.number).ok()?;
+        self.messages.get(place)
     }
 
     /// All of them with their numbers.
     pub(super) fn all(&self) -> impl Iterator<Item = (u64, &Entry)> {
-        self.entries.iter().map(|(number, entry)| (*number, entry))
+        self.messages.iter().map(|message| (message.number, &message.entry))
     }
 
     /// How many there are.
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
-        self.entries.len()
+        self.messages.len()
     }
 }

@@ -1,11 +1,11 @@
 //! Changes on their way to the disk: bounded, and visible to look-ups until they are there.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::record::{Key, Record};
-use super::rows::{Change, RowId, Table, TableId};
+use super::rows::{Change, RowId, Table, TableId, Value};
 
 /// Rows that wait, at most. At the end of the list a disk has been out of order for long.
 pub const MOST_ROWS: usize = 32_768;
@@ -17,22 +17,26 @@ pub const MOST_OCTETS: usize = 32 * 1024 * 1024;
 #[derive(Debug, Default)]
 pub struct Queue {
     state: Mutex<State>,
-    /// Something happened that the writer waits for.
+    /// There is something to write, or the end has come.
     work: Condvar,
+    /// The end has come. Who pauses is woken by nothing else: at every change it would cost more than the change.
+    end: Condvar,
     /// Something happened that others wait for.
     progress: Condvar,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    waiting: HashMap<RowId, Option<Vec<u8>>>,
+    waiting: HashMap<RowId, Value>,
     /// The waiting rows, the oldest first.
     order: VecDeque<RowId>,
+    /// Rows that they count as.
+    rows: usize,
     octets: usize,
     /// Tables that shall be no more, whatever is in them; rows that wait come after that.
     doomed: Vec<TableId>,
     /// What the writer is committing.
-    leaving: HashMap<RowId, Option<Vec<u8>>>,
+    leaving: Arc<HashMap<RowId, Value>>,
     submitted: u64,
     acknowledged: u64,
     dropped: u64,
@@ -45,9 +49,11 @@ struct State {
 pub(super) struct Batch {
     /// Tables that go before anything else is done.
     pub(super) doomed: Vec<TableId>,
-    pub(super) changes: Vec<Change>,
+    pub(super) rows: Arc<HashMap<RowId, Value>>,
+    /// The rows, the oldest first.
+    order: VecDeque<RowId>,
     /// The last submission that it holds.
-    pub(super) up_to: u64,
+    up_to: u64,
 }
 
 /// A value that is not on the disk yet; the inner none if the row is to be removed.
@@ -61,23 +67,25 @@ impl Queue {
     /// Hands changes over, and gives the number of this submission. It waits for nothing: what finds no room pushes
     /// out the oldest.
     pub fn submit(&self, changes: impl IntoIterator<Item = Change>) -> u64 {
-        let mut state = self.lock();
-        for change in changes {
-            state.admit(change);
-        }
-        let number = state.count();
-        drop(state);
-        self.work.notify_one();
-        number
+        self.hand_over(|state| changes.into_iter().for_each(|change| state.admit(change)))
     }
 
     /// A table shall be no more, with all that is in it or waits to be; and gives the number of this submission.
     pub fn drop_table<K: Key, V: Record>(&self, table: &Table<K, V>) -> u64 {
+        self.hand_over(|state| state.doom(table.id()))
+    }
+
+    fn hand_over(&self, change: impl FnOnce(&mut State)) -> u64 {
         let mut state = self.lock();
-        state.doom(table.id());
+        let was_idle = state.is_idle();
+        change(&mut state);
         let number = state.count();
+        let is_idle = state.is_idle();
         drop(state);
-        self.work.notify_one();
+        // Where something waited already, the writer knows.
+        if was_idle && !is_idle {
+            self.work.notify_one();
+        }
         number
     }
 
@@ -94,7 +102,7 @@ impl Queue {
     /// What waits for the disk under this key.
     pub(super) fn find(&self, row: &RowId) -> Waiting {
         let state = self.lock();
-        state.waiting.get(row).or_else(|| state.leaving.get(row)).cloned()
+        state.waiting.get(row).or_else(|| state.leaving.get(row)).map(|value| value.octets.clone())
     }
 
     /// Waits until everything that was submitted so far is on the disk, and says whether it is.
@@ -112,6 +120,7 @@ impl Queue {
         let mut state = self.lock();
         state.closing = true;
         self.work.notify_one();
+        self.end.notify_one();
         let waiting = |state: &mut State| !state.ended;
         drop(self.progress.wait_timeout_while(state, limit, waiting));
     }
@@ -127,27 +136,24 @@ impl Queue {
         if state.is_idle() {
             return None;
         }
-        state.leaving = std::mem::take(&mut state.waiting);
-        state.octets = 0;
-        let changes = state.order.drain(..).map(|row| {
-            let value = state.leaving.get(&row).cloned().flatten();
-            Change { row, value }
-        });
-        let doomed = std::mem::take(&mut state.doomed);
-        Some(Batch { doomed, changes: changes.collect(), up_to: state.submitted })
+        let rows = Arc::new(std::mem::take(&mut state.waiting));
+        state.leaving = Arc::clone(&rows);
+        (state.rows, state.octets) = (0, 0);
+        let (doomed, order) = (std::mem::take(&mut state.doomed), std::mem::take(&mut state.order));
+        Some(Batch { doomed, rows, order, up_to: state.submitted })
     }
 
     /// For the writer: does nothing for that long, unless it is to end, and says whether it is.
     pub(super) fn pause(&self, time: Duration) -> bool {
         let going = |state: &mut State| !state.closing;
-        let waited = self.work.wait_timeout_while(self.lock(), time, going);
+        let waited = self.end.wait_timeout_while(self.lock(), time, going);
         waited.unwrap_or_else(PoisonError::into_inner).0.closing
     }
 
     /// For the writer: the batch is on the disk.
     pub(super) fn committed(&self, batch: &Batch) {
         let mut state = self.lock();
-        state.leaving = HashMap::new();
+        state.leaving = Arc::default();
         state.acknowledged = batch.up_to;
         drop(state);
         self.progress.notify_all();
@@ -156,19 +162,21 @@ impl Queue {
     /// For the writer: the batch is not on the disk. It waits again, before what came later.
     pub(super) fn give_back(&self, batch: Batch) {
         let mut state = self.lock();
-        state.leaving = HashMap::new();
+        state.leaving = Arc::default();
         let later = std::mem::take(&mut state.order);
         let mut later_rows = std::mem::take(&mut state.waiting);
-        state.octets = 0;
+        let mut earlier_rows = Arc::unwrap_or_clone(batch.rows);
+        (state.rows, state.octets) = (0, 0);
         let doomed = std::mem::replace(&mut state.doomed, batch.doomed);
-        for change in batch.changes.into_iter().filter(|change| !later_rows.contains_key(&change.row)) {
-            state.admit(change);
+        for row in batch.order.into_iter().filter(|row| !later_rows.contains_key(row)) {
+            let Some(value) = earlier_rows.remove(&row) else { continue };
+            state.admit(Change { row, value });
         }
         for table in doomed {
             state.doom(table);
         }
         for row in later {
-            let value = later_rows.remove(&row).flatten();
+            let Some(value) = later_rows.remove(&row) else { continue };
             state.admit(Change { row, value });
         }
     }
@@ -199,29 +207,34 @@ impl State {
             self.doomed.push(table);
         }
         self.order.retain(|row| row.0 != table);
-        let mut gone = 0;
-        self.waiting.retain(|row, value| {
+        let Self { waiting, rows, octets, .. } = self;
+        waiting.retain(|row, value| {
             let stays = row.0 != table;
-            gone += if stays { 0 } else { size(row, value.as_ref()) };
+            if !stays {
+                *rows -= value.rows;
+                *octets -= size(row, value);
+            }
             stays
         });
-        self.octets -= gone;
     }
 
     fn admit(&mut self, Change { row, value }: Change) {
-        let size = size(&row, value.as_ref());
-        self.octets += size;
+        self.rows += value.rows;
+        self.octets += size(&row, &value);
         if let Some(earlier) = self.waiting.get_mut(&row) {
-            self.octets -= self::size(&row, earlier.as_ref());
+            self.rows -= earlier.rows;
+            self.octets -= size(&row, earlier);
             *earlier = value;
         } else {
             self.order.push_back(row.clone());
             self.waiting.insert(row, value);
         }
-        while self.order.len() > MOST_ROWS || self.octets > MOST_OCTETS {
+        while self.rows > MOST_ROWS || self.octets > MOST_OCTETS {
             let Some(oldest) = self.order.pop_front() else { break };
-            let value = self.waiting.remove(&oldest).flatten();
-            self.octets -= self::size(&oldest, value.as_ref());
+            if let Some(value) = self.waiting.remove(&oldest) {
+                self.rows -= value.rows;
+                self.octets -= size(&oldest, &value);
+            }
             self.dropped += 1;
             // The first is news, and so is every power of two; in between nobody learns anything.
             if self.dropped.is_power_of_two() {
@@ -232,6 +245,6 @@ impl State {
     }
 }
 
-fn size((table, key): &RowId, value: Option<&Vec<u8>>) -> usize {
-    table.size() + key.len() + value.map_or(0, Vec::len)
+fn size((table, key): &RowId, value: &Value) -> usize {
+    table.size() + key.len() + value.octets.as_ref().map_or(0, Vec::len)
 }

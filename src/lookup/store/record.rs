@@ -43,6 +43,11 @@ pub trait Record: Sized {
 
     /// Reads a value of that version; none if it cannot be one.
     fn read(version: u8, input: &mut Input<'_>) -> Option<Self>;
+
+    /// Rows that it counts as while it waits for the disk: more than one where it stands for many.
+    fn rows(&self) -> usize {
+        1
+    }
 }
 
 /// The record as octets.
@@ -58,10 +63,15 @@ pub(super) fn encode<R: Record>(record: &R) -> Vec<u8> {
 ///
 /// When they are none of a version that this program knows.
 pub(super) fn decode<R: Record>(octets: &[u8]) -> Result<R, StoreError> {
-    let (version, rest) = octets.split_first().ok_or(StoreError::Unreadable)?;
-    let mut input = Input(rest);
-    let record = R::read(*version, &mut input).ok_or(StoreError::Unreadable)?;
+    let (version, mut input) = split(octets)?;
+    let record = R::read(version, &mut input).ok_or(StoreError::Unreadable)?;
     if input.0.is_empty() { Ok(record) } else { Err(StoreError::Unreadable) }
+}
+
+/// The version of a record and what comes after it.
+pub(super) fn split(octets: &[u8]) -> Result<(u8, Input<'_>), StoreError> {
+    let (version, rest) = octets.split_first().ok_or(StoreError::Unreadable)?;
+    Ok((*version, Input(rest)))
 }
 
 /// Where a record writes itself.
@@ -90,6 +100,11 @@ impl Output {
         self.0.extend(hash.to_be_bytes());
     }
 
+    /// Octets as they are. Nothing says where they end, so nothing can come after them.
+    pub fn rest(&mut self, octets: &[u8]) {
+        self.0.extend(octets);
+    }
+
     /// A text.
     pub fn text(&mut self, text: &str) {
         self.number(text.len() as u64);
@@ -109,7 +124,12 @@ impl Output {
 #[derive(Debug)]
 pub struct Input<'a>(&'a [u8]);
 
-impl Input<'_> {
+impl<'a> Input<'a> {
+    /// See [`Output::rest`].
+    pub fn rest(&mut self) -> &'a [u8] {
+        std::mem::take(&mut self.0)
+    }
+
     fn take(&mut self, length: usize) -> Option<&[u8]> {
         let (taken, rest) = self.0.split_at_checked(length)?;
         self.0 = rest;

@@ -2,14 +2,16 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::ops::ControlFlow;
 use std::path::Path;
+use std::sync::Arc;
 
 use redb::{
     ReadOnlyDatabase, ReadOnlyTable, ReadTransaction, ReadableTable as _, TableDefinition, TableError,
     TableHandle as _,
 };
 
-use super::record::{self, Key, Record};
+use super::record::{self, Input, Key, Record};
 use super::secret::Secret;
 use super::{StoreError, open};
 
@@ -31,12 +33,20 @@ pub(in crate::lookup) struct TableId {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     pub(super) row: RowId,
-    /// Its value; none if it shall not be.
-    pub(super) value: Option<Vec<u8>>,
+    pub(super) value: Value,
 }
 
 /// Which row: its table and its key.
-pub(super) type RowId = (TableId, Vec<u8>);
+pub(super) type RowId = (TableId, Arc<[u8]>);
+
+/// What a row shall be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Value {
+    /// Its octets; none if it shall not be.
+    pub(super) octets: Option<Vec<u8>>,
+    /// Rows that it counts as while it waits.
+    pub(super) rows: usize,
+}
 
 impl TableId {
     /// Octets of its name, roughly.
@@ -68,16 +78,17 @@ impl<K: Key, V: Record> Table<K, V> {
 
     /// The row with this value, whatever it was before.
     pub fn put(&self, key: &K, value: &V) -> Change {
-        Change { row: self.row(key), value: Some(record::encode(value)) }
+        let value = Value { octets: Some(record::encode(value)), rows: value.rows() };
+        Change { row: self.row(key), value }
     }
 
     /// No such row any more.
     pub fn remove(&self, key: &K) -> Change {
-        Change { row: self.row(key), value: None }
+        Change { row: self.row(key), value: Value { octets: None, rows: 1 } }
     }
 
     pub(super) fn row(&self, key: &K) -> RowId {
-        (self.id, key.encode())
+        (self.id, key.encode().into())
     }
 
     pub(super) fn id(&self) -> TableId {
@@ -163,6 +174,32 @@ impl Rows {
         let (first, last) = (first.encode(), last.encode());
         let rows = stored.range(first.as_slice()..=last.as_slice())?.rev().take(most);
         rows.map(|row| K::decode(row?.0.value()).ok_or(StoreError::Unreadable)).collect()
+    }
+
+    /// Looks at the values from `first` to `last`, both included, the last one first, where they lie, until `look` has
+    /// seen enough. It is given the version and what comes after it, and none from it means that no such value was
+    /// ever written.
+    ///
+    /// # Errors
+    ///
+    /// When one of them cannot be read.
+    pub fn look_backwards<K: Key, V: Record>(
+        &self,
+        table: &Table<K, V>,
+        (first, last): (&K, &K),
+        mut look: impl FnMut(K, u8, Input<'_>) -> Option<ControlFlow<()>>,
+    ) -> Result<(), StoreError> {
+        let Some(stored) = self.stored(table)? else { return Ok(()) };
+        let (first, last) = (first.encode(), last.encode());
+        for row in stored.range(first.as_slice()..=last.as_slice())?.rev() {
+            let (key, value) = row?;
+            let key = K::decode(key.value()).ok_or(StoreError::Unreadable)?;
+            let (version, input) = record::split(value.value())?;
+            if look(key, version, input).ok_or(StoreError::Unreadable)?.is_break() {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// The last key of a table.

@@ -8,7 +8,12 @@ pub(in crate::lookup) fn written<R: Record>(row: &R) -> R {
     record::decode(&record::encode(row)).unwrap()
 }
 
+/// What octets are as a row.
+pub(in crate::lookup) fn read<R: Record>(octets: &[u8]) -> Result<R, super::StoreError> {
+    record::decode(octets)
+}
+
 /// Which row is changed, and to what.
 pub(in crate::lookup) fn parts(change: Change) -> (RowId, Option<Vec<u8>>) {
-    (change.row, change.value)
+    (change.row, change.value.octets)
 }

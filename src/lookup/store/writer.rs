@@ -117,15 +117,15 @@ fn apply(database: &Database, batch: &Batch) -> Result<(), StoreError> {
         transaction.delete_table(definition(&table.to_string()))?;
     }
     // A table is opened once for all its rows, and rows that lie side by side are written one after the other.
-    let mut changes: Vec<_> = batch.changes.iter().collect();
-    changes.sort_unstable_by(|one, other| one.row.cmp(&other.row));
-    for rows in changes.chunk_by(|one, other| one.row.0 == other.row.0) {
-        let mut table = transaction.open_table(definition(&rows[0].row.0.to_string()))?;
-        for change in rows {
-            let key = change.row.1.as_slice();
-            match &change.value {
-                Some(value) => drop(table.insert(key, value.as_slice())?),
-                None => drop(table.remove(key)?),
+    let mut rows: Vec<_> = batch.rows.iter().collect();
+    rows.sort_unstable_by_key(|(row, _)| *row);
+    for rows in rows.chunk_by(|((one, _), _), ((other, _), _)| one == other) {
+        let ((table, _), _) = rows[0];
+        let mut table = transaction.open_table(definition(&table.to_string()))?;
+        for ((_, key), value) in rows {
+            match &value.octets {
+                Some(octets) => drop(table.insert(&**key, octets.as_slice())?),
+                None => drop(table.remove(&**key)?),
             }
         }
     }
