@@ -63,24 +63,10 @@ impl Written {
 
     /// The sources of grants.
     pub(super) fn sources(&self, problems: &mut Problems<'_>, context: Context<'_>) -> Vec<SourceSettings> {
-        let mut sources: Vec<(Id, SourceSettings)> = Vec::new();
-        for item in &self.sources {
-            let source = match &item.value {
-                TextOr::Text(word) => short_form(problems, item.node, word),
-                TextOr::Map(written) => written.build(problems, context, item.node),
-            };
-            let Some(source) = source else { continue };
-            match sources.iter().find(|(_, other)| *other == source) {
-                Some((first, _)) => {
-                    problems
-                        .error(item.node, "this source is there already")
-                        .hint("remove one of the two")
-                        .related(*first, "the first one");
-                }
-                None => sources.push((item.node, source)),
-            }
-        }
-        sources.into_iter().map(|(_, source)| source).collect()
+        value::distinct(problems, &self.sources, |problems, item| match &item.value {
+            TextOr::Text(word) => short_form(problems, item.node, word),
+            TextOr::Map(written) => written.build(problems, context, item.node),
+        })
     }
 
     /// Complains about what the locks ask of logins and `identities` cannot give. `demands` are the settings that ask

@@ -9,7 +9,8 @@ use ipnet::IpNet;
 
 use super::diagnostic::quoted;
 use super::problems::Problems;
-use super::written::At;
+use super::written::{At, TextOr};
+use super::yaml::Id;
 use crate::lookup::clients::{Endpoint, EndpointError};
 use crate::mail::{Domain, Mailbox};
 
@@ -135,6 +136,28 @@ pub(super) fn domain(problems: &mut Problems<'_>, text: &At<String>) -> Option<D
         }
     }
     domain
+}
+
+/// The sources of a list that `build` makes sense of, none twice.
+pub(super) fn distinct<W, S: PartialEq>(
+    problems: &mut Problems<'_>,
+    written: &[At<TextOr<W>>],
+    mut build: impl FnMut(&mut Problems<'_>, &At<TextOr<W>>) -> Option<S>,
+) -> Vec<S> {
+    let mut sources: Vec<(Id, S)> = Vec::new();
+    for item in written {
+        let Some(source) = build(problems, item) else { continue };
+        match sources.iter().find(|(_, other)| *other == source) {
+            Some((first, _)) => {
+                problems
+                    .error(item.node, "this source is there already")
+                    .hint("remove one of the two")
+                    .related(*first, "the first one");
+            }
+            None => sources.push((item.node, source)),
+        }
+    }
+    sources.into_iter().map(|(_, source)| source).collect()
 }
 
 /// A mailbox.

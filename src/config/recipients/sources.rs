@@ -116,24 +116,10 @@ pub(super) fn build(
     context: Context<'_>,
     written: &[At<TextOr<Written>>],
 ) -> Vec<SourceSettings> {
-    let mut sources: Vec<(Id, SourceSettings)> = Vec::new();
-    for item in written {
-        let source = match &item.value {
-            TextOr::Text(word) => short_form(problems, item.node, word),
-            TextOr::Map(written) => long_form(problems, context, item.node, written),
-        };
-        let Some(source) = source else { continue };
-        match sources.iter().find(|(_, other)| *other == source) {
-            Some((first, _)) => {
-                problems
-                    .error(item.node, "this source is there already")
-                    .hint("remove one of the two")
-                    .related(*first, "the first one");
-            }
-            None => sources.push((item.node, source)),
-        }
-    }
-    sources.into_iter().map(|(_, source)| source).collect()
+    value::distinct(problems, written, |problems, item| match &item.value {
+        TextOr::Text(word) => short_form(problems, item.node, word),
+        TextOr::Map(written) => long_form(problems, context, item.node, written),
+    })
 }
 
 fn long_form(
