@@ -46,47 +46,45 @@ struct AtServer<S> {
     valve: Valve,
 }
 
-impl Database for AtServer<Postgres> {
-    fn url(&self) -> String {
-        format!("postgres://milter@127.0.0.1:{}/mail", self.valve.port())
-    }
-
-    fn password_file(&self) -> Option<PathBuf> {
-        Some(self.server.password_file())
-    }
-
-    fn run(&self, sql: &str) {
-        self.server.run(sql);
-    }
-
-    fn stop(&mut self) {
-        self.server.stop();
-    }
-
-    fn resume(&mut self) {
-        self.server.resume();
-    }
-
-    fn hang(&mut self, on: bool) {
-        self.valve.turn(if on { Flow::Shut } else { Flow::Open });
-    }
-
-    fn babble(&mut self, on: bool) {
-        self.valve.turn(if on { Flow::Garbage } else { Flow::Open });
-    }
-
-    fn cut(&mut self) {
-        self.valve.cut();
-    }
-
-    fn connections(&self) -> usize {
-        self.valve.connections()
-    }
+/// What the two servers have in common.
+trait Server {
+    const SCHEME: &str;
+    fn password_file(&self) -> PathBuf;
+    fn run(&self, sql: &str);
+    fn stop(&mut self);
+    fn resume(&mut self);
 }
 
-impl Database for AtServer<MariaDb> {
+macro_rules! server {
+    ($type:ty, $scheme:literal) => {
+        impl Server for $type {
+            const SCHEME: &str = $scheme;
+
+            fn password_file(&self) -> PathBuf {
+                <$type>::password_file(self)
+            }
+
+            fn run(&self, sql: &str) {
+                <$type>::run(self, sql);
+            }
+
+            fn stop(&mut self) {
+                <$type>::stop(self);
+            }
+
+            fn resume(&mut self) {
+                <$type>::resume(self);
+            }
+        }
+    };
+}
+
+server!(Postgres, "postgres");
+server!(MariaDb, "mysql");
+
+impl<S: Server> Database for AtServer<S> {
     fn url(&self) -> String {
-        format!("mysql://milter@127.0.0.1:{}/mail", self.valve.port())
+        format!("{}://milter@127.0.0.1:{}/mail", S::SCHEME, self.valve.port())
     }
 
     fn password_file(&self) -> Option<PathBuf> {
