@@ -11,6 +11,7 @@ mod harvest;
 mod kept;
 mod learning;
 mod log;
+mod notify;
 mod recording;
 mod reload;
 mod run;

@@ -8,6 +8,7 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::reload::Handle;
 
 use super::Daemon;
+use super::notify::Notifier;
 use super::run::{RunError, limits, log_report};
 use super::snapshot::Snapshot;
 use crate::config::{Config, LogLevel, Report};
@@ -24,6 +25,7 @@ pub(super) struct Reloader {
     pub(super) filter: Filter,
     /// What the daemon was started with, some of which stays.
     pub(super) started_with: Config,
+    pub(super) notifier: Notifier,
 }
 
 impl Reloader {

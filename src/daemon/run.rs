@@ -5,7 +5,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
 use tracing::{error, info, warn};
@@ -16,6 +15,7 @@ use super::clients::Clients;
 use super::conversation::Talk;
 use super::harvest::Watch;
 use super::log::Log;
+use super::notify::{Notice, Notifier};
 use super::reload::Reloader;
 use super::snapshot::Snapshot;
 use super::{Activation, Daemon, control, descriptors, reload};
@@ -91,12 +91,13 @@ pub async fn run(
     activation.finish();
     let harvest = Arc::clone(&daemon.harvest);
     tasks.spawn(async move { harvest.keep_time().await });
-    notify(&[NotifyState::Ready]);
+    let notifier = Notifier::start()?;
+    notifier.tell(Notice::Ready);
     info!(version = env!("CARGO_PKG_VERSION"), hosted = config.policy.hosted.len(), "ready");
 
     let connections = descriptors::connections(config.limits.connections, descriptors);
     let limits = milter::Limits { connections, ..limits(&config.limits) };
-    let reloader = Reloader { load: Arc::new(load), filter: handle, started_with: config };
+    let reloader = Reloader { load: Arc::new(load), filter: handle, started_with: config, notifier };
     milter::serve(services, limits, serve_signals(&mut signals, &daemon, &reloader)).await;
     if let Some(kept) = &daemon.snapshot().kept {
         kept.close();
@@ -163,15 +164,15 @@ async fn serve_signals(signals: &mut Signals, daemon: &Arc<Daemon>, reloader: &R
     // A signal that comes during a reload leads to one more, however often it comes.
     let reloads = async {
         while hangup.recv().await.is_some() {
-            notify_reloading();
+            reloader.notifier.tell(Notice::Reloading);
             reloader.reload(daemon).await;
-            notify(&[NotifyState::Ready]);
+            reloader.notifier.tell(Notice::Ready);
         }
         std::future::pending::<()>().await;
     };
     // A reload that takes its time is given up.
     tokio::select! { () = ended => {}, () = reloads => {} }
-    notify(&[NotifyState::Stopping]);
+    reloader.notifier.tell(Notice::Stopping);
     let drain_time = reloader.started_with.limits.drain_time;
     info!(?drain_time, "no new connections; open ones are served to their end");
     let daemon = Arc::clone(daemon);
@@ -194,21 +195,6 @@ pub(super) fn log_report(report: &Report) {
             config::Severity::Warning => warn!("{}", problem),
             config::Severity::Note => info!("{}", problem),
         }
-    }
-}
-
-/// Tells systemd that a reload has begun, which it wants to be timed.
-fn notify_reloading() {
-    match NotifyState::monotonic_usec_now() {
-        Ok(now) => notify(&[NotifyState::Reloading, now]),
-        Err(error) => warn!(%error, "systemd cannot be told"),
-    }
-}
-
-/// Tells systemd, where it started us.
-fn notify(states: &[NotifyState<'_>]) {
-    if let Err(error) = sd_notify::notify(states) {
-        warn!(%error, "systemd cannot be told");
     }
 }
 
