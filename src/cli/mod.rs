@@ -14,7 +14,7 @@ use std::io::{self, IsTerminal, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 use jiff::tz::TimeZone;
 use nix::unistd::{Group, gethostname};
 
@@ -97,6 +97,11 @@ fn host() -> Host {
         has_group: |name| matches!(Group::from_name(name), Ok(Some(_))),
         main_cf: MainCf::read_now,
     }
+}
+
+/// The command line with all its commands and options, from which manuals and completions are made and checked.
+pub fn command() -> clap::Command {
+    Arguments::command()
 }
 
 /// Runs the command that the arguments name.
