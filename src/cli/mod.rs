@@ -116,7 +116,7 @@ pub fn main() -> ExitCode {
         }
     };
     match arguments.command {
-        Command::Run(arguments) => run::run(&arguments),
+        Command::Run(arguments) => run::run(arguments),
         Command::Check(arguments) => check::check(&arguments),
         Command::Explain(arguments) => explain::explain(&arguments),
         Command::Report(arguments) => report::report(&arguments),
@@ -165,5 +165,9 @@ fn style(terminal: bool) -> Style {
 
 /// Runs a future to its end on a runtime of its own.
 fn block_on<T>(future: impl Future<Output = Result<T, RunError>>) -> Result<T, RunError> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(future)
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let result = runtime.block_on(future);
+    // What somebody still waits for in a thread of its own (a database file, postconf) keeps nobody from leaving.
+    runtime.shutdown_background();
+    result
 }

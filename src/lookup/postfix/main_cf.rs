@@ -45,6 +45,10 @@ impl MainCf {
     pub fn read_now(config_dir: Option<&Path>, names: &[&str]) -> Result<Self, Problem> {
         let mut command = Command::new("postconf");
         command.env("PATH", search_path()).env("LC_ALL", "C");
+        // What systemd tells the daemon is not for its children.
+        for name in ["NOTIFY_SOCKET", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"] {
+            command.env_remove(name);
+        }
         if let Some(dir) = config_dir {
             command.arg("-c").arg(dir);
         }
