@@ -121,7 +121,8 @@ impl MainCf {
 }
 
 fn no_postconf() -> Problem {
-    Problem::new("there is no postconf").hint("Postfix must be installed on this host")
+    Problem::new("there is no postconf: Postfix is not installed on this host")
+        .hint("without Postfix, take this out: name your domains in `domains`, and where recipients are in `sources`")
 }
 
 /// What a program says, if it ends in time; else it is ended.
