@@ -87,7 +87,7 @@ fn unseen_answers(config: &Config, main_cf: &MainCf) -> Vec<Diagnostic> {
 
 /// Whether mail would wait for a milter that is away. Postfix keeps a bounce that it cannot make with what bounced.
 fn unready(main_cf: &MainCf, milter: &Milter, line: &str) -> Option<Diagnostic> {
-    let action = milter.default_action.as_deref().unwrap_or(main_cf.value("milter_default_action"));
+    let action = milter.setting("default_action").unwrap_or(main_cf.value("milter_default_action"));
     if action == "accept" {
         return None;
     }
