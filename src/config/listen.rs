@@ -111,9 +111,12 @@ impl Address {
         match (self, name.split_once(':')) {
             (Self::Inet(ours), Some(("inet" | "inet6", rest))) => {
                 let host_and_port = rest.split_once('@').map(|(port, host)| (host, port));
-                let Some((host, port)) = host_and_port.or_else(|| rest.rsplit_once(':')) else { return false };
+                let Some((host, port)) = host_and_port.or_else(|| rest.rsplit_once(':')) else {
+                    return false;
+                };
                 let host = host.trim_matches(['[', ']']);
-                let is_host = host.parse() == Ok(ours.ip()) || (host == "localhost" && ours.ip().is_loopback());
+                let is_host =
+                    host.parse() == Ok(ours.ip()) || (host == "localhost" && ours.ip().is_loopback());
                 is_host && port.parse() == Ok(ours.port())
             }
             (Self::Unix { path, .. }, Some(("unix" | "local", rest))) => path.ends_with(rest),

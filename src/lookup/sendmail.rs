@@ -149,8 +149,7 @@ impl SendmailCf {
     /// The services; one where nothing is said of any.
     pub fn daemons(&self) -> Vec<Daemon> {
         let named = self.options.iter().filter(|(name, _)| name.eq_ignore_ascii_case("DaemonPortOptions"));
-        let daemons: Vec<Daemon> =
-            named.map(|(_, value)| Daemon { settings: pairs(value, ',') }).collect();
+        let daemons: Vec<Daemon> = named.map(|(_, value)| Daemon { settings: pairs(value, ',') }).collect();
         if daemons.is_empty() { vec![Daemon { settings: Vec::new() }] } else { daemons }
     }
 

@@ -83,8 +83,8 @@ async fn ask(
     Ok(None)
 }
 
-/// The tables of a list, with those that are inside of others instead of these.
-fn leaves(list: &str) -> Vec<String> {
+/// The tables of a list, with those that are inside of others instead of these, and without `proxy:`.
+pub fn leaves(list: &str) -> Vec<String> {
     let mut all = Vec::new();
     for word in words(list) {
         let bare = word.trim_start_matches("proxy:");

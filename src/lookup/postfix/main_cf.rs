@@ -83,6 +83,11 @@ impl MainCf {
         self.values.get(name).map_or("", String::as_str)
     }
 
+    /// Every parameter that was asked for, with its value.
+    pub fn values(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.values.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     /// Whether the instance has a parameter of this name; older ones lack some.
     pub fn has(&self, name: &str) -> bool {
         self.values.contains_key(name)
