@@ -1,5 +1,6 @@
 //! The command line: one file a command, and what they share.
 
+mod audit;
 mod catch_all;
 mod check;
 mod control;
@@ -44,6 +45,8 @@ const EXAMPLES: &str = "\
 Examples:
   lockdown-milter check
       Says what the configuration will enforce, or every problem in it.
+  lockdown-milter audit
+      Says what of the hardening guide is open on this host, and which lines mend it.
   lockdown-milter run --config ./config.yaml
       Serves the MTA in the foreground. SIGHUP reloads, SIGTERM ends after the open messages.
   lockdown-milter explain --client 192.0.2.1 --mail-from a@example.com --rcpt-to info@example.org
@@ -63,6 +66,8 @@ enum Command {
     Run(run::Arguments),
     /// Check the configuration and say what it will enforce
     Check(check::Arguments),
+    /// Look at this host by the hardening guide: a checklist, with the lines that mend what is open
+    Audit(audit::Arguments),
     /// Say what would happen to a message, and why
     Explain(Box<explain::Arguments>),
     /// Sum up a log: what was refused or would be, and which logins sent as somebody else
@@ -118,6 +123,7 @@ pub fn main() -> ExitCode {
     match arguments.command {
         Command::Run(arguments) => run::run(arguments),
         Command::Check(arguments) => check::check(&arguments),
+        Command::Audit(arguments) => audit::audit(&arguments),
         Command::Explain(arguments) => explain::explain(&arguments),
         Command::Report(arguments) => report::report(&arguments),
         Command::Harvest(arguments) => harvest::harvest(&arguments),
