@@ -26,7 +26,10 @@ const ARROWS: [(&str, &[&str]); 13] = [
     ),
     (
         "cli",
-        &["mail", "session", "facts", "check", "policy", "decide", "journal", "lookup", "config", "daemon"],
+        &[
+            "mail", "session", "facts", "check", "policy", "decide", "journal", "spf", "lookup", "config",
+            "daemon",
+        ],
     ),
 ];
 

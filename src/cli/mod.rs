@@ -8,6 +8,7 @@ mod harvest;
 mod layout;
 mod report;
 mod run;
+mod spf;
 mod table;
 
 use std::io::{self, IsTerminal, Write as _};
@@ -54,6 +55,8 @@ Examples:
       Lets a client in again that was blocked for guessing names.
   lockdown-milter catch-all plan --domain example.org --target office@example.org
       Says which aliases replace a catch-all, and what is lost with it.
+  lockdown-milter spf check --client 192.0.2.25 --mail-from info@example.org
+      Says what SPF makes of a client, term by term.
 
 Exit status: 0 good, 1 findings or refused, 64 wrong usage, 78 wrong configuration.";
 
@@ -72,6 +75,9 @@ enum Command {
     CatchAll(catch_all::Command),
     /// Show or release what is blocked for guessing names
     Harvest(harvest::Arguments),
+    /// Look at SPF records: evaluate, lint, suggest, report
+    #[command(subcommand)]
+    Spf(spf::Command),
 }
 
 /// Which configuration.
@@ -117,6 +123,7 @@ pub fn main() -> ExitCode {
         Command::Report(arguments) => report::report(&arguments),
         Command::Harvest(arguments) => harvest::harvest(&arguments),
         Command::CatchAll(command) => catch_all::run(&command),
+        Command::Spf(command) => spf::run(&command),
     }
 }
 

@@ -58,7 +58,16 @@ impl<'a, R: Records> Adapter<'a, R> {
         deadline: Instant,
     ) -> Self {
         let (marks, notes) = (Marks::draw(), Mutex::default());
-        Self { dns, identity, client: client.to_canonical(), explained, traced: false, deadline, marks, notes }
+        Self {
+            dns,
+            identity,
+            client: client.to_canonical(),
+            explained,
+            traced: false,
+            deadline,
+            marks,
+            notes,
+        }
     }
 
     /// The same, taking note of every query and every record.

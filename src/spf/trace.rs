@@ -270,9 +270,8 @@ impl Draft {
 
     /// A modifier has its turn.
     fn modifier(&mut self, name: &str) {
-        let is_it = |step: &Step| {
-            step.term.get(..name.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(name))
-        };
+        let is_it =
+            |step: &Step| step.term.get(..name.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(name));
         self.step = self.steps.iter().position(|(_, step)| is_it(step));
         if name == "exp=" {
             self.explains = true;
@@ -368,9 +367,13 @@ mod tests {
 
     #[test]
     fn modifiers_are_told_from_mechanisms() {
-        for (term, expected) in
-            [("redirect=a.b", true), ("x-y=", true), ("a:b.c=d.e", false), ("exists:%{i}=x.y", false), ("=", false)]
-        {
+        for (term, expected) in [
+            ("redirect=a.b", true),
+            ("x-y=", true),
+            ("a:b.c=d.e", false),
+            ("exists:%{i}=x.y", false),
+            ("=", false),
+        ] {
             assert_eq!(is_modifier(term), expected, "{term}");
         }
     }
