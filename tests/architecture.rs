@@ -28,8 +28,8 @@ const ARROWS: [(&str, &[&str]); 14] = [
     (
         "cli",
         &[
-            "mail", "session", "facts", "check", "policy", "decide", "journal", "lookup", "config", "audit",
-            "daemon",
+            "mail", "session", "facts", "check", "policy", "decide", "journal", "spf", "lookup", "config",
+            "audit", "daemon",
         ],
     ),
 ];

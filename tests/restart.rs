@@ -95,7 +95,10 @@ fn send(port: u16, numbers: &[usize], in_force: &InForce, results: &mpsc::Sender
                 [250, 550, 250] => 1,
                 _ => panic!("message {number}: {codes:?}"),
             };
-            assert!((first..=last).any(|config| config % 2 == parity), "{number}: {codes:?}, {first}..={last}");
+            assert!(
+                (first..=last).any(|config| config % 2 == parity),
+                "{number}: {codes:?}, {first}..={last}"
+            );
             let reply = client.data(&format!("From: a@sender.example\nSubject: {number}\n\nHello.\n"));
             assert_eq!(reply.code(), 250, "{reply}");
             let accepted = ["even", "odd"][parity];
@@ -156,7 +159,8 @@ fn no_message_is_lost_or_put_off() {
     postfix.wait_until_idle();
     let mut delivered = BTreeMap::new();
     while let Some(message) = sink.surplus() {
-        let subject = message.fields().iter().find_map(|f| f.strip_prefix("Subject: ")?.parse::<usize>().ok());
+        let subject =
+            message.fields().iter().find_map(|f| f.strip_prefix("Subject: ")?.parse::<usize>().ok());
         let copies: &mut Vec<String> = delivered.entry(subject.unwrap()).or_default();
         copies.extend(message.rcpt_to);
     }
@@ -193,8 +197,7 @@ fn a_session_that_outlasts_the_drain_is_put_off() {
     }
     let sink = Sink::start();
     let launch = Launch { sockets: vec!["milter.sock"], ..Launch::default() };
-    let mut daemon =
-        Daemon::launch(&numbered(0).replace("drain_time: 20s", "drain_time: 1s"), launch);
+    let mut daemon = Daemon::launch(&numbered(0).replace("drain_time: 20s", "drain_time: 1s"), launch);
     let postfix = Postfix::builder(sink.port())
         .milter(&format!("unix:{}", daemon.path("milter.sock").display()))
         .start();
@@ -227,10 +230,9 @@ fn two_sockets(port: u16) -> String {
 
 async fn check_served(daemon: &Daemon, port: u16) {
     let path = daemon.path("milter.sock");
-    for address in [
-        Address::Unix { path, permissions: 0, group: None },
-        Address::Inet(([127, 0, 0, 1], port).into()),
-    ] {
+    for address in
+        [Address::Unix { path, permissions: 0, group: None }, Address::Inet(([127, 0, 0, 1], port).into())]
+    {
         let mut milter = Milter::connect(&address).await.unwrap();
         assert_eq!(milter.ask(&[full_offer()]).await, "negotiated", "{address}");
     }

@@ -9,6 +9,7 @@ mod harvest;
 mod layout;
 mod report;
 mod run;
+mod spf;
 mod table;
 
 use std::io::{self, IsTerminal, Write as _};
@@ -57,6 +58,8 @@ Examples:
       Lets a client in again that was blocked for guessing names.
   lockdown-milter catch-all plan --domain example.org --target office@example.org
       Says which aliases replace a catch-all, and what is lost with it.
+  lockdown-milter spf check --client 192.0.2.25 --mail-from info@example.org
+      Says what SPF makes of a client, term by term.
 
 Exit status: 0 good, 1 findings or refused, 64 wrong usage, 78 wrong configuration.";
 
@@ -77,6 +80,9 @@ enum Command {
     CatchAll(catch_all::Command),
     /// Show or release what is blocked for guessing names
     Harvest(harvest::Arguments),
+    /// Look at SPF records: evaluate, lint, suggest, report
+    #[command(subcommand)]
+    Spf(spf::Command),
 }
 
 /// Which configuration.
@@ -128,6 +134,7 @@ pub fn main() -> ExitCode {
         Command::Report(arguments) => report::report(&arguments),
         Command::Harvest(arguments) => harvest::harvest(&arguments),
         Command::CatchAll(command) => catch_all::run(&command),
+        Command::Spf(command) => spf::run(&command),
     }
 }
 

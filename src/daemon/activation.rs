@@ -44,7 +44,9 @@ impl Activation {
         for (index, name) in names.iter().enumerate() {
             match socket(&mut descriptors, index) {
                 Ok(socket) => activation.sockets.push(socket),
-                Err(trouble) => activation.useless.push(format!("the descriptor {name:?} of systemd {trouble}")),
+                Err(trouble) => {
+                    activation.useless.push(format!("the descriptor {name:?} of systemd {trouble}"))
+                }
             }
         }
         activation
@@ -119,26 +121,16 @@ fn tell_differences(address: &Address) {
 
 type Difference = (&'static str, String, String, &'static str);
 
-fn differences(
-    path: &std::path::Path,
-    permissions: u32,
-    group: Option<&str>,
-) -> io::Result<Vec<Difference>> {
+fn differences(path: &std::path::Path, permissions: u32, group: Option<&str>) -> io::Result<Vec<Difference>> {
     let file = fs::metadata(path)?;
     let mut differences = Vec::new();
     let mode = file.permissions().mode() & 0o777;
     if mode != permissions {
-        differences.push((
-            "permissions",
-            format!("{mode:04o}"),
-            format!("{permissions:04o}"),
-            "SocketMode",
-        ));
+        differences.push(("permissions", format!("{mode:04o}"), format!("{permissions:04o}"), "SocketMode"));
     }
     if let Some(wanted) = group {
         let gid = Gid::from_raw(file.gid());
-        let name =
-            Group::from_gid(gid).ok().flatten().map_or_else(|| gid.to_string(), |group| group.name);
+        let name = Group::from_gid(gid).ok().flatten().map_or_else(|| gid.to_string(), |group| group.name);
         if name != wanted {
             differences.push(("group", name, wanted.to_owned(), "SocketGroup"));
         }

@@ -50,9 +50,7 @@ fn tell(notice: Notice) -> io::Result<()> {
     match notice {
         Notice::Ready => sd_notify::notify(&[NotifyState::Ready]),
         // It wants a reload to be timed.
-        Notice::Reloading => {
-            sd_notify::notify(&[NotifyState::Reloading, NotifyState::monotonic_usec_now()?])
-        }
+        Notice::Reloading => sd_notify::notify(&[NotifyState::Reloading, NotifyState::monotonic_usec_now()?]),
         Notice::Stopping => sd_notify::notify(&[NotifyState::Stopping]),
     }
 }

@@ -61,7 +61,9 @@ impl Output for Journal {
     fn put(&mut self, line: &Line) -> io::Result<()> {
         let datagram = datagram(line);
         match self.socket.send_to(&datagram, &self.path) {
-            Err(error) if error.raw_os_error() == Some(Errno::EMSGSIZE as i32) => self.send_in_memory(&datagram),
+            Err(error) if error.raw_os_error() == Some(Errno::EMSGSIZE as i32) => {
+                self.send_in_memory(&datagram)
+            }
             result => result.map(drop),
         }
     }
