@@ -71,6 +71,12 @@ impl Log {
         }
     }
 
+    /// A log that a test reads.
+    #[cfg(test)]
+    pub(super) fn start_to(settings: config::Log, output: impl io::Write + Send + 'static) -> io::Result<Self> {
+        Self::start_with(settings, Stream(output))
+    }
+
     fn start_with(settings: config::Log, output: impl Output + Send + 'static) -> io::Result<Self> {
         let (queue, entries) = sync_channel(QUEUE);
         let dropped = Arc::new(AtomicU64::new(0));
