@@ -73,7 +73,10 @@ impl Log {
 
     /// A log that a test reads.
     #[cfg(test)]
-    pub(super) fn start_to(settings: config::Log, output: impl io::Write + Send + 'static) -> io::Result<Self> {
+    pub(super) fn start_to(
+        settings: config::Log,
+        output: impl io::Write + Send + 'static,
+    ) -> io::Result<Self> {
         Self::start_with(settings, Stream(output))
     }
 
