@@ -187,6 +187,9 @@ async fn reloads_change_the_log_and_name_what_they_cannot() {
     let text = config("log: { level: error }").replace("{dir}", &daemon.path("").display().to_string());
     fs::write(daemon.config_file(), text.replace("//", "/")).unwrap();
     daemon.signal(Signal::SIGHUP);
+    for _ in 0..4 {
+        daemon.wait_until_ready();
+    }
     refused(&mut mta).await;
     let lines = daemon.wait_for(&["verdict=reject"]);
     assert!(!lines.iter().any(|line| line.contains("is in force")), "{lines:?}");
