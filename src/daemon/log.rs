@@ -60,6 +60,11 @@ impl Log {
         }
     }
 
+    /// Whether a line says what its decision was judged on.
+    pub(super) fn tells_evidence(&self) -> bool {
+        self.format == LogFormat::Json
+    }
+
     /// Writes a decision.
     pub(super) fn record(&self, record: &Record) {
         self.line(match self.format {

@@ -4,6 +4,7 @@ mod clients;
 mod clock;
 pub mod control;
 mod conversation;
+mod evidence;
 mod guesses;
 mod harvest;
 mod kept;
