@@ -73,7 +73,10 @@ impl Log {
 
     /// A log that a test reads.
     #[cfg(test)]
-    pub(super) fn start_to(settings: config::Log, output: impl io::Write + Send + 'static) -> io::Result<Self> {
+    pub(super) fn start_to(
+        settings: config::Log,
+        output: impl io::Write + Send + 'static,
+    ) -> io::Result<Self> {
         Self::start_with(settings, Stream(output))
     }
 
@@ -108,6 +111,11 @@ impl Log {
             // Whether it was written or not, the daemon ends.
             let _ = wait.recv_timeout(FLUSH_TIME);
         }
+    }
+
+    /// Whether a line says what its decision was judged on.
+    pub(super) fn tells_evidence(&self) -> bool {
+        self.settings.load().format == LogFormat::Json
     }
 
     /// Writes a decision.
