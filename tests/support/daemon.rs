@@ -33,7 +33,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) struct Launch {
     /// With a time of day that [`Daemon::shift_clock`] moves.
     pub(crate) clock: bool,
-    /// Commands in front of it, which end by executing it.
+    /// Commands in front of it, which end by executing it; `{dir}` is its directory.
     pub(crate) wrapper: Vec<String>,
     /// Unix sockets in its directory that are made for it as systemd would, and outlive it.
     pub(crate) sockets: Vec<&'static str>,
@@ -255,7 +255,8 @@ fn spawn(
     handed: &[OwnedFd],
     written: &Arc<Mutex<String>>,
 ) -> (Child, Receiver<String>) {
-    let mut words: Vec<String> = launch.wrapper.clone();
+    let place = dir.display().to_string();
+    let mut words: Vec<String> = launch.wrapper.iter().map(|word| word.replace("{dir}", &place)).collect();
     if !handed.is_empty() {
         // Descriptors are passed as standard streams, and put where systemd has them: from 3 on.
         assert!(handed.len() <= 2, "standard input and output are two");
