@@ -2,9 +2,11 @@
 
 use std::io::{self, BufRead, BufReader, Read};
 
+use crate::journal::judged::MAX_JUDGED;
+
 /// Octets of a line, at most. A record has twenty values of 1 KiB and twenty recipients of that length, which may all
-/// be escapes of six octets for one.
-const MAX_LINE: usize = 256 * 1024;
+/// be escapes of six octets for one; and what it was judged on.
+const MAX_LINE: usize = 256 * 1024 + MAX_JUDGED;
 
 /// Octets that are read at once.
 const BUFFER: usize = 256 * 1024;
