@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "all of this is a test; clippy only sees the functions marked so")]
 
+#[path = "support/schema.rs"]
+mod schema;
+
 use std::fs;
 use std::io::Write;
 use std::path::Path;
@@ -45,6 +48,9 @@ fn check(log: &Path) {
         let path = log.to_str().unwrap();
         let output = run(&[arguments, &[path]].concat(), columns, b"");
         assert!(output.status.success() && output.stderr.is_empty(), "{path}: {output:?}");
+        if extension == "json" {
+            schema::check("report", &output.stdout);
+        }
         let found = String::from_utf8(output.stdout).unwrap();
         let strange =
             |c: char| c != '\n' && c != '…' && !c.is_ascii_graphic() && c != ' ' && !c.is_alphanumeric();

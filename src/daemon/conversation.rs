@@ -257,7 +257,7 @@ mod tests {
     use super::super::harvest::Watch;
     use super::super::log::Log;
     use super::*;
-    use crate::config::{self, Host, LogFormat};
+    use crate::config::{self, Host};
     use crate::lookup::postfix::main_cf::MainCf;
 
     /// Every identity here is of a single label, which has no SPF record, so that no DNS is asked.
@@ -335,7 +335,7 @@ domains: { hosted: , other: { spf: { mode: monitor } } }
             let counter = Arc::clone(&harvest) as _;
             let (snapshot, _) = Snapshot::new(&config, report, counter, None).await.unwrap();
             let lines = Lines::default();
-            let log = Log::start(LogFormat::Logfmt, lines.clone()).unwrap();
+            let log = Log::start_to(config.log, lines.clone()).unwrap();
             let snapshot = ArcSwap::from_pointee(snapshot);
             let connect = Connect {
                 client_name: "unknown".to_owned(),

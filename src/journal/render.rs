@@ -15,7 +15,7 @@ const MAX_VALUE: usize = 1024;
 const MAX_RECIPIENTS: usize = 20;
 
 /// The fields that have a value, in the order of the contract.
-fn fields(record: &Record) -> Vec<(&'static str, Value)> {
+pub fn fields(record: &Record) -> Vec<(&'static str, Value)> {
     let some = |text: &str| Some(Value::from(text));
     let text = |text: &Option<String>| text.as_ref().map(|text| Value::from(text.as_str()));
     let mut rcpt_to: Vec<Value> =
