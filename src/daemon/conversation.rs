@@ -13,7 +13,6 @@ use crate::decide::{Decision, Verdict};
 use crate::facts::Facts;
 use crate::journal::{Record, is_eventful};
 use crate::lookup::resolve;
-use crate::mail::automatic::{self, Automatic};
 use crate::mail::report::Reader;
 use crate::mail::{Edit, Field, ForwardPath, Header, ReversePath, xtext};
 use crate::milter::{Answer, Connect, Conversation, Mail, Rcpt};
@@ -174,10 +173,8 @@ impl Message {
     /// Takes a piece of the body; whether more of it is wanted. Only reports say something in their body.
     fn body(&mut self, piece: &[u8]) -> bool {
         if let Body::Ahead = self.body {
-            let (what, _) = automatic::recognise_leaving(&self.header, &self.envelope.reverse_path);
-            let is_report = what == Some(Automatic::Bounce) && self.origin != Origin::Foreign;
-            let field = self.header.all("Content-Type").next().filter(|_| is_report);
-            let reader = field.and_then(|field| Reader::new(&field.value));
+            let is_ours = self.origin != Origin::Foreign;
+            let reader = is_ours.then(|| Reader::of(&self.header, &self.envelope.reverse_path)).flatten();
             self.body = reader.map_or(Body::Skipped, |reader| Body::Report(Box::new(reader)));
         }
         match &mut self.body {
