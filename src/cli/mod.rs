@@ -2,6 +2,7 @@
 
 mod catch_all;
 mod check;
+mod config;
 mod control;
 mod explain;
 mod harvest;
@@ -18,7 +19,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 use jiff::tz::TimeZone;
 use nix::unistd::{Group, gethostname};
 
-use crate::config::{self, Config, Host, Report, Style};
+use crate::config::{Config, Host, Report, Style};
 use crate::daemon::{self, RunError};
 use crate::lookup::postfix::main_cf::MainCf;
 
@@ -50,6 +51,8 @@ Examples:
       Says what would happen to such a message, and why.
   lockdown-milter report --since 7d /var/log/lockdown-milter.log
       Says what was refused or would be, and which logins sent as somebody else.
+  lockdown-milter config show --domain example.org
+      Says what holds for a domain, and where in the configuration each setting comes from.
   lockdown-milter harvest release 192.0.2.7
       Lets a client in again that was blocked for guessing names.
   lockdown-milter catch-all plan --domain example.org --target office@example.org
@@ -70,6 +73,9 @@ enum Command {
     /// Retire a catch-all: who uses the names behind it, and which aliases replace it
     #[command(subcommand)]
     CatchAll(catch_all::Command),
+    /// Show the configuration as it is in force
+    #[command(subcommand)]
+    Config(config::Command),
     /// Show or release what is blocked for guessing names
     Harvest(harvest::Arguments),
 }
@@ -85,7 +91,7 @@ struct Source {
 impl Source {
     /// Reads the configuration.
     fn load(&self) -> Result<(Config, Report), Report> {
-        config::load(&self.config, &host())
+        crate::config::load(&self.config, &host())
     }
 }
 
@@ -121,6 +127,7 @@ pub fn main() -> ExitCode {
         Command::Explain(arguments) => explain::explain(&arguments),
         Command::Report(arguments) => report::report(&arguments),
         Command::Harvest(arguments) => harvest::harvest(&arguments),
+        Command::Config(command) => config::run(&command),
         Command::CatchAll(command) => catch_all::run(&command),
     }
 }
