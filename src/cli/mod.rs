@@ -2,6 +2,7 @@
 
 mod catch_all;
 mod check;
+mod completions;
 mod config;
 mod control;
 mod explain;
@@ -76,6 +77,8 @@ enum Command {
     /// Show the configuration as it is in force
     #[command(subcommand)]
     Config(config::Command),
+    /// Write completions for a shell
+    Completions(completions::Arguments),
     /// Show or release what is blocked for guessing names
     Harvest(harvest::Arguments),
 }
@@ -127,6 +130,7 @@ pub fn main() -> ExitCode {
         Command::Explain(arguments) => explain::explain(&arguments),
         Command::Report(arguments) => report::report(&arguments),
         Command::Harvest(arguments) => harvest::harvest(&arguments),
+        Command::Completions(arguments) => completions::completions(&arguments),
         Command::Config(command) => config::run(&command),
         Command::CatchAll(command) => catch_all::run(&command),
     }
