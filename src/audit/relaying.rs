@@ -202,10 +202,10 @@ fn submission(host: &Host) -> Verdict {
                 if daemon.modifiers().contains('a') {
                     continue;
                 }
-                let lines = vec![
-                    "FEATURE(`no_default_msa')dnl".to_owned(),
-                    format!("DAEMON_OPTIONS(`Name={}, Port={}, M=Ea')dnl", daemon.name(), daemon.port()),
-                ];
+                // With one service named, Sendmail has no others but those that are named.
+                let all = daemons.iter().map(|daemon| daemon.written(submission(daemon.port())));
+                let all = all.map(|daemon| format!("DAEMON_OPTIONS(`{daemon}')dnl"));
+                let lines = ["FEATURE(`no_default_msa')dnl".to_owned()].into_iter().chain(all).collect();
                 let place = Place::Set(sendmail.macros.display().to_string());
                 let evidence =
                     format!("{}: port {} takes mail without a login", daemon.name(), daemon.port());

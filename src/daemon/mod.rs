@@ -6,6 +6,7 @@ mod clock;
 pub mod control;
 mod conversation;
 mod descriptors;
+mod evidence;
 mod guesses;
 mod harvest;
 mod kept;

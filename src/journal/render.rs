@@ -72,7 +72,13 @@ pub fn logfmt(record: &Record) -> String {
 pub fn json(record: &Record) -> String {
     let object: Map<String, Value> =
         fields(record).into_iter().map(|(name, value)| (name.to_owned(), shortened(value))).collect();
-    harmless_json(&Value::Object(object).to_string())
+    let mut line = harmless_json(&Value::Object(object).to_string());
+    if let Some(judged) = &record.judged {
+        // Behind all that is short, so that readers who want only that can stop there.
+        line.pop();
+        line.extend([",\"judged\":", judged, "}"]);
+    }
+    line
 }
 
 /// JSON text with the characters escaped that show otherwise than they are: JSON leaves those beyond ASCII alone. Lines

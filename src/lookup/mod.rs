@@ -26,7 +26,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 pub use problem::{Place, Problem};
-pub use resolve::resolve;
+pub use resolve::{ask, resolve, unanswered};
 
 use crate::facts::{Answer, Cause, Question, Usage};
 use crate::mail::Domain;

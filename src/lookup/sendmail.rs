@@ -221,11 +221,17 @@ impl Daemon {
         Some(named.split(';').map(str::trim).filter(|name| !name.is_empty()).collect())
     }
 
-    /// Its settings in one line, as sendmail.cf has them.
-    pub fn written(&self) -> String {
-        let settings: Vec<String> =
-            self.settings.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        settings.join(", ")
+    /// Its settings in one line, its name first; with the modifier `a`, which takes a login, if that is wanted.
+    pub fn written(&self, takes_login: bool) -> String {
+        let modifiers = match self.modifiers() {
+            modifiers if takes_login && !modifiers.contains('a') => format!("{modifiers}a"),
+            modifiers => modifiers.to_owned(),
+        };
+        let others =
+            self.settings.iter().filter(|(name, _)| !["Name", "M", "Modifiers"].contains(&name.as_str()));
+        let others = others.map(|(name, value)| format!(", {name}={value}"));
+        let modifiers = if modifiers.is_empty() { String::new() } else { format!(", M={modifiers}") };
+        format!("Name={}{}{modifiers}", self.name(), others.collect::<String>())
     }
 
     fn setting(&self, name: &str) -> Option<&str> {

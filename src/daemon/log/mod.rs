@@ -113,6 +113,11 @@ impl Log {
         }
     }
 
+    /// Whether a line says what its decision was judged on.
+    pub(super) fn tells_evidence(&self) -> bool {
+        self.settings.load().format == LogFormat::Json
+    }
+
     /// Writes a decision.
     pub(super) fn record(&self, record: &Record) {
         let settings = self.settings.load();

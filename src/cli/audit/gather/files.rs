@@ -134,6 +134,7 @@ pub(super) fn sockets(config: &Config) -> Vec<Socket> {
         Address::Inet(address) => Socket {
             name: listener.address.to_string(),
             permissions: None,
+            is_there: false,
             open_folder: None,
             open_to_all: !address.ip().is_loopback()
                 && listener.allowed_peers.iter().any(|network| network.prefix_len() == 0),
@@ -141,6 +142,7 @@ pub(super) fn sockets(config: &Config) -> Vec<Socket> {
         Address::Unix { path, permissions, .. } => Socket {
             name: listener.address.to_string(),
             permissions: Some(permissions | there(path)),
+            is_there: path.exists(),
             open_folder: open_folder(path),
             open_to_all: false,
         },
@@ -148,6 +150,7 @@ pub(super) fn sockets(config: &Config) -> Vec<Socket> {
     let control = config.control.iter().map(|path| Socket {
         name: format!("unix:{}", path.display()),
         permissions: Some(there(path)),
+        is_there: path.exists(),
         open_folder: open_folder(path),
         open_to_all: false,
     });
