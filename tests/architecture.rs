@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module with the modules that it may name.
-const ARROWS: [(&str, &[&str]); 13] = [
+const ARROWS: [(&str, &[&str]); 14] = [
     ("mail", &[]),
     ("session", &["mail"]),
     ("facts", &["mail", "session"]),
@@ -16,6 +16,7 @@ const ARROWS: [(&str, &[&str]); 13] = [
     ("spf", &["mail"]),
     ("lookup", &["mail", "session", "facts", "policy", "decide", "spf"]),
     ("config", &["mail", "session", "facts", "check", "policy", "lookup"]),
+    ("audit", &["mail", "session", "facts", "check", "lookup", "config"]),
     ("milter", &["mail"]),
     (
         "daemon",
@@ -26,12 +27,15 @@ const ARROWS: [(&str, &[&str]); 13] = [
     ),
     (
         "cli",
-        &["mail", "session", "facts", "check", "policy", "decide", "journal", "lookup", "config", "daemon"],
+        &[
+            "mail", "session", "facts", "check", "policy", "decide", "journal", "spf", "lookup", "config",
+            "audit", "daemon",
+        ],
     ),
 ];
 
 /// The modules that are pure, and what they must not name.
-const CORE: [&str; 7] = ["mail", "session", "facts", "check", "policy", "decide", "journal"];
+const CORE: [&str; 8] = ["mail", "session", "facts", "check", "policy", "decide", "journal", "audit"];
 const IMPURE: [&str; 9] = [
     "tokio",
     "std::fs",

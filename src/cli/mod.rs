@@ -1,5 +1,6 @@
 //! The command line: one file a command, and what they share.
 
+mod audit;
 mod catch_all;
 mod check;
 mod completions;
@@ -10,6 +11,7 @@ mod harvest;
 mod layout;
 mod report;
 mod run;
+mod spf;
 mod table;
 
 use std::io::{self, IsTerminal, Write as _};
@@ -46,6 +48,8 @@ const EXAMPLES: &str = "\
 Examples:
   lockdown-milter check
       Says what the configuration will enforce, or every problem in it.
+  lockdown-milter audit
+      Says what of the hardening guide is open on this host, and which lines mend it.
   lockdown-milter run --config ./config.yaml
       Serves the MTA in the foreground. SIGHUP reloads, SIGTERM ends after the open messages.
   lockdown-milter explain --client 192.0.2.1 --mail-from a@example.com --rcpt-to info@example.org
@@ -58,6 +62,8 @@ Examples:
       Lets a client in again that was blocked for guessing names.
   lockdown-milter catch-all plan --domain example.org --target office@example.org
       Says which aliases replace a catch-all, and what is lost with it.
+  lockdown-milter spf check --client 192.0.2.25 --mail-from info@example.org
+      Says what SPF makes of a client, term by term.
 
 Exit status: 0 good, 1 findings or refused, 64 wrong usage, 78 wrong configuration.";
 
@@ -67,6 +73,8 @@ enum Command {
     Run(run::Arguments),
     /// Check the configuration and say what it will enforce
     Check(check::Arguments),
+    /// Look at this host by the hardening guide: a checklist, with the lines that mend what is open
+    Audit(audit::Arguments),
     /// Say what would happen to a message, and why
     Explain(Box<explain::Arguments>),
     /// Sum up a log: what was refused or would be, and which logins sent as somebody else
@@ -81,6 +89,9 @@ enum Command {
     Completions(completions::Arguments),
     /// Show or release what is blocked for guessing names
     Harvest(harvest::Arguments),
+    /// Look at SPF records: evaluate, lint, suggest, report
+    #[command(subcommand)]
+    Spf(spf::Command),
 }
 
 /// Which configuration.
@@ -125,14 +136,16 @@ pub fn main() -> ExitCode {
         }
     };
     match arguments.command {
-        Command::Run(arguments) => run::run(&arguments),
+        Command::Run(arguments) => run::run(arguments),
         Command::Check(arguments) => check::check(&arguments),
+        Command::Audit(arguments) => audit::audit(&arguments),
         Command::Explain(arguments) => explain::explain(&arguments),
         Command::Report(arguments) => report::report(&arguments),
         Command::Harvest(arguments) => harvest::harvest(&arguments),
         Command::Completions(arguments) => completions::completions(&arguments),
         Command::Config(command) => config::run(&command),
         Command::CatchAll(command) => catch_all::run(&command),
+        Command::Spf(command) => spf::run(&command),
     }
 }
 
@@ -176,5 +189,9 @@ fn style(terminal: bool) -> Style {
 
 /// Runs a future to its end on a runtime of its own.
 fn block_on<T>(future: impl Future<Output = Result<T, RunError>>) -> Result<T, RunError> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(future)
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let result = runtime.block_on(future);
+    // What somebody still waits for in a thread of its own (a database file, postconf) keeps nobody from leaving.
+    runtime.shutdown_background();
+    result
 }

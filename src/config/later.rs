@@ -3,20 +3,11 @@
 /// Settings, by their path; what holds for `defaults` holds for every domain.
 pub(super) const SETTINGS: &[&str] = &["metrics", "shared"];
 
-/// Values of settings that are there.
-pub(super) const VALUES: &[(&str, &str)] = &[("log.target", "journald")];
-
 /// What is said about them.
 pub(super) const HINT: &str = "not in this version; remove it";
 
-/// Whether a setting comes later. `path` leads to it from the top of the file; what may be a word or a key, such as a
-/// source, is a value of the setting above it.
+/// Whether a setting comes later. `path` leads to it from the top of the file.
 pub(super) fn is_later(path: &[&str]) -> bool {
-    if let [above @ .., name] = path
-        && is_later_value(&above.join("."), name)
-    {
-        return true;
-    }
     let path = match path {
         ["domains", _, rest @ ..] => ["defaults"].iter().chain(rest).copied().collect::<Vec<_>>().join("."),
         path => path.join("."),
@@ -28,11 +19,6 @@ pub(super) fn is_later(path: &[&str]) -> bool {
 pub(super) fn is_later_lock(name: &str) -> bool {
     let lock = name.split('.').next().unwrap_or(name);
     is_later(&["defaults", lock]) || is_later(&[lock])
-}
-
-/// Whether a value of a setting comes later.
-pub(super) fn is_later_value(setting: &str, value: &str) -> bool {
-    VALUES.contains(&(setting, value))
 }
 
 #[cfg(test)]
@@ -183,11 +169,6 @@ mod tests {
     fn what_comes_later_is_not_accepted_yet() {
         for path in SETTINGS {
             assert!(is_refused(&setting(path, "~")), "{path}");
-        }
-        for (path, value) in VALUES {
-            let list = *path != "log.target";
-            let value = if list { format!("[{value}]") } else { (*value).to_owned() };
-            assert!(is_refused(&setting(path, &value)), "{path}: {value}");
         }
         assert!(is_refused("shared: redis://valkey.example.org"));
     }

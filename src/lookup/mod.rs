@@ -16,6 +16,7 @@ pub mod problem;
 pub mod recipients;
 mod remembered;
 mod resolve;
+pub mod sendmail;
 pub mod store;
 mod system;
 mod watched;
@@ -25,7 +26,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 pub use problem::{Place, Problem};
-pub use resolve::resolve;
+pub use resolve::{ask, resolve, unanswered};
 
 use crate::facts::{Answer, Cause, Question, Usage};
 use crate::mail::Domain;
@@ -79,6 +80,11 @@ impl Sources {
     /// Whether a domain publishes an SPF record; the error says why that is not known.
     pub async fn has_spf(&self, domain: &Domain) -> Result<bool, String> {
         spf::has_record(&self.dns, domain).await.map_err(|failed| failed.to_string())
+    }
+
+    /// The SPF records that a domain publishes; the error says why they are not known.
+    pub async fn spf_records(&self, domain: &Domain) -> Result<Vec<String>, String> {
+        spf::records(&self.dns, domain).await.map_err(|failed| failed.to_string())
     }
 
     /// The answer to a question, by `deadline`.

@@ -1,7 +1,7 @@
 //! `report`: what a log adds up to.
 
 mod json;
-mod lines;
+pub(super) mod lines;
 mod progress;
 mod since;
 mod text;
