@@ -121,7 +121,10 @@ impl Host {
         host.write("main.cf", &format!("{}\n{}", kept.join("\n"), case.main_cf));
         host.write("master.cf", case.master_cf.as_deref().unwrap_or(MASTER_CF));
         host.write("mailboxes", "alice@example.org\texample.org/alice/\n");
-        host.write("virtual", "postmaster@example.org\talice@example.org\nabuse@example.org\talice@example.org\n");
+        host.write(
+            "virtual",
+            "postmaster@example.org\talice@example.org\nabuse@example.org\talice@example.org\n",
+        );
         for (name, text) in &case.files {
             host.write(name, text);
         }
@@ -182,7 +185,8 @@ impl Host {
 
     /// Writes lines where they belong.
     async fn apply(&mut self, change: &Value) {
-        let lines: Vec<&str> = change["lines"].as_array().unwrap().iter().map(|line| line.as_str().unwrap()).collect();
+        let lines: Vec<&str> =
+            change["lines"].as_array().unwrap().iter().map(|line| line.as_str().unwrap()).collect();
         let file = change["file"].as_str().map(Path::new);
         let text = || fs::read_to_string(file.unwrap()).unwrap_or_default();
         match change["action"].as_str().unwrap() {
@@ -198,7 +202,8 @@ impl Host {
             "set" => self.postconf(&["-e", lines[0]]),
             "service" => {
                 let line = lines[0].trim().strip_prefix("-o ").unwrap();
-                let setting = line.strip_prefix("{ ").and_then(|line| line.strip_suffix(" }")).unwrap_or(line);
+                let setting =
+                    line.strip_prefix("{ ").and_then(|line| line.strip_suffix(" }")).unwrap_or(line);
                 let (name, value) = setting.split_once('=').unwrap();
                 let service = change["service"].as_str().unwrap();
                 self.postconf(&["-P", &format!("{service}/{}={}", name.trim(), value.trim())]);
@@ -279,8 +284,11 @@ fn check_states(name: &str, rows: &BTreeMap<String, Value>, expected: &BTreeMap<
         .map(|row| (row.clone(), state(rows, row)))
         .filter(|(_, state)| !["good", "not applicable"].contains(&state.as_str()))
         .collect();
-    let expected: BTreeMap<String, String> =
-        expected.iter().filter(|(_, state)| !["good", "not applicable"].contains(&state.as_str())).map(|(a, b)| (a.clone(), b.clone())).collect();
+    let expected: BTreeMap<String, String> = expected
+        .iter()
+        .filter(|(_, state)| !["good", "not applicable"].contains(&state.as_str()))
+        .map(|(a, b)| (a.clone(), b.clone()))
+        .collect();
     let evidence: Vec<&Value> = found.keys().map(|row| &rows[row]).collect();
     assert_eq!(found, expected, "{name}: {evidence:#?}");
 }
@@ -298,9 +306,13 @@ async fn check(case: &Case) {
         let text = serde_json::to_string(&host.fill(text)).unwrap();
         assert!(all.contains(text.trim_matches('"')), "{}: no {text} in {all}", case.name);
     }
-    let changes: Vec<Value> = rows.values().flat_map(|row| row["changes"].as_array().unwrap().clone()).collect();
-    let lines: Vec<&str> =
-        changes.iter().flat_map(|change| change["lines"].as_array().unwrap()).map(|line| line.as_str().unwrap()).collect();
+    let changes: Vec<Value> =
+        rows.values().flat_map(|row| row["changes"].as_array().unwrap().clone()).collect();
+    let lines: Vec<&str> = changes
+        .iter()
+        .flat_map(|change| change["lines"].as_array().unwrap())
+        .map(|line| line.as_str().unwrap())
+        .collect();
     for line in &case.lines {
         let line = host.fill(line);
         assert!(lines.contains(&line.as_str()), "{}: no {line:?} in {lines:#?}", case.name);
