@@ -11,6 +11,7 @@ mod learning;
 mod log;
 mod recording;
 mod run;
+mod senders;
 mod snapshot;
 
 use std::sync::Arc;
