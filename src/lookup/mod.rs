@@ -17,6 +17,7 @@ pub mod recipients;
 mod remembered;
 mod resolve;
 pub mod sendmail;
+pub mod senders;
 pub mod store;
 mod system;
 mod watched;
