@@ -1,9 +1,10 @@
 //! Finding out what decisions depend on: DNS, the grants of logins, the names that exist, who uses them and who guesses
 //! them, which message an answer is about; from files, from Postfix's own tables, from servers, from what was learned,
-//! counted and recorded.
+//! counted and recorded. What look-ups come to is counted in [`counts`].
 
 pub mod catch_all;
 pub mod clients;
+pub mod counts;
 pub mod directory;
 pub mod dns;
 pub mod harvest;
