@@ -31,6 +31,8 @@ pub(super) struct Log {
     format: LogFormat,
     queue: SyncSender<Entry>,
     dropped: Arc<AtomicU64>,
+    /// The same, since the start.
+    all_dropped: Arc<AtomicU64>,
 }
 
 enum Entry {
@@ -48,7 +50,7 @@ impl Log {
         thread::Builder::new()
             .name("log".to_owned())
             .spawn(move || write_entries(&entries, output, format, &lost))?;
-        Ok(Self { format, queue, dropped })
+        Ok(Self { format, queue, dropped, all_dropped: Arc::default() })
     }
 
     /// Waits until the lines so far are written, but not for a pipe that nobody reads.
@@ -58,6 +60,11 @@ impl Log {
             // Whether it was written or not, the daemon ends.
             let _ = wait.recv_timeout(FLUSH_TIME);
         }
+    }
+
+    /// How many lines were dropped since the start.
+    pub(super) fn dropped(&self) -> u64 {
+        self.all_dropped.load(Ordering::Relaxed)
     }
 
     /// Writes a decision.
@@ -72,6 +79,7 @@ impl Log {
         line.push('\n');
         if let Err(TrySendError::Full(_)) = self.queue.try_send(Entry::Line(line)) {
             self.dropped.fetch_add(1, Ordering::Relaxed);
+            self.all_dropped.fetch_add(1, Ordering::Relaxed);
         }
     }
 }

@@ -9,6 +9,7 @@ mod harvest;
 mod kept;
 mod learning;
 mod log;
+pub mod metrics;
 mod recording;
 mod run;
 mod snapshot;
@@ -24,6 +25,7 @@ pub use snapshot::open;
 
 use harvest::Watch;
 use log::Log;
+use metrics::Metrics;
 use snapshot::Snapshot;
 
 /// What all sessions share.
@@ -31,6 +33,7 @@ struct Daemon {
     snapshot: ArcSwap<Snapshot>,
     harvest: Arc<Watch>,
     log: Log,
+    metrics: Arc<Metrics>,
 }
 
 impl Daemon {

@@ -1,6 +1,7 @@
 //! The life of the daemon: start, reload, drain.
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -17,6 +18,7 @@ use super::clients::Clients;
 use super::conversation::Talk;
 use super::harvest::Watch;
 use super::log::Log;
+use super::metrics::{self, Metrics, Stage};
 use super::snapshot::Snapshot;
 use super::{Daemon, control};
 use crate::check::Mode;
@@ -37,6 +39,14 @@ pub enum RunError {
     /// A listener cannot be had.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// Metrics cannot be served where the configuration says.
+    #[error("metrics.listen {address}: {source}; is another program there? Name another port, or none")]
+    Metrics {
+        /// Where.
+        address: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
     /// The system refuses something that every daemon needs.
     #[error(transparent)]
     System(#[from] io::Error),
@@ -59,13 +69,22 @@ pub async fn run(load: impl Fn() -> Result<(Config, Report), Report>) -> Result<
         .with_target("hickory", LevelFilter::ERROR)
         .with_default(LevelFilter::WARN);
     tracing_subscriber::registry().with(log.clone().with_filter(chosen)).init();
+    let (metrics, mut tasks) = (Metrics::new(), JoinSet::new());
+    if let Some(address) = config.metrics.listen {
+        let bound = metrics::bind(address).await;
+        let listener = bound.map_err(|source| RunError::Metrics { address, source }).inspect_err(|_| log.flush())?;
+        info!(address = %listener.local_addr().unwrap_or(address), "metrics and health");
+        tasks.spawn(metrics::serve(listener, Arc::clone(&metrics)));
+    }
     // The store has something to say when it is opened, so the log comes first.
-    let opened = Snapshot::new(&config, report, Arc::clone(&harvest) as _, None).await;
+    let opened = Snapshot::new(&config, report, Arc::clone(&harvest) as _, &metrics.counts, None).await;
     let (snapshot, warnings) = opened.inspect_err(|_| log.flush())?;
     log_report(&warnings);
 
     let mut signals = Signals::new()?;
-    let daemon = Arc::new(Daemon { snapshot: ArcSwap::from_pointee(snapshot), harvest, log });
+    let traffic = Arc::clone(&metrics.traffic);
+    let daemon = Arc::new(Daemon { snapshot: ArcSwap::from_pointee(snapshot), harvest, log, metrics });
+    daemon.metrics.watch(&daemon);
     let mut services = Vec::new();
     for listener in &config.listeners {
         let bound = Bound::bind(address(&listener.address), listener.allowed_peers.clone()).await?;
@@ -100,18 +119,18 @@ pub async fn run(load: impl Fn() -> Result<(Config, Report), Report>) -> Result<
             "answers that leave are judged where Postfix shows them"
         );
     }
-    let mut tasks = JoinSet::new();
     if let Some(path) = &config.control {
         let bound = Bound::bind(control_address(path), Vec::new()).await?;
         tasks.spawn(control::serve(bound, Arc::clone(&daemon)));
     }
     let harvest = Arc::clone(&daemon.harvest);
     tasks.spawn(async move { harvest.keep_time().await });
+    daemon.metrics.enter(Stage::Serving);
     notify(&[NotifyState::Ready]);
     info!(version = env!("CARGO_PKG_VERSION"), hosted = config.policy.hosted.len(), "ready");
 
     let shutdown = serve_signals(&mut signals, &daemon, &config, &load);
-    milter::serve(services, limits(&config.limits), shutdown).await;
+    milter::serve(services, limits(&config.limits), traffic, shutdown).await;
     if let Some(kept) = &daemon.snapshot().kept {
         kept.close();
     }
@@ -157,6 +176,7 @@ async fn serve_signals(
             _ = signals.interrupt.recv() => break,
         }
     }
+    daemon.metrics.enter(Stage::Draining);
     notify(&[NotifyState::Stopping]);
     info!(drain_time = ?started_with.limits.drain_time, "no new connections; open ones are served to their end");
     let daemon = Arc::clone(daemon);
@@ -176,7 +196,8 @@ async fn reload(daemon: &Daemon, started_with: &Config, loaded: Result<(Config, 
     let opened = match loaded {
         Ok((config, report)) => {
             let (earlier, harvest) = (daemon.snapshot(), Arc::clone(&daemon.harvest) as _);
-            let opened = Snapshot::new(&config, report, harvest, earlier.kept.as_ref()).await;
+            let counts = &daemon.metrics.counts;
+            let opened = Snapshot::new(&config, report, harvest, counts, earlier.kept.as_ref()).await;
             opened.map(|opened| (config, opened))
         }
         Err(problems) => Err(problems.into()),
@@ -188,6 +209,7 @@ async fn reload(daemon: &Daemon, started_with: &Config, loaded: Result<(Config, 
                 RunError::Configuration(problems) => log_report(&problems),
                 other => error!("{other}"),
             }
+            daemon.metrics.note_reload(false);
             error!("the new configuration has errors; the old one stays in force");
             return;
         }
@@ -195,12 +217,14 @@ async fn reload(daemon: &Daemon, started_with: &Config, loaded: Result<(Config, 
     log_report(&warnings);
     daemon.snapshot.store(Arc::new(snapshot));
     daemon.harvest.apply(&config.harvest);
+    daemon.metrics.note_reload(true);
     let fixed = config.listeners != started_with.listeners
         || config.control != started_with.control
         || limits(&config.limits) != limits(&started_with.limits)
+        || config.metrics != started_with.metrics
         || config.log != started_with.log;
     if fixed {
-        warn!("changes of `listen`, `control`, `log` and connection limits take a restart");
+        warn!("changes of `listen`, `control`, `metrics`, `log` and connection limits take a restart");
     }
     info!(hosted = config.policy.hosted.len(), "the new configuration is in force");
 }
