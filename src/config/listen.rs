@@ -265,7 +265,11 @@ fn unix_path(problems: &mut Problems<'_>, text: &At<String>) -> Option<PathBuf> 
 
 /// `127.0.0.1:8891` or `8891@127.0.0.1`. No DNS is asked: it may not be there yet when the host starts. `forms` says how it
 /// is written.
-pub(super) fn inet_address(problems: &mut Problems<'_>, text: &At<String>, forms: &str) -> Option<SocketAddr> {
+pub(super) fn inet_address(
+    problems: &mut Problems<'_>,
+    text: &At<String>,
+    forms: &str,
+) -> Option<SocketAddr> {
     let (host, port) = match text.value.split_once('@') {
         Some((port, host)) => (host, port),
         None => text.value.rsplit_once(':').unwrap_or_default(),

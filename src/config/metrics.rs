@@ -35,7 +35,10 @@ impl Written {
         }
         if !address.ip().is_loopback() {
             problems
-                .warning(text.node, "other hosts can reach this address, and whoever does can read the metrics")
+                .warning(
+                    text.node,
+                    "other hosts can reach this address, and whoever does can read the metrics",
+                )
                 .hint("use a loopback address, or let a firewall say who may");
         }
         Metrics { listen: Some(address) }

@@ -72,7 +72,8 @@ pub async fn run(load: impl Fn() -> Result<(Config, Report), Report>) -> Result<
     let (metrics, mut tasks) = (Metrics::new(), JoinSet::new());
     if let Some(address) = config.metrics.listen {
         let bound = metrics::bind(address).await;
-        let listener = bound.map_err(|source| RunError::Metrics { address, source }).inspect_err(|_| log.flush())?;
+        let listener =
+            bound.map_err(|source| RunError::Metrics { address, source }).inspect_err(|_| log.flush())?;
         info!(address = %listener.local_addr().unwrap_or(address), "metrics and health");
         tasks.spawn(metrics::serve(listener, Arc::clone(&metrics)));
     }

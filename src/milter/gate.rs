@@ -161,7 +161,10 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_place_is_free_again_when_its_connection_is_gone() {
-        let gate = Gate::new(Limits { connections: 2, connections_per_peer: 1, ..Limits::default() }, Arc::default());
+        let gate = Gate::new(
+            Limits { connections: 2, connections_per_peer: 1, ..Limits::default() },
+            Arc::default(),
+        );
         let first = gate.seat(gate.place().await, PEER).unwrap();
         assert!(gate.seat(gate.place().await, PEER).is_none(), "one for each peer");
         let second = gate.seat(gate.place().await, Peer::Unix).unwrap();

@@ -33,15 +33,8 @@ pub(super) enum Trouble {
 
 impl Trouble {
     /// All of them.
-    pub(super) const ALL: [Self; 7] = [
-        Self::Accept,
-        Self::Stranger,
-        Self::PeerLimit,
-        Self::Limit,
-        Self::Malformed,
-        Self::Slow,
-        Self::Deaf,
-    ];
+    pub(super) const ALL: [Self; 7] =
+        [Self::Accept, Self::Stranger, Self::PeerLimit, Self::Limit, Self::Malformed, Self::Slow, Self::Deaf];
 
     /// The word for it.
     pub(super) fn as_str(self) -> &'static str {

@@ -54,7 +54,10 @@ async fn a_draining_daemon_is_alive_and_not_ready() {
     stage.daemon.signal(Signal::SIGTERM);
     stage.daemon.wait_for(&["no new connections"]);
     let page = metrics::get(stage.metrics, "/readyz");
-    assert_eq!((page.status, page.body.as_str()), (503, "not ready\ndraining: open sessions are served to their end\n"));
+    assert_eq!(
+        (page.status, page.body.as_str()),
+        (503, "not ready\ndraining: open sessions are served to their end\n")
+    );
     assert_eq!(metrics::get(stage.metrics, "/healthz").status, 200);
     assert_eq!(metrics::value(stage.metrics, "lockdown_milter_ready"), 0.0);
     drop(mta);

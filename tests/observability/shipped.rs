@@ -55,7 +55,8 @@ fn the_dashboard_shows_every_metric_and_no_other() {
         assert_eq!(panel["datasource"]["uid"], "${datasource}", "{}", panel["title"]);
         assert!(panel["targets"].as_array().is_some_and(|targets| !targets.is_empty()), "{}", panel["title"]);
     }
-    let ids: BTreeSet<_> = dashboard["panels"].as_array().unwrap().iter().map(|panel| panel["id"].as_u64()).collect();
+    let ids: BTreeSet<_> =
+        dashboard["panels"].as_array().unwrap().iter().map(|panel| panel["id"].as_u64()).collect();
     assert_eq!(ids.len(), dashboard["panels"].as_array().unwrap().len());
 }
 
@@ -89,7 +90,8 @@ fn promtool_takes_the_alerts_and_they_fire_when_they_should() {
 
 #[test]
 fn the_list_of_metrics_is_what_is_served() {
-    let stage = Stage::start("domains: { local.test: { recipients: { sources: [list: [info@local.test]] } } }\n");
+    let stage =
+        Stage::start("domains: { local.test: { recipients: { sources: [list: [info@local.test]] } } }\n");
     let text = metrics::get(stage.metrics, "/metrics").body;
     let mut types = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
     for family in &FAMILIES {

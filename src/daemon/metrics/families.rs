@@ -247,7 +247,9 @@ pub static FAMILIES: [Family; 35] = [
             let dns = sight.metrics.counts.dns.counts();
             let dns = Hits { hits: dns.cached, misses: dns.upstream };
             let recipients = sight.snapshot.as_ref().map(|snapshot| snapshot.sources.recipients().hits());
-            for (cache, Hits { hits, misses }) in [("dns", dns), ("recipients", recipients.unwrap_or_default())] {
+            for (cache, Hits { hits, misses }) in
+                [("dns", dns), ("recipients", recipients.unwrap_or_default())]
+            {
                 push(samples, &[cache, "hit"], hits);
                 push(samples, &[cache, "miss"], misses);
             }
@@ -364,7 +366,9 @@ pub static FAMILIES: [Family; 35] = [
         kind: Kind::Counter,
         labels: &[],
         help: "Lines that are missing in the log, as nobody read it fast enough",
-        read: |sight, samples| push(samples, &[], sight.daemon.as_ref().map_or(0, |daemon| daemon.log.dropped())),
+        read: |sight, samples| {
+            push(samples, &[], sight.daemon.as_ref().map_or(0, |daemon| daemon.log.dropped()))
+        },
     },
     Family {
         name: "lockdown_milter_ready",

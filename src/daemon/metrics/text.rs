@@ -3,7 +3,9 @@
 use std::fmt;
 
 use hyper::header::HeaderValue;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, LabelSetEncoder, MetricEncoder, NoLabelSet, text};
+use prometheus_client::encoding::{
+    DescriptorEncoder, EncodeLabelSet, LabelSetEncoder, MetricEncoder, NoLabelSet, text,
+};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::exemplar::Exemplar;
 use prometheus_client::registry::{Registry, Unit};
@@ -83,5 +85,66 @@ fn write(metric: &mut MetricEncoder<'_>, value: &Value) -> fmt::Result {
             let buckets: Vec<_> = bounds.zip(ranges.iter().copied()).collect();
             metric.encode_histogram::<NoLabelSet>(sum.as_secs_f64(), ranges.iter().sum(), &buckets, None)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::decide::Decision;
+    use crate::journal::Record;
+    use crate::mail::{Header, ReversePath};
+    use crate::session::{Client, Envelope, Origin, Point, Request, Role, Session};
+
+    /// The names of all series.
+    fn series(metrics: &Metrics) -> BTreeSet<String> {
+        let text = of(metrics);
+        let samples = text.lines().filter(|line| !line.starts_with('#'));
+        samples.filter_map(|line| line.rsplit_once(' ')).map(|(series, _)| series.to_owned()).collect()
+    }
+
+    /// The record of a message that nobody has anything to say about.
+    fn record() -> Record {
+        let client = Client { address: None, name: String::new(), port: 25 };
+        let session =
+            Session { role: Role::Auto, client, helo: String::new(), mta_name: None, is_postfix: true };
+        let envelope = Envelope {
+            reverse_path: ReversePath::Null,
+            bracketed: true,
+            login: None,
+            recipients: Vec::new(),
+            queue_id: None,
+        };
+        let header = Header::default();
+        let request = Request {
+            session: &session,
+            envelope: &envelope,
+            origin: Origin::Foreign,
+            point: Point::Message(&header),
+            report: None,
+            now: jiff::Timestamp::UNIX_EPOCH,
+        };
+        Record::of(&request, &Decision::default())
+    }
+
+    #[test]
+    fn a_million_strangers_make_no_series() {
+        let metrics = Metrics::new();
+        let mut record = record();
+        metrics.decisions.note_logged(&record);
+        let before = series(&metrics);
+        for number in 0..1_000_000_u32 {
+            record.client = std::net::Ipv4Addr::from(number).to_string();
+            record.helo = format!("h{number}.example");
+            record.mail_from = format!("s{number}@x{number}.example");
+            record.rcpt_to = vec![format!("r{number}@local.test")];
+            record.detail = Some(format!("{number}\"\n"));
+            metrics.decisions.note_logged(&record);
+        }
+        assert_eq!(series(&metrics), before);
+        assert!(of(&metrics).contains("\"} 1000001\n"));
+        assert!(before.len() > 200, "{before:?}");
     }
 }

@@ -126,7 +126,9 @@ impl Meter {
         let mut silence = self.silence.lock().unwrap_or_else(PoisonError::into_inner);
         *silence = match outcome {
             Outcome::Found | Outcome::None => None,
-            Outcome::Failed => Some(Silence { first: silence.map_or(now, |silence| silence.first), last: now }),
+            Outcome::Failed => {
+                Some(Silence { first: silence.map_or(now, |silence| silence.first), last: now })
+            }
         };
     }
 
@@ -206,7 +208,8 @@ mod tests {
     #[test]
     fn sources_of_a_kind_are_counted_together() {
         let counts = Counts::default();
-        let meters = [("recipient", "ldap"), ("recipient", "ldap"), ("grant", "ldap")].map(|kind| counts.meter(kind));
+        let meters =
+            [("recipient", "ldap"), ("recipient", "ldap"), ("grant", "ldap")].map(|kind| counts.meter(kind));
         for meter in &meters {
             meter.tally.note(Outcome::Found, SECOND);
         }
