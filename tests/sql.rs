@@ -305,7 +305,7 @@ impl Granted {
         };
         let before = Instant::now();
         let found = match self.runtime.block_on(
-            self.identities.find(&question, tokio::time::Instant::now() + std::time::Duration::from_secs(60)),
+            self.identities.find(&question, tokio::time::Instant::now() + std::time::Duration::from_mins(1)),
         ) {
             Grant::Granted(by) => format!("by {}", by.split(" (").next().unwrap()),
             Grant::NotGranted(_) => "no".to_owned(),

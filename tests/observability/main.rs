@@ -2,6 +2,7 @@
 //! what is shipped to look at it.
 
 #![allow(clippy::unwrap_used, reason = "a test fails where its surroundings do")]
+#![allow(clippy::float_cmp, reason = "what is compared are counts, and exact")]
 
 #[path = "../support/daemon.rs"]
 mod daemon;

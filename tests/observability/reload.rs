@@ -46,7 +46,7 @@ async fn a_broken_configuration_changes_nothing_but_a_line_in_the_log() {
         assert!(named > 1, "{what}: the log does not say what is wrong: {lines:#?}");
 
         let failed = value("lockdown_milter_reloads_total{outcome=\"failed\"}");
-        assert_eq!(failed as usize, number + 1, "{what}");
+        assert_eq!(failed.to_string(), (number + 1).to_string(), "{what}");
         assert_eq!(value("lockdown_milter_config_good"), 0.0, "{what}");
         let page = metrics::get(stage.metrics, "/readyz");
         let said = "ready\nconfiguration: the last reload failed, the old one is in force\n";

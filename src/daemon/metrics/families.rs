@@ -367,7 +367,7 @@ pub static FAMILIES: [Family; 35] = [
         labels: &[],
         help: "Lines that are missing in the log, as nobody read it fast enough",
         read: |sight, samples| {
-            push(samples, &[], sight.daemon.as_ref().map_or(0, |daemon| daemon.log.dropped()))
+            push(samples, &[], sight.daemon.as_ref().map_or(0, |daemon| daemon.log.dropped()));
         },
     },
     Family {

@@ -1,4 +1,4 @@
-//! Metrics as text, in the format that Prometheus reads (OpenMetrics 1.0).
+//! Metrics as text, in the format that Prometheus reads (`OpenMetrics` 1.0).
 
 use std::fmt;
 
@@ -145,6 +145,6 @@ mod tests {
         }
         assert_eq!(series(&metrics), before);
         assert!(of(&metrics).contains("\"} 1000001\n"));
-        assert!(before.len() > 200, "{before:?}");
+        assert!(before.len() > 100, "only {} series", before.len());
     }
 }

@@ -166,7 +166,7 @@ mod tests {
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
-    const RECENT: Duration = Duration::from_secs(60);
+    const RECENT: Duration = Duration::from_mins(1);
 
     async fn answer(meter: &Meter, outcome: Outcome) {
         meter.watch(Instant::now() + SECOND, async {}, |()| outcome).await;
