@@ -26,7 +26,7 @@
 //! | [`lookup`] | finding answers: the loop around the decision; DNS; which recipients exist; who guesses them; who may send as what; Postfix's tables; the store with what was learned and which messages were accepted |
 //! | [`config`] | from the file to the policy, with all problems and their places |
 //! | [`milter`] | the milter protocol: indymilter behind a face of ours |
-//! | [`daemon`] | the milter in front of the decision; clock, log, signals, control socket |
+//! | [`daemon`] | the milter in front of the decision; clock, log, signals, control socket, metrics |
 //! | [`cli`] | the commands |
 //!
 //! A new lock is a file in `check` and a line in its registry. It names the domains whose settings judge a request,
