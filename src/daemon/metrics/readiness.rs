@@ -9,8 +9,8 @@ use crate::check::auth_match::Axis;
 use crate::check::{Locks, Mode};
 use crate::lookup::counts::Meter;
 
-/// How long a source that failed counts as silent if nobody asks it again. Longer than Postfix takes to try a queue again
-/// would keep a host out that nobody sends anything to.
+/// How long a source that failed counts as silent if nobody asks it again. A host that gets no mail because it is not
+/// ready asks nothing, and so would never become ready by itself.
 const RECENT: Duration = Duration::from_mins(1);
 
 /// Whether the daemon is ready, with what there is to say about it, a line each.
