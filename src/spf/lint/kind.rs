@@ -82,7 +82,7 @@ kinds! {
     REDUNDANT_NETWORK "redundant-network" Note "remove it: another term covers it";
     // RFC 7208, 5.5, 6 and 7.
     PTR "ptr" Warning "name the hosts by ip4, ip6, a or mx: RFC 7208, 5.5 tells domains not to use ptr";
-    MISSPELT_MODIFIER "misspelt-modifier" Warning "write a colon: with = receivers ignore it";
+    MISSPELT_MODIFIER "misspelt-modifier" Warning "receivers ignore it; a mechanism takes a colon";
     UNKNOWN_MODIFIER "unknown-modifier" Note "receivers ignore it";
     EXPLANATION_MISSING "explanation-missing" Note "publish one TXT record there, or remove exp=";
     MACRO "macro" Note "what it gives depends on each message, and is looked at for a stranger here";

@@ -20,9 +20,6 @@ pub(super) fn diagnose(word: &str) -> (usize, String) {
             "quotation marks and backslashes belong to the zone file, not into the record".to_owned(),
         );
     }
-    if word.len() >= 6 && word[..6].eq_ignore_ascii_case("v=spf1") {
-        return (0, "the version section stands once, at the beginning of the record".to_owned());
-    }
     let bare = word.trim_start_matches(['+', '-', '~', '?']);
     let begin = word.len() - bare.len();
     if begin > 1 {
@@ -153,7 +150,7 @@ fn network(name: &str, rest: &str) -> (usize, String) {
         _ => {
             let most = if name == "ip4" { 32 } else { 128 };
             (
-                2 + address.len(),
+                1 + address.len(),
                 format!("‘/{}’ is no prefix length: /0 to /{most}", prefix.unwrap_or_default()),
             )
         }
@@ -216,7 +213,6 @@ mod tests {
         check("–all", 0, "U+2013");
         check("mx\ta", 2, "a tab");
         check("\"v=spf1", 0, "quotation marks");
-        check("v=spf1", 0, "version section");
         check("--all", 1, "one qualifier");
         check("mx,", 2, "separated by blanks");
         check("-redirect=a.example", 0, "no qualifier");

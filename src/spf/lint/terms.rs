@@ -65,6 +65,8 @@ fn look_at(draft: &mut Draft, record: &str, word: &Word<'_>) {
             let name = unknown.name().as_ref().to_ascii_lowercase();
             if ["include", "ip4", "ip6", "exists"].contains(&name.as_str()) {
                 add(&kind::MISSPELT_MODIFIER, format!("{name}= is no mechanism, and means nothing"));
+            } else if name == "v" {
+                add(&kind::MISSPELT_MODIFIER, "the version section stands once, at the beginning".to_owned());
             } else {
                 add(&kind::UNKNOWN_MODIFIER, format!("{name}= means nothing to SPF"));
             }
