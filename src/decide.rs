@@ -167,6 +167,13 @@ pub fn evidence(policy: &Policy, request: &Request<'_>, facts: &Facts) -> Vec<(Q
     evidence
 }
 
+/// The locks that concern a request, each with the domain whose settings judge it, whether the decision had use for their
+/// judgment or not. What only facts tell that are not known is left out.
+pub fn concerned(policy: &Policy, request: &Request<'_>, facts: &Facts) -> Vec<(CheckId, Option<Domain>)> {
+    let matters = matters(policy, request, facts).unwrap_or_default();
+    matters.into_iter().map(|matter| (matter.check.id(), matter.domain)).collect()
+}
+
 /// Whether no later check could outrank the judgment: a rejection, or a reply that ends the session (RFC 5321, 3.8).
 fn is_last_word(judgment: &Judgment) -> bool {
     match judgment {

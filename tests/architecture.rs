@@ -49,7 +49,7 @@ const IMPURE: [&str; 9] = [
 ];
 
 /// Strangers, and the one place that may name each.
-const STRANGERS: [(&str, &str); 11] = [
+const STRANGERS: [(&str, &str); 12] = [
     ("viaspf", "src/spf/"),
     ("indymilter", "src/milter/"),
     ("serde_yaml", "src/config/yaml.rs"),
@@ -61,6 +61,7 @@ const STRANGERS: [(&str, &str); 11] = [
     ("Timestamp::now", "src/daemon/clock.rs"),
     ("annotate_snippets", "src/config/diagnostic.rs"),
     ("ldap3", "src/lookup/clients/ldap/connection.rs"),
+    ("listenfd", "src/daemon/activation.rs"),
 ];
 
 /// The source files with their text, comments left out.

@@ -27,7 +27,6 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread;
-use std::time::Instant;
 
 use daemon::{Daemon, Launch};
 use frames::{Mta as Milter, full_offer};
@@ -36,6 +35,7 @@ use mta::Mta as _;
 use postfix::Postfix;
 use sink::Sink;
 use smtp::Client;
+use tokio::time::Instant;
 
 /// Clients at once.
 const CLIENTS: usize = 6;

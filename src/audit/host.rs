@@ -118,6 +118,8 @@ pub struct Socket {
     pub name: String,
     /// Its permission bits as they should be, or as they are where it is there; none for TCP.
     pub permissions: Option<u32>,
+    /// Whether it is there, as the daemon runs.
+    pub is_there: bool,
     /// A folder above it that everybody may write to.
     pub open_folder: Option<PathBuf>,
     /// TCP: peers may be anywhere.

@@ -254,6 +254,12 @@ fn hosted_senders(host: &Host) -> Verdict {
             }
         }
     }
+    if let Mta::Sendmail(sendmail) = &host.mta {
+        for daemon in super::wiring::unseen(config, sendmail) {
+            let evidence = format!("{}: lockdown-milter does not see its mail", daemon.name());
+            verdict.mend(State::Open, evidence, vec![super::wiring::filter_line(config, sendmail)]);
+        }
+    }
     if config.policy.hosted.is_empty() {
         return Verdict::not_applicable("no domain is hosted by lockdown-milter");
     }

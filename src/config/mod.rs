@@ -34,6 +34,7 @@ mod read;
 mod recipients;
 mod require_auth;
 mod responses;
+pub mod show;
 mod source;
 mod spf;
 mod sql;

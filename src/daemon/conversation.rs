@@ -8,12 +8,12 @@ use tokio::time::Instant;
 use super::evidence::Evidence;
 use super::guesses::{self, Guess};
 use super::recording::Draft;
+use super::senders::Sight;
 use super::{Daemon, Lesson, Snapshot, clock};
 use crate::decide::{Decision, Verdict};
 use crate::facts::Facts;
 use crate::journal::{Record, is_eventful};
 use crate::lookup::resolve;
-use crate::mail::automatic::{self, Automatic};
 use crate::mail::report::Reader;
 use crate::mail::{Edit, Field, ForwardPath, Header, ReversePath, xtext};
 use crate::milter::{Answer, Connect, Conversation, Mail, Rcpt};
@@ -137,6 +137,7 @@ struct Message {
     lesson: Lesson,
     body: Body,
     draft: Draft,
+    sight: Sight,
     /// What the decisions were judged on, where the log tells it.
     evidence: Option<Evidence>,
     /// The time that decisions have taken so far.
@@ -166,18 +167,15 @@ impl Message {
         };
         let origin = snapshot.policy.origin(session, &envelope);
         let (facts, header, spent) = (Facts::default(), Header::default(), Duration::ZERO);
-        let (lesson, draft) = (Lesson::default(), Draft::default());
-        let body = Body::default();
-        Self { snapshot, envelope, origin, facts, header, lesson, body, draft, evidence, spent }
+        let (body, lesson, draft, sight) = Default::default();
+        Self { snapshot, envelope, origin, facts, header, body, lesson, draft, sight, evidence, spent }
     }
 
     /// Takes a piece of the body; whether more of it is wanted. Only reports say something in their body.
     fn body(&mut self, piece: &[u8]) -> bool {
         if let Body::Ahead = self.body {
-            let (what, _) = automatic::recognise_leaving(&self.header, &self.envelope.reverse_path);
-            let is_report = what == Some(Automatic::Bounce) && self.origin != Origin::Foreign;
-            let field = self.header.all("Content-Type").next().filter(|_| is_report);
-            let reader = field.and_then(|field| Reader::new(&field.value));
+            let is_ours = self.origin != Origin::Foreign;
+            let reader = is_ours.then(|| Reader::of(&self.header, &self.envelope.reverse_path)).flatten();
             self.body = reader.map_or(Body::Skipped, |reader| Body::Report(Box::new(reader)));
         }
         match &mut self.body {
@@ -207,6 +205,7 @@ impl Message {
         let mut record = Record::of(&request, &decision);
         if let Some(kept) = kept {
             self.lesson.learn(&kept.catch_all, policy, &request, &decision);
+            self.sight.note(&kept.senders, policy, &request, &self.facts, &decision);
             record.reference = self.draft.record(&kept.ledger, policy, &request, &decision, draw_reference);
         }
         if let Some(evidence) = &mut self.evidence {

@@ -16,6 +16,7 @@ pub mod problem;
 pub mod recipients;
 mod remembered;
 mod resolve;
+pub mod senders;
 pub mod sendmail;
 pub mod store;
 mod system;
@@ -26,7 +27,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 pub use problem::{Place, Problem};
-pub use resolve::resolve;
+pub use resolve::{ask, resolve, unanswered};
 
 use crate::facts::{Answer, Cause, Question, Usage};
 use crate::mail::Domain;

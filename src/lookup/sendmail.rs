@@ -227,7 +227,8 @@ impl Daemon {
             modifiers if takes_login && !modifiers.contains('a') => format!("{modifiers}a"),
             modifiers => modifiers.to_owned(),
         };
-        let others = self.settings.iter().filter(|(name, _)| !["Name", "M", "Modifiers"].contains(&name.as_str()));
+        let others =
+            self.settings.iter().filter(|(name, _)| !["Name", "M", "Modifiers"].contains(&name.as_str()));
         let others = others.map(|(name, value)| format!(", {name}={value}"));
         let modifiers = if modifiers.is_empty() { String::new() } else { format!(", M={modifiers}") };
         format!("Name={}{}{modifiers}", self.name(), others.collect::<String>())

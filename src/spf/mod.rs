@@ -11,6 +11,8 @@
 //! | `cause` | what led to the result, in words |
 //! | `guard` | a panic inside becomes a value |
 //! | `trace` | the evaluation as a tree, for people |
+//! | `overlay` | DNS with a record that is not published yet |
+//! | `lint` | what is wrong with a record |
 //!
 //! DNS itself is somebody else's ([`Records`] is the wish, `crate::lookup` fulfils it). Nothing here knows a policy.
 
@@ -18,7 +20,9 @@ mod adapter;
 mod cause;
 mod guard;
 mod identity;
+pub mod lint;
 mod normalise;
+pub mod overlay;
 pub mod trace;
 
 use std::future::Future;

@@ -231,7 +231,8 @@ impl Daemon {
         }
     }
 
-    fn wait_until_ready(&self) {
+    /// Waits until it tells systemd that it is ready: after the start, and after each reload, in force or not.
+    pub(crate) fn wait_until_ready(&self) {
         loop {
             let state = self.next_notice();
             assert_ne!(state, "ENDED", "the daemon ends before it is ready");

@@ -13,7 +13,7 @@ const BUFFER: usize = 256 * 1024;
 
 /// One line, without its end.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Line<'a> {
+pub(in crate::cli) enum Line<'a> {
     /// All of it.
     Whole(&'a [u8]),
     /// A line that is longer than the limit, and how many octets it has; it was passed over.
@@ -21,18 +21,18 @@ pub(super) enum Line<'a> {
 }
 
 /// Reads line by line.
-pub(super) struct Lines<R> {
+pub(in crate::cli) struct Lines<R> {
     source: BufReader<R>,
     line: Vec<u8>,
 }
 
 impl<R: Read> Lines<R> {
-    pub(super) fn new(source: R) -> Self {
+    pub(in crate::cli) fn new(source: R) -> Self {
         Self { source: BufReader::with_capacity(BUFFER, source), line: Vec::new() }
     }
 
     /// The next line; none at the end.
-    pub(super) fn next(&mut self) -> io::Result<Option<Line<'_>>> {
+    pub(in crate::cli) fn next(&mut self) -> io::Result<Option<Line<'_>>> {
         self.line.clear();
         let read = self.source.by_ref().take(MAX_LINE as u64 + 1).read_until(b'\n', &mut self.line)?;
         if read == 0 {

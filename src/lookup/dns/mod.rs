@@ -21,6 +21,7 @@ use tokio::time::timeout;
 use self::cache::Cache;
 pub use self::upstream::SetupError;
 use self::upstream::Upstream;
+use crate::spf::lint::Zone;
 use crate::spf::{Found, NotFound, Records};
 
 /// How DNS is asked.
@@ -258,6 +259,28 @@ impl Records for Resolver {
     async fn ptr(&self, address: IpAddr) -> Found<String> {
         let answer = self.find(Some(Name::from(address)), RecordType::PTR).await?;
         found(&answer, |data| if let RData::PTR(name) = data { Some(text_of(name)) } else { None })
+    }
+}
+
+/// The type that SPF records once had (RFC 4408, 3.1.1).
+const TYPE_99: RecordType = RecordType::Unknown(99);
+
+impl Zone for Resolver {
+    async fn strings(&self, name: &str) -> Found<Vec<Vec<u8>>> {
+        let answer = self.find(name_of(name), RecordType::TXT).await?;
+        let strings = |txt: &TXT| txt.txt_data.iter().map(|string| string.to_vec()).collect();
+        found(&answer, |data| if let RData::TXT(txt) = data { Some(strings(txt)) } else { None })
+    }
+
+    async fn type_99(&self, name: &str) -> Found<String> {
+        let answer = self.find(name_of(name), TYPE_99).await?;
+        found(&answer, |data| {
+            if let RData::Unknown { rdata, .. } = data {
+                Some(String::from_utf8_lossy(&rdata.anything).into_owned())
+            } else {
+                None
+            }
+        })
     }
 }
 
