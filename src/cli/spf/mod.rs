@@ -4,12 +4,14 @@
 //! |---|---|
 //! | `check` | one evaluation with all its steps; `tree` writes them |
 //! | `lint` | what is wrong with a record |
+//! | `suggest` | a record for a domain of ours |
 //! | `outgoing` | where mail leaves this host from |
 //! | `view` | the configuration as far as it can be read, the DNS, the bounds |
 
 mod check;
 mod lint;
 mod outgoing;
+mod suggest;
 mod tree;
 mod view;
 
@@ -24,6 +26,8 @@ pub(super) enum Command {
     Check(Box<check::Arguments>),
     /// Say what is wrong with a record, published or not
     Lint(Box<lint::Arguments>),
+    /// Write a record for a domain of ours, from what is known of who sends for it
+    Suggest(Box<suggest::Arguments>),
 }
 
 /// Runs the command.
@@ -31,5 +35,6 @@ pub(super) fn run(command: &Command) -> ExitCode {
     match command {
         Command::Check(arguments) => check::check(arguments),
         Command::Lint(arguments) => lint::lint(arguments),
+        Command::Suggest(arguments) => suggest::suggest(arguments),
     }
 }
