@@ -106,7 +106,8 @@ impl Stage {
     }
 
     fn suggest(&self, allowed: &[&str]) -> (Value, bool) {
-        let mut arguments = vec!["suggest", "own.example", "--outgoing", RELAY, "--outgoing", HOST_V6, "--json"];
+        let mut arguments =
+            vec!["suggest", "own.example", "--outgoing", RELAY, "--outgoing", HOST_V6, "--json"];
         arguments.extend(allowed.iter().flat_map(|allow| ["--allow", allow]));
         let output = self.run(&arguments);
         let value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"));
@@ -151,13 +152,16 @@ async fn the_record_covers_who_sends_and_nobody_else() {
 
     let (first, is_done) = stage.suggest(&[]);
     assert!(!is_done, "somebody unknown sends");
-    assert_eq!(terms(&first), [
-        format!("ip4:{RELAY}").as_str(),
-        &format!("ip6:{HOST_V6}"),
-        "mx",
-        "include:_spf.news.example",
-        "include:unused.example",
-    ]);
+    assert_eq!(
+        terms(&first),
+        [
+            format!("ip4:{RELAY}").as_str(),
+            &format!("ip6:{HOST_V6}"),
+            "mx",
+            "include:_spf.news.example",
+            "include:unused.example",
+        ]
+    );
     let unknown: Vec<&str> =
         first["unknown"].as_array().unwrap().iter().map(|one| one["client"].as_str().unwrap()).collect();
     assert_eq!(unknown, [FORGOTTEN, FORGER]);
