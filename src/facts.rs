@@ -305,6 +305,11 @@ impl Facts {
         self.0.retain(|question, _| !matches!(question, Question::Harvest(_)));
     }
 
+    /// The answer, where it is known.
+    pub fn answer(&self, question: &Question) -> Option<&Answer> {
+        self.0.get(question)
+    }
+
     /// Whether the answer is known.
     pub fn know(&self, question: &Question) -> bool {
         self.0.contains_key(question)

@@ -25,6 +25,7 @@
 //! | [`spf`] | SPF evaluation: viaspf behind a face of ours |
 //! | [`lookup`] | finding answers: the loop around the decision; DNS; which recipients exist; who guesses them; who may send as what; Postfix's tables; the store with what was learned and which messages were accepted |
 //! | [`config`] | from the file to the policy, with all problems and their places |
+//! | [`audit`] | the hardening guide as a checklist: a host that was looked at, judged row by row |
 //! | [`milter`] | the milter protocol: indymilter behind a face of ours |
 //! | [`daemon`] | the milter in front of the decision; clock, log, signals, control socket |
 //! | [`cli`] | the commands |
@@ -49,6 +50,7 @@
 //!
 //! `tests/architecture.rs` holds the first three.
 
+pub mod audit;
 pub mod check;
 pub mod cli;
 pub mod config;

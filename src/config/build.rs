@@ -12,7 +12,7 @@ use super::inherited::{self, Inherited};
 use super::problems::{Problems, Spot};
 use super::written::{self, At, TextOr, Written};
 use super::{
-    Config, Context, Host, Limits, Log, LogFormat, LogLevel, LogTarget, Profile, answers, domain_file, later,
+    Config, Context, Host, Limits, Log, LogFormat, LogLevel, LogTarget, Profile, answers, domain_file,
     listen, postfix, value, words,
 };
 use crate::check::{Forwarder, Mode, Site};
@@ -253,15 +253,10 @@ fn log(problems: &mut Problems<'_>, written: &written::Log) -> Log {
         .level
         .as_ref()
         .and_then(|word| words::meaning(problems, word, "a log level", &LogLevel::NAMES));
-    let target = written.target.as_ref().and_then(|word| {
-        if later::is_later_value("log.target", &word.value) {
-            problems
-                .error(word.node, format!("logging to {} comes later", quoted(&word.value)))
-                .hint(later::HINT);
-            return None;
-        }
-        words::meaning(problems, word, "a log target", &LogTarget::NAMES)
-    });
+    let target = written
+        .target
+        .as_ref()
+        .and_then(|word| words::meaning(problems, word, "a log target", &LogTarget::NAMES));
     Log {
         format: format.unwrap_or(LogFormat::Logfmt),
         level: level.unwrap_or(LogLevel::Info),

@@ -105,6 +105,25 @@ impl fmt::Display for Address {
 }
 
 impl Address {
+    /// Whether an MTA means this socket by what it calls it: `inet:host:port` and `unix:path` in Postfix,
+    /// `inet:port@host` and `local:path` in Sendmail. In a chroot, paths begin at the queue directory.
+    pub fn is_named(&self, name: &str) -> bool {
+        match (self, name.split_once(':')) {
+            (Self::Inet(ours), Some(("inet" | "inet6", rest))) => {
+                let host_and_port = rest.split_once('@').map(|(port, host)| (host, port));
+                let Some((host, port)) = host_and_port.or_else(|| rest.rsplit_once(':')) else {
+                    return false;
+                };
+                let host = host.trim_matches(['[', ']']);
+                let is_host =
+                    host.parse() == Ok(ours.ip()) || (host == "localhost" && ours.ip().is_loopback());
+                is_host && port.parse() == Ok(ours.port())
+            }
+            (Self::Unix { path, .. }, Some(("unix" | "local", rest))) => path.ends_with(rest),
+            _ => false,
+        }
+    }
+
     fn is_same_socket(&self, other: &Self) -> bool {
         match (self, other) {
             // Port 0 is a fresh port each time.
@@ -285,6 +304,40 @@ fn inet_address(problems: &mut Problems<'_>, text: &At<String>) -> Option<Socket
                 .error(text.node, format!("{} is not an address with a port", quoted(&text.value)))
                 .hint("write 127.0.0.1:8891, [::1]:8891 or 8891@localhost");
             None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_mtas_have_for_listeners() {
+        let inet = Address::Inet("127.0.0.1:8892".parse().unwrap());
+        for (name, expected) in [
+            ("inet:127.0.0.1:8892", true),
+            ("inet:localhost:8892", true),
+            ("inet:[127.0.0.1]:8892", true),
+            ("inet:8892@127.0.0.1", true),
+            ("inet:8892@10.0.0.1", false),
+            ("inet:localhost:8891", false),
+            ("inet:10.0.0.1:8892", false),
+            ("inet:8892", false),
+            ("unix:127.0.0.1:8892", false),
+        ] {
+            assert_eq!(inet.is_named(name), expected, "{name}");
+        }
+        let path = "/var/spool/postfix/lockdown-milter/local.sock".into();
+        let unix = Address::Unix { path, permissions: 0o660, group: None };
+        for (name, expected) in [
+            ("unix:/var/spool/postfix/lockdown-milter/local.sock", true),
+            ("local:/var/spool/postfix/lockdown-milter/local.sock", true),
+            ("unix:lockdown-milter/local.sock", true),
+            ("unix:other/local.sock", false),
+            ("inet:localhost:8892", false),
+        ] {
+            assert_eq!(unix.is_named(name), expected, "{name}");
         }
     }
 }

@@ -34,6 +34,7 @@ mod read;
 mod recipients;
 mod require_auth;
 mod responses;
+pub mod show;
 mod source;
 mod spf;
 mod sql;
@@ -169,11 +170,13 @@ impl LogLevel {
 pub enum LogTarget {
     /// Standard error.
     Stderr,
+    /// systemd-journald, with fields of their own.
+    Journald,
 }
 
 impl LogTarget {
     /// All targets with their names in the configuration.
-    pub const NAMES: [(&'static str, Self); 1] = [("stderr", Self::Stderr)];
+    pub const NAMES: [(&'static str, Self); 2] = [("stderr", Self::Stderr), ("journald", Self::Journald)];
 }
 
 /// What the meaning of a configuration depends on besides its files.

@@ -386,7 +386,7 @@ fn networks(networks: &[IpNet]) -> String {
 }
 
 /// A network, or the address where it is a single one.
-fn shown_network(network: &IpNet) -> String {
+pub(super) fn shown_network(network: &IpNet) -> String {
     if network.prefix_len() == network.max_prefix_len() {
         network.addr().to_string()
     } else {
@@ -395,7 +395,7 @@ fn shown_network(network: &IpNet) -> String {
 }
 
 /// The word for a value.
-fn word<T: Copy + PartialEq>(names: &[(&'static str, T)], value: T) -> &'static str {
+pub(super) fn word<T: Copy + PartialEq>(names: &[(&'static str, T)], value: T) -> &'static str {
     names.iter().find(|(_, known)| *known == value).map_or("", |(name, _)| name)
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::evidence::Evidence;
 use super::guesses::{self, Guess};
 use super::recording::Draft;
 use super::senders::Sight;
@@ -13,7 +14,6 @@ use crate::decide::{Decision, Verdict};
 use crate::facts::Facts;
 use crate::journal::{Record, is_eventful};
 use crate::lookup::resolve;
-use crate::mail::automatic::{self, Automatic};
 use crate::mail::report::Reader;
 use crate::mail::{Edit, Field, ForwardPath, Header, ReversePath, xtext};
 use crate::milter::{Answer, Connect, Conversation, Mail, Rcpt};
@@ -75,7 +75,8 @@ impl Conversation for Talk {
     }
 
     fn mail(&mut self, mail: Mail) {
-        self.message = Some(Message::new(self.daemon.snapshot(), &self.session, mail));
+        let evidence = self.daemon.log.tells_evidence().then(Evidence::default);
+        self.message = Some(Message::new(self.daemon.snapshot(), &self.session, mail, evidence));
     }
 
     async fn rcpt(&mut self, rcpt: Rcpt) -> Answer {
@@ -137,6 +138,8 @@ struct Message {
     body: Body,
     draft: Draft,
     sight: Sight,
+    /// What the decisions were judged on, where the log tells it.
+    evidence: Option<Evidence>,
     /// The time that decisions have taken so far.
     spent: Duration,
 }
@@ -154,7 +157,7 @@ enum Body {
 }
 
 impl Message {
-    fn new(snapshot: Arc<Snapshot>, session: &Session, mail: Mail) -> Self {
+    fn new(snapshot: Arc<Snapshot>, session: &Session, mail: Mail, evidence: Option<Evidence>) -> Self {
         let envelope = Envelope {
             reverse_path: reverse_path(&mail, session.is_postfix),
             bracketed: mail.argument.trim_start().starts_with('<'),
@@ -165,16 +168,14 @@ impl Message {
         let origin = snapshot.policy.origin(session, &envelope);
         let (facts, header, spent) = (Facts::default(), Header::default(), Duration::ZERO);
         let (body, lesson, draft, sight) = Default::default();
-        Self { snapshot, envelope, origin, facts, header, body, lesson, draft, sight, spent }
+        Self { snapshot, envelope, origin, facts, header, body, lesson, draft, sight, evidence, spent }
     }
 
     /// Takes a piece of the body; whether more of it is wanted. Only reports say something in their body.
     fn body(&mut self, piece: &[u8]) -> bool {
         if let Body::Ahead = self.body {
-            let (what, _) = automatic::recognise_leaving(&self.header, &self.envelope.reverse_path);
-            let is_report = what == Some(Automatic::Bounce) && self.origin != Origin::Foreign;
-            let field = self.header.all("Content-Type").next().filter(|_| is_report);
-            let reader = field.and_then(|field| Reader::new(&field.value));
+            let is_ours = self.origin != Origin::Foreign;
+            let reader = is_ours.then(|| Reader::of(&self.header, &self.envelope.reverse_path)).flatten();
             self.body = reader.map_or(Body::Skipped, |reader| Body::Report(Box::new(reader)));
         }
         match &mut self.body {
@@ -199,13 +200,16 @@ impl Message {
             report: report.as_ref(),
             now: clock::now(),
         };
-        let Snapshot { policy, sources, kept, decision_time } = &*self.snapshot;
+        let Snapshot { policy, sources, source_names, kept, decision_time } = &*self.snapshot;
         let decision = resolve(policy, &request, &mut self.facts, sources, *decision_time).await;
         let mut record = Record::of(&request, &decision);
         if let Some(kept) = kept {
             self.lesson.learn(&kept.catch_all, policy, &request, &decision);
             self.sight.note(&kept.senders, policy, &request, &self.facts, &decision);
             record.reference = self.draft.record(&kept.ledger, policy, &request, &decision, draw_reference);
+        }
+        if let Some(evidence) = &mut self.evidence {
+            record.judged = evidence.of(policy, &request, &decision, &self.facts, source_names);
         }
         let took = begun.elapsed();
         self.spent = self.spent.saturating_add(took);
@@ -255,7 +259,7 @@ mod tests {
     use super::super::harvest::Watch;
     use super::super::log::Log;
     use super::*;
-    use crate::config::{self, Host, LogFormat};
+    use crate::config::{self, Host};
     use crate::lookup::postfix::main_cf::MainCf;
 
     /// Every identity here is of a single label, which has no SPF record, so that no DNS is asked.
@@ -333,7 +337,7 @@ domains: { hosted: , other: { spf: { mode: monitor } } }
             let counter = Arc::clone(&harvest) as _;
             let (snapshot, _) = Snapshot::new(&config, report, counter, None).await.unwrap();
             let lines = Lines::default();
-            let log = Log::start(LogFormat::Logfmt, lines.clone()).unwrap();
+            let log = Log::start_to(config.log, lines.clone()).unwrap();
             let snapshot = ArcSwap::from_pointee(snapshot);
             let connect = Connect {
                 client_name: "unknown".to_owned(),

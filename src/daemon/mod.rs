@@ -1,15 +1,20 @@
 //! The daemon: the milter shell in front of the decision, with a clock, a log and signals.
 
+mod activation;
 mod clients;
 mod clock;
 pub mod control;
 mod conversation;
+mod descriptors;
+mod evidence;
 mod guesses;
 mod harvest;
 mod kept;
 mod learning;
 mod log;
+mod notify;
 mod recording;
+mod reload;
 mod run;
 mod senders;
 mod snapshot;
@@ -18,6 +23,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
+pub use activation::Activation;
 pub use clock::now;
 pub use learning::Lesson;
 pub use run::{RunError, run};

@@ -14,7 +14,7 @@ use crate::lookup::dns::Resolver;
 use crate::lookup::harvest::Counter;
 use crate::lookup::identities::Identities;
 use crate::lookup::ledger::Ledger;
-use crate::lookup::recipients::Recipients;
+use crate::lookup::recipients::{Recipients, identities};
 use crate::lookup::{Problem, Sources};
 use crate::mail::Domain;
 use crate::policy::Policy;
@@ -24,6 +24,8 @@ use crate::spf;
 pub(super) struct Snapshot {
     pub(super) policy: Policy,
     pub(super) sources: Arc<Sources>,
+    /// The names of the sources of recipients, by their number.
+    pub(super) source_names: Vec<String>,
     /// What is kept from one day to the next, where anything is.
     pub(super) kept: Option<Arc<Kept>>,
     pub(super) decision_time: Duration,
@@ -131,6 +133,8 @@ impl Snapshot {
                 sources.with_catch_all(Ok(Arc::clone(&kept.catch_all))).with_ledger(Arc::clone(&kept.ledger));
         }
         let decision_time = config.limits.decision_time;
-        Ok((Self { policy: config.policy.clone(), sources: Arc::new(sources), kept, decision_time }, report))
+        let (policy, sources) = (config.policy.clone(), Arc::new(sources));
+        let source_names = identities(&config.recipients);
+        Ok((Self { policy, sources, source_names, kept, decision_time }, report))
     }
 }

@@ -17,6 +17,7 @@ pub mod recipients;
 mod remembered;
 mod resolve;
 pub mod senders;
+pub mod sendmail;
 pub mod store;
 mod system;
 mod watched;
@@ -26,7 +27,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 pub use problem::{Place, Problem};
-pub use resolve::resolve;
+pub use resolve::{ask, resolve, unanswered};
 
 use crate::facts::{Answer, Cause, Question, Usage};
 use crate::mail::Domain;
@@ -80,6 +81,11 @@ impl Sources {
     /// Whether a domain publishes an SPF record; the error says why that is not known.
     pub async fn has_spf(&self, domain: &Domain) -> Result<bool, String> {
         spf::has_record(&self.dns, domain).await.map_err(|failed| failed.to_string())
+    }
+
+    /// The SPF records that a domain publishes; the error says why they are not known.
+    pub async fn spf_records(&self, domain: &Domain) -> Result<Vec<String>, String> {
+        spf::records(&self.dns, domain).await.map_err(|failed| failed.to_string())
     }
 
     /// The answer to a question, by `deadline`.

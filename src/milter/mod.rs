@@ -34,7 +34,7 @@ use tokio::time::timeout;
 
 pub use conversation::{Answer, Connect, Conversation, Mail, Rcpt};
 pub use gate::Limits;
-pub use socket::{Address, BindError, Bound};
+pub use socket::{Address, BindError, Bound, Handed};
 
 use gate::Gate;
 use listener::Accepted;
@@ -73,8 +73,8 @@ pub struct Wishes {
 
 /// Serves the MTAs until `shutdown`, and then the open connections for at most `limits.drain_time` longer.
 ///
-/// The listeners are closed as soon as `shutdown` is there, and the files of Unix sockets removed; this function returns
-/// when the last connection is closed.
+/// The listeners are closed as soon as `shutdown` is there, and the files of Unix sockets removed, unless both belong to
+/// whoever handed them over; this function returns when the last connection is closed.
 pub async fn serve<C, F, W>(services: Vec<Service<F, W>>, limits: Limits, shutdown: impl Future<Output = ()>)
 where
     C: Conversation,

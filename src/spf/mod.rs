@@ -96,9 +96,14 @@ pub fn is_spf(text: &str) -> bool {
 
 /// Whether a domain publishes an SPF record at all.
 pub async fn has_record(dns: &impl Records, domain: &Domain) -> Result<bool, NotFound> {
+    Ok(!records(dns, domain).await?.is_empty())
+}
+
+/// The SPF records that a domain publishes (RFC 7208, 4.5); more than one is a permerror for all who evaluate them.
+pub async fn records(dns: &impl Records, domain: &Domain) -> Result<Vec<String>, NotFound> {
     match dns.txt(domain.as_str()).await {
-        Ok(texts) => Ok(texts.iter().any(|text| normalise::is_spf(text))),
-        Err(NotFound::NoRecords) => Ok(false),
+        Ok(texts) => Ok(texts.into_iter().filter(|text| normalise::is_spf(text)).collect()),
+        Err(NotFound::NoRecords) => Ok(Vec::new()),
         Err(failed) => Err(failed),
     }
 }

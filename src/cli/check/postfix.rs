@@ -5,7 +5,7 @@ use std::path::Path;
 use ipnet::IpNet;
 
 use super::dns::named;
-use crate::config::{Address, Config, Diagnostic, Judged, Listener, Severity, main_cf};
+use crate::config::{Config, Diagnostic, Judged, Severity, main_cf};
 use crate::lookup::postfix::main_cf::MainCf;
 use crate::lookup::postfix::milters::{Milter, milters};
 use crate::lookup::postfix::networks::Networks;
@@ -58,7 +58,7 @@ fn unseen_answers(config: &Config, main_cf: &MainCf) -> Vec<Diagnostic> {
     let Some(first) = lines.first() else { return Vec::new() };
     let milters = milters(main_cf.value("non_smtpd_milters"));
     let ours = milters.iter().find_map(|milter| {
-        let listener = config.listeners.iter().find(|listener| is_at(listener, &milter.address));
+        let listener = config.listeners.iter().find(|listener| listener.address.is_named(&milter.address));
         listener.map(|listener| (milter, listener))
     });
     let Some((milter, listener)) = ours else {
@@ -87,7 +87,7 @@ fn unseen_answers(config: &Config, main_cf: &MainCf) -> Vec<Diagnostic> {
 
 /// Whether mail would wait for a milter that is away. Postfix keeps a bounce that it cannot make with what bounced.
 fn unready(main_cf: &MainCf, milter: &Milter, line: &str) -> Option<Diagnostic> {
-    let action = milter.default_action.as_deref().unwrap_or(main_cf.value("milter_default_action"));
+    let action = milter.setting("default_action").unwrap_or(main_cf.value("milter_default_action"));
     if action == "accept" {
         return None;
     }
@@ -99,50 +99,4 @@ fn unready(main_cf: &MainCf, milter: &Milter, line: &str) -> Option<Diagnostic> 
 
 fn has_word(list: &str, word: &str) -> bool {
     list.split([',', ' ', '\t', '\n']).any(|found| found == word)
-}
-
-/// Whether Postfix means this listener. In a chroot, paths begin at the queue directory.
-fn is_at(listener: &Listener, address: &str) -> bool {
-    match (&listener.address, address.split_once(':')) {
-        (Address::Inet(ours), Some(("inet", rest))) => {
-            let Some((host, port)) = rest.rsplit_once(':') else { return false };
-            let host = host.trim_matches(['[', ']']);
-            let is_host = host.parse() == Ok(ours.ip()) || (host == "localhost" && ours.ip().is_loopback());
-            is_host && port.parse() == Ok(ours.port())
-        }
-        (Address::Unix { path, .. }, Some(("unix", rest))) => path.ends_with(rest),
-        _ => false,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses_of_listeners() {
-        let at = |address| Listener { address, allowed_peers: Vec::new(), role: Role::Local };
-        let inet = at(Address::Inet("127.0.0.1:8892".parse().unwrap()));
-        for (address, expected) in [
-            ("inet:127.0.0.1:8892", true),
-            ("inet:localhost:8892", true),
-            ("inet:[127.0.0.1]:8892", true),
-            ("inet:localhost:8891", false),
-            ("inet:10.0.0.1:8892", false),
-            ("inet:8892", false),
-            ("unix:127.0.0.1:8892", false),
-        ] {
-            assert_eq!(is_at(&inet, address), expected, "{address}");
-        }
-        let path = "/var/spool/postfix/lockdown-milter/local.sock".into();
-        let unix = at(Address::Unix { path, permissions: 0o660, group: None });
-        for (address, expected) in [
-            ("unix:/var/spool/postfix/lockdown-milter/local.sock", true),
-            ("unix:lockdown-milter/local.sock", true),
-            ("unix:other/local.sock", false),
-            ("inet:localhost:8892", false),
-        ] {
-            assert_eq!(is_at(&unix, address), expected, "{address}");
-        }
-    }
 }

@@ -43,31 +43,24 @@ impl MainCf {
     ///
     /// Where postconf(1) cannot be run, fails, takes longer than 10 s, or does not know a name.
     pub fn read_now(config_dir: Option<&Path>, names: &[&str]) -> Result<Self, Problem> {
-        let mut command = Command::new("postconf");
-        command.env("PATH", search_path()).env("LC_ALL", "C");
-        if let Some(dir) = config_dir {
-            command.arg("-c").arg(dir);
-        }
-        command.arg("-x").args(names);
-        let file = config_dir.unwrap_or(Path::new("/etc/postfix")).join("main.cf");
-        let problem = |message: String| Problem::new(message).in_file(&file);
-        let output = output(command).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => no_postconf(),
-            io::ErrorKind::TimedOut => problem(format!("postconf gave no answer within {TIME:?}")),
-            _ => problem(format!("postconf cannot be run: {error}")),
-        })?;
-        let complaint = String::from_utf8_lossy(&output.stderr);
-        if !output.status.success() {
-            let why = complaint.lines().rfind(|line| line.contains("fatal:")).unwrap_or(&complaint);
-            return Err(problem(format!("postconf failed: {}", quoted(why.trim()))));
-        }
-        let answer = String::from_utf8(output.stdout)
-            .map_err(|_| problem("what postconf says is not UTF-8".to_owned()))?;
+        let answer = postconf(config_dir, &[&["-x"], names].concat())?;
+        let file = file(config_dir);
         let values = parse(&answer);
         match names.iter().find(|name| !values.contains_key(**name)) {
-            Some(name) => Err(problem(format!("this Postfix has no parameter {}", quoted(name)))),
+            Some(name) => {
+                Err(Problem::new(format!("this Postfix has no parameter {}", quoted(name))).in_file(&file))
+            }
             None => Ok(Self { values, file }),
         }
+    }
+
+    /// Every parameter that the instance has, those that are set nowhere included.
+    ///
+    /// # Errors
+    ///
+    /// Where postconf(1) cannot be run, fails, or takes longer than 10 s.
+    pub fn read_all(config_dir: Option<&Path>) -> Result<Self, Problem> {
+        Ok(Self { values: parse(&postconf(config_dir, &["-x"])?), file: file(config_dir) })
     }
 
     /// What a host says that has no Postfix.
@@ -88,6 +81,16 @@ impl MainCf {
     /// The value of a parameter; empty for one that was not asked for.
     pub fn value(&self, name: &str) -> &str {
         self.values.get(name).map_or("", String::as_str)
+    }
+
+    /// Every parameter that was asked for, with its value.
+    pub fn values(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.values.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// Whether the instance has a parameter of this name; older ones lack some.
+    pub fn has(&self, name: &str) -> bool {
+        self.values.contains_key(name)
     }
 
     /// Whether a parameter is `yes`.
@@ -116,8 +119,45 @@ impl MainCf {
     }
 }
 
+/// What postconf(1) says to these arguments.
+///
+/// # Errors
+///
+/// Where it cannot be run, fails, takes longer than 10 s, or says what is no text.
+pub(super) fn postconf(config_dir: Option<&Path>, arguments: &[&str]) -> Result<String, Problem> {
+    let mut command = Command::new("postconf");
+    command.env("PATH", search_path()).env("LC_ALL", "C");
+    // What systemd tells the daemon is not for its children.
+    for name in ["NOTIFY_SOCKET", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"] {
+        command.env_remove(name);
+    }
+    if let Some(dir) = config_dir {
+        command.arg("-c").arg(dir);
+    }
+    command.args(arguments);
+    let file = file(config_dir);
+    let problem = |message: String| Problem::new(message).in_file(&file);
+    let output = output(command).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => no_postconf(),
+        io::ErrorKind::TimedOut => problem(format!("postconf gave no answer within {TIME:?}")),
+        _ => problem(format!("postconf cannot be run: {error}")),
+    })?;
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    if !output.status.success() {
+        let why = complaint.lines().rfind(|line| line.contains("fatal:")).unwrap_or(&complaint);
+        return Err(problem(format!("postconf failed: {}", quoted(why.trim()))));
+    }
+    String::from_utf8(output.stdout).map_err(|_| problem("what postconf says is not UTF-8".to_owned()))
+}
+
+/// The main.cf of an instance.
+fn file(config_dir: Option<&Path>) -> PathBuf {
+    config_dir.unwrap_or(Path::new("/etc/postfix")).join("main.cf")
+}
+
 fn no_postconf() -> Problem {
-    Problem::new("there is no postconf").hint("Postfix must be installed on this host")
+    Problem::new("there is no postconf: Postfix is not installed on this host")
+        .hint("without Postfix, take this out: name your domains in `domains`, and where recipients are in `sources`")
 }
 
 /// What a program says, if it ends in time; else it is ended.

@@ -7,8 +7,15 @@ use super::words::{inside_braces, words};
 pub struct Milter {
     /// Its address: `inet:host:port` or `unix:path`, where the path may begin at the queue directory.
     pub address: String,
-    /// What Postfix does while it is away, where that is said of this one: `tempfail`, `accept`, …
-    pub default_action: Option<String>,
+    /// What is said of this one besides: `default_action`, `connect_timeout`, … with their values.
+    pub settings: Vec<(String, String)>,
+}
+
+impl Milter {
+    /// The value of a setting, where it is made for this milter.
+    pub fn setting(&self, name: &str) -> Option<&str> {
+        self.settings.iter().rfind(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
 }
 
 /// The milters of a list.
@@ -23,9 +30,9 @@ fn milter(word: &str) -> Milter {
     // Where spaces surround the sign, braces surround the whole.
     let setting = |part: &str| {
         let (name, value) = inside_braces(part).unwrap_or(part).split_once('=')?;
-        (name.trim() == "default_action").then(|| value.trim().to_owned())
+        Some((name.trim().to_owned(), value.trim().to_owned()))
     };
-    Milter { address, default_action: parts.filter_map(setting).last() }
+    Milter { address, settings: parts.filter_map(setting).collect() }
 }
 
 #[cfg(test)]
@@ -36,7 +43,7 @@ mod tests {
     fn check(list: &str, expected: &[(&str, Option<&str>)]) {
         let found = milters(list);
         let found: Vec<_> =
-            found.iter().map(|one| (one.address.as_str(), one.default_action.as_deref())).collect();
+            found.iter().map(|one| (one.address.as_str(), one.setting("default_action"))).collect();
         assert_eq!(found, expected, "{list}");
     }
 

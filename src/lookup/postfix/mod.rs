@@ -5,8 +5,10 @@
 pub mod address;
 pub mod aliases;
 pub mod classes;
+pub mod everybodys;
 pub mod main_cf;
 pub mod maps;
+pub mod master_cf;
 pub mod match_list;
 pub mod milters;
 pub mod networks;

@@ -6,6 +6,7 @@ pub mod aliases;
 mod call_ahead;
 mod dovecot;
 mod file;
+mod identity;
 #[cfg(feature = "ldap")]
 mod ldap;
 mod list;
@@ -33,6 +34,7 @@ use super::watched::{Reading, apart};
 use crate::facts::{Cost, Existence, RecipientQuestion, SourceId};
 use crate::lookup::postfix::tables;
 use crate::mail::{Domain, Mailbox};
+pub use identity::identities;
 
 /// A source of recipients, as the configuration describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]

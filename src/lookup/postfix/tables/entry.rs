@@ -28,6 +28,14 @@ impl Entry {
         Self { value, parts: vec![Part::Rule(line)] }
     }
 
+    /// The line of the rule that gives it, where it is one rule of a table of rules.
+    pub fn line(&self) -> Option<usize> {
+        match self.parts.as_slice() {
+            [Part::Rule(line)] => Some(*line),
+            _ => None,
+        }
+    }
+
     /// Several entries as one, with a value of its own.
     pub(super) fn joined(value: String, entries: impl IntoIterator<Item = Self>) -> Self {
         Self { value, parts: entries.into_iter().flat_map(|entry| entry.parts).collect() }

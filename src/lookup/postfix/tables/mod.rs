@@ -207,6 +207,14 @@ pub(crate) fn alias_key(local_part: &str) -> String {
     fold(&quote_local_part(local_part))
 }
 
+/// The line of a table's text that an entry is from, with its number: the one that has the key, or a rule by the number
+/// of its line.
+pub(super) fn text_line(octets: &[u8], key: &str, rule: Option<usize>) -> Option<(usize, String)> {
+    let line = text::line_of(octets, key, rule)?;
+    let text = octets.split(|octet| *octet == b'\n').nth(line - 1)?;
+    Some((line, String::from_utf8_lossy(text).trim_end().to_owned()))
+}
+
 /// The first value of a key.
 fn first(pairs: &Pairs, key: &str) -> Option<String> {
     pairs.find(&fold(key)).next().map(|pair| pair.value.to_owned())

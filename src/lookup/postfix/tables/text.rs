@@ -92,6 +92,11 @@ pub(super) fn parse_once(octets: &[u8]) -> Reading<Pairs> {
 }
 
 /// Adds what a line says.
+/// The number of the line that has a key, or the same where it is known.
+pub(super) fn line_of(octets: &[u8], key: &str, rule: Option<usize>) -> Option<usize> {
+    rule.or_else(|| parse(octets).0.find(&fold(key)).next().map(|pair| pair.line))
+}
+
 type Add = fn(&mut Builder, &str, usize) -> Result<(), Problem>;
 
 /// Reads pairs from logical lines, and leaves out the lines that are wrong, as Postfix does.

@@ -1,0 +1,78 @@
+//! Chapter 4: a login sends as itself.
+
+use super::catch_all::no_configuration;
+use super::host::{Mta, named};
+use super::{Change, Chapter, Host, Place, Row, State, Verdict};
+use crate::check::Mode;
+use crate::check::auth_match::Axis;
+
+/// The axes of every domain.
+pub(super) static DOMAINS: Row = Row {
+    name: "auth-match",
+    chapter: Chapter::AuthMatch,
+    title: "A login sends only as its own domain or address",
+    consequence: "One stolen password sends as the managing director, and as every other domain on this host.",
+    judge: domains,
+};
+
+/// Logins that may do anything.
+pub(super) static LOGINS: Row = Row {
+    name: "exempt-logins",
+    chapter: Chapter::AuthMatch,
+    title: "No login may send as anybody",
+    consequence: "Whoever learns such a password sends as anybody here.",
+    judge: logins,
+};
+
+fn domains(host: &Host) -> Verdict {
+    let Some(config) = host.config() else { return no_configuration(host) };
+    let mut verdict = Verdict::new();
+    for (axis, name) in [(false, "mail_from"), (true, "header_from")] {
+        let open: Vec<String> = config
+            .policy
+            .hosted
+            .iter()
+            .filter(|(_, locks)| {
+                let settings = &locks.auth_match.settings;
+                let axis = if axis { settings.header_from } else { settings.mail_from };
+                axis == Axis::None && locks.auth_match.mode != Mode::Off
+            })
+            .map(|(domain, _)| domain.to_string())
+            .collect();
+        if open.is_empty() {
+            continue;
+        }
+        let lines = open.iter().map(|domain| format!("  {domain}: {{ auth_match: {{ {name}: domain }} }}"));
+        let lines = ["domains:".to_owned()].into_iter().chain(lines).collect();
+        let place = Place::Set(host.config_file.display().to_string());
+        let evidence = format!("auth_match.{name} is `none` for {}", named(open));
+        verdict.mend(State::Open, evidence, vec![Change { place, lines }]);
+    }
+    if config.policy.hosted.is_empty() {
+        return Verdict::not_applicable("no domain is hosted by lockdown-milter");
+    }
+    verdict.or_good(format!("in the envelope and in the header, for {} domains", config.policy.hosted.len()))
+}
+
+fn logins(host: &Host) -> Verdict {
+    let Some(config) = host.config() else { return no_configuration(host) };
+    let mut verdict = Verdict::new();
+    let exempt = &config.policy.site.exempt_logins;
+    if !exempt.is_empty() {
+        verdict.find(State::Doubtful, format!("identities.exempt_logins: {}", named(exempt)));
+    }
+    if let Mta::Postfix(postfix) = &host.mta
+        && let Some(service) = postfix
+            .open_services()
+            .find(|service| !postfix.value(service, "smtpd_authorized_xclient_hosts").is_empty())
+    {
+        let hosts = postfix.value(service, "smtpd_authorized_xclient_hosts");
+        let evidence = format!(
+            "{}: smtpd_authorized_xclient_hosts = {hosts}: they can claim any address and any login",
+            service.label()
+        );
+        let change = postfix.set(service, "smtpd_authorized_xclient_hosts", "");
+        verdict.mend(State::Doubtful, evidence, vec![change]);
+    }
+    verdict.or_good("none is exempt")
+}

@@ -1,0 +1,299 @@
+//! Chapter 3, first part: what a stranger may do at each service.
+
+use super::catch_all::no_configuration;
+use super::host::{Mta, Postfix, named};
+use super::milters::of_list;
+use super::{Change, Chapter, Host, Place, Row, State, Verdict};
+use crate::check::Mode;
+use crate::lookup::postfix::master_cf::Service;
+use crate::lookup::postfix::words;
+use crate::lookup::sendmail::Relaying;
+
+/// An open relay.
+pub(super) static OPEN_RELAY: Row = Row {
+    name: "open-relay",
+    chapter: Chapter::Authentication,
+    title: "Strangers cannot send through this host to strangers",
+    consequence: "Spammers send through this host, and it is on every block list within a day.",
+    judge: open_relay,
+};
+
+/// Submission services.
+pub(super) static SUBMISSION: Row = Row {
+    name: "submission-login",
+    chapter: Chapter::Authentication,
+    title: "Submission services take mail of logins only",
+    consequence: "Mail comes in by a door where strangers are not checked, and is taken for our users'.",
+    judge: submission,
+};
+
+/// Our domains as senders.
+pub(super) static HOSTED_SENDERS: Row = Row {
+    name: "hosted-senders",
+    chapter: Chapter::Authentication,
+    title: "Strangers cannot send as a hosted domain",
+    consequence: "Anybody can write to your users as their own colleagues.",
+    judge: hosted_senders,
+};
+
+/// What becomes of a stranger's mail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    /// It is refused.
+    Refused,
+    /// It may pass, as a table or a server decides.
+    Perhaps,
+    /// It passes.
+    Passes,
+}
+
+/// Lists of restrictions, each of which must let mail pass.
+const LISTS: [&str; 5] = [
+    "smtpd_client_restrictions",
+    "smtpd_helo_restrictions",
+    "smtpd_sender_restrictions",
+    "smtpd_relay_restrictions",
+    "smtpd_recipient_restrictions",
+];
+
+/// What becomes of a stranger's mail at a service, to one of our own domains or to another one.
+fn fate(postfix: &Postfix, service: &Service, is_ours: bool) -> Fate {
+    let is_everybody = |list: &str| {
+        let networks = postfix.networks.get(list);
+        networks.is_some_and(|networks| networks.listed.iter().any(|network| network.prefix_len() == 0))
+    };
+    let trusts_all = is_everybody(postfix.value(service, "mynetworks"));
+    let fates = LISTS
+        .iter()
+        .filter(|list| postfix.main_cf.has(list))
+        .map(|list| of_list_of_restrictions(postfix.value(service, list), is_ours, trusts_all));
+    // Of lists that must all let pass, the strictest counts.
+    fates.min_by_key(|fate| *fate as u8).unwrap_or(Fate::Passes)
+}
+
+/// What a list says of a stranger; its first restriction that decides does.
+fn of_list_of_restrictions(list: &str, is_ours: bool, trusts_all: bool) -> Fate {
+    let (mut perhaps, mut is_warning, mut skip) = (false, false, false);
+    for word in words(list) {
+        if std::mem::take(&mut skip) {
+            continue;
+        }
+        let word = word.to_ascii_lowercase();
+        let is_harmless = std::mem::take(&mut is_warning);
+        match word.as_str() {
+            "warn_if_reject" => is_warning = true,
+            "reject" | "defer" if !is_harmless => return ended(Fate::Refused, perhaps),
+            "reject_unauth_destination" | "defer_unauth_destination" if !is_ours && !is_harmless => {
+                return ended(Fate::Refused, perhaps);
+            }
+            "permit" | "permit_inet_interfaces" | "permit_naked_ip_address" => return Fate::Passes,
+            "permit_auth_destination" if is_ours => return Fate::Passes,
+            "permit_mynetworks" if trusts_all => return Fate::Passes,
+            "permit_tls_all_clientcerts" | "permit_mx_backup" if !is_ours => perhaps = true,
+            word if word.starts_with("permit_dnswl_client") || word.starts_with("permit_rhswl_client") => {
+                (perhaps, skip) = (true, true);
+            }
+            word if word.starts_with("check_") => (perhaps, skip) = (true, true),
+            word if word.starts_with("reject_rbl_")
+                || word.starts_with("reject_rhsbl_")
+                || word == "sleep" =>
+            {
+                skip = true;
+            }
+            // A class of restrictions by a name of its own.
+            word if !word.starts_with("permit_")
+                && !word.starts_with("reject_")
+                && !word.starts_with("defer_") =>
+            {
+                perhaps = true;
+            }
+            _ => {}
+        }
+    }
+    Fate::Passes
+}
+
+fn ended(fate: Fate, perhaps: bool) -> Fate {
+    if perhaps { Fate::Perhaps } else { fate }
+}
+
+fn open_relay(host: &Host) -> Verdict {
+    match &host.mta {
+        Mta::Unknown(why) => Verdict::only(State::Unknown, why),
+        Mta::Postfix(postfix) => {
+            let mut verdict = Verdict::new();
+            for service in postfix.open_services() {
+                let label = service.label();
+                match fate(postfix, service, false) {
+                    Fate::Refused => {}
+                    Fate::Perhaps => {
+                        let why = "a table or server is asked before reject_unauth_destination, and may let strangers pass";
+                        verdict.find(State::Doubtful, format!("{label}: {why}"));
+                    }
+                    Fate::Passes => {
+                        let evidence = format!("{label}: nothing refuses mail of strangers for strangers");
+                        verdict.mend(State::Open, evidence, closing(postfix, service));
+                    }
+                }
+            }
+            verdict.or_good("every service refuses")
+        }
+        Mta::Sendmail(sendmail) => {
+            let mut verdict = Verdict::new();
+            for relaying in &sendmail.cf.relaying {
+                let state = match relaying {
+                    Relaying::OwnDomain => State::Doubtful,
+                    Relaying::Everybody | Relaying::Senders => State::Open,
+                };
+                let line = format!("FEATURE(`{}')dnl", relaying.feature());
+                let evidence = format!("FEATURE(`{}') is in force", relaying.feature());
+                verdict.mend(state, evidence, vec![Change::remove(&sendmail.macros, vec![line])]);
+            }
+            verdict.or_good("the rules deny relaying")
+        }
+    }
+}
+
+/// The lines that refuse strangers' mail for strangers.
+fn closing(postfix: &Postfix, service: &Service) -> Vec<Change> {
+    let mut changes = Vec::new();
+    let networks = postfix.value(service, "mynetworks");
+    let everybody = postfix
+        .networks
+        .get(networks)
+        .is_some_and(|networks| networks.listed.iter().any(|network| network.prefix_len() == 0));
+    if everybody {
+        changes.push(postfix.set(service, "mynetworks", super::authentication::OWN_NETWORKS));
+    }
+    let list = "permit_mynetworks,permit_sasl_authenticated,reject_unauth_destination";
+    changes.push(postfix.set(service, "smtpd_relay_restrictions", list));
+    changes
+}
+
+fn submission(host: &Host) -> Verdict {
+    match &host.mta {
+        Mta::Unknown(why) => Verdict::only(State::Unknown, why),
+        Mta::Postfix(postfix) => {
+            let mut verdict = Verdict::new();
+            let mut any = false;
+            for service in postfix.open_services().filter(|service| postfix.is_submission(service)) {
+                any = true;
+                if fate(postfix, service, true) != Fate::Refused {
+                    let list = "permit_sasl_authenticated,reject";
+                    let change = postfix.over_ride(service, "smtpd_relay_restrictions", list);
+                    let evidence =
+                        format!("{}: mail for our own domains is taken of anybody", service.label());
+                    verdict.mend(State::Open, evidence, vec![change]);
+                }
+            }
+            if !any {
+                return Verdict::not_applicable("there is no submission service");
+            }
+            verdict.or_good("they refuse everybody else")
+        }
+        Mta::Sendmail(sendmail) => {
+            let mut verdict = Verdict::new();
+            let daemons = sendmail.cf.daemons();
+            let submission =
+                |port: &str| ["587", "465", "submission", "submissions", "smtps"].contains(&port);
+            let mut any = false;
+            for daemon in daemons.iter().filter(|daemon| submission(daemon.port())) {
+                any = true;
+                if daemon.modifiers().contains('a') {
+                    continue;
+                }
+                // With one service named, Sendmail has no others but those that are named.
+                let all = daemons.iter().map(|daemon| daemon.written(submission(daemon.port())));
+                let all = all.map(|daemon| format!("DAEMON_OPTIONS(`{daemon}')dnl"));
+                let lines = ["FEATURE(`no_default_msa')dnl".to_owned()].into_iter().chain(all).collect();
+                let place = Place::Set(sendmail.macros.display().to_string());
+                let evidence =
+                    format!("{}: port {} takes mail without a login", daemon.name(), daemon.port());
+                verdict.mend(State::Open, evidence, vec![Change { place, lines }]);
+            }
+            if !any {
+                return Verdict::not_applicable("there is no submission service");
+            }
+            verdict.or_good("they take a login (M=a)")
+        }
+    }
+}
+
+fn hosted_senders(host: &Host) -> Verdict {
+    let Some(config) = host.config() else { return no_configuration(host) };
+    let mut verdict = Verdict::new();
+    let is_open = |mode: Mode| -> Vec<String> {
+        let hosted = config.policy.hosted.iter();
+        let hosted = hosted.filter(|(_, locks)| {
+            let lock = &locks.require_auth;
+            let asks = lock.settings.mail_from;
+            if mode == Mode::Off { !asks || lock.mode == Mode::Off } else { asks && lock.mode == mode }
+        });
+        hosted.map(|(domain, _)| domain.to_string()).collect()
+    };
+    let (open, watched) = (is_open(Mode::Off), is_open(Mode::Monitor));
+    if !open.is_empty() {
+        let lines = open
+            .iter()
+            .map(|domain| format!("  {domain}: {{ require_auth: {{ mode: enforce, mail_from: reject }} }}"));
+        let lines = ["domains:".to_owned()].into_iter().chain(lines).collect();
+        let place = Place::Set(host.config_file.display().to_string());
+        let evidence = format!("require_auth is off for {}", named(open));
+        verdict.mend(State::Open, evidence, vec![Change { place, lines }]);
+    }
+    if !watched.is_empty() {
+        verdict.find(State::Doubtful, format!("require_auth only watches (monitor) for {}", named(watched)));
+    }
+    if let Mta::Postfix(postfix) = &host.mta {
+        for service in postfix.open_services() {
+            let is_wired = !of_list(config, postfix.value(service, "smtpd_milters")).is_empty();
+            if !is_wired && fate(postfix, service, true) != Fate::Refused {
+                let evidence = format!("{}: lockdown-milter does not see its mail", service.label());
+                let changes = super::wiring::wire(config, postfix, service);
+                verdict.mend(State::Open, evidence, changes);
+            }
+        }
+    }
+    if let Mta::Sendmail(sendmail) = &host.mta {
+        for daemon in super::wiring::unseen(config, sendmail) {
+            let evidence = format!("{}: lockdown-milter does not see its mail", daemon.name());
+            verdict.mend(State::Open, evidence, vec![super::wiring::filter_line(config, sendmail)]);
+        }
+    }
+    if config.policy.hosted.is_empty() {
+        return Verdict::not_applicable("no domain is hosted by lockdown-milter");
+    }
+    verdict.or_good(format!("require_auth is enforced for {} domains", config.policy.hosted.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(list: &str, to_strangers: Fate, to_us: Fate) {
+        assert_eq!(of_list_of_restrictions(list, false, false), to_strangers, "{list}");
+        assert_eq!(of_list_of_restrictions(list, true, false), to_us, "{list}");
+    }
+
+    #[test]
+    fn what_lists_say_of_strangers() {
+        check("", Fate::Passes, Fate::Passes);
+        check(
+            "permit_mynetworks, permit_sasl_authenticated, reject_unauth_destination",
+            Fate::Refused,
+            Fate::Passes,
+        );
+        check("permit_mynetworks permit_sasl_authenticated reject", Fate::Refused, Fate::Refused);
+        check("permit, reject", Fate::Passes, Fate::Passes);
+        check("warn_if_reject reject_unauth_destination", Fate::Passes, Fate::Passes);
+        check("check_client_access hash:/x, reject_unauth_destination", Fate::Perhaps, Fate::Passes);
+        check("reject_rbl_client reject, permit", Fate::Passes, Fate::Passes);
+        check("reject_unauth_destination, check_policy_service unix:x", Fate::Refused, Fate::Passes);
+        check("my_class, reject", Fate::Perhaps, Fate::Perhaps);
+        check("permit_auth_destination, reject", Fate::Refused, Fate::Passes);
+        check("permit_mx_backup, defer_unauth_destination", Fate::Perhaps, Fate::Passes);
+        check("{ check_client_access hash:/x }, reject", Fate::Perhaps, Fate::Perhaps);
+        assert_eq!(of_list_of_restrictions("permit_mynetworks, reject", false, true), Fate::Passes);
+    }
+}
