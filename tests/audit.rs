@@ -15,6 +15,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Output;
+use std::time::{Duration, UNIX_EPOCH};
 
 use dns::{Server, Zone};
 use hickory_proto::op::ResponseCode;
@@ -182,7 +183,17 @@ impl Host {
         fs::write(path, self.fill(text)).unwrap();
     }
 
+    /// Makes the files old: Postfix waits until one that has just been written is two seconds old.
+    fn settle(&self) {
+        for name in ["main.cf", "master.cf"] {
+            if let Ok(file) = fs::File::options().write(true).open(self.path(name)) {
+                file.set_modified(UNIX_EPOCH + Duration::from_secs(1_000_000_000)).unwrap();
+            }
+        }
+    }
+
     async fn audit(&self, arguments: &[&str]) -> Output {
+        self.settle();
         // The name server has another port each time, and the configuration is the administrator's.
         let config: serde_yaml::Value =
             serde_yaml::from_str(&fs::read_to_string(self.path("config.yaml")).unwrap()).unwrap();
@@ -263,6 +274,7 @@ impl Host {
 
     /// Holds that Postfix has nothing to say against its files.
     fn accepts(&self) {
+        self.settle();
         for argument in ["-M", "-P", "-n"] {
             let mut command = host::command(&host::program("postconf").unwrap());
             let output = command.arg("-c").arg(self.dir.path()).arg(argument).output().unwrap();
@@ -272,6 +284,7 @@ impl Host {
     }
 
     fn postconf(&self, arguments: &[&str]) {
+        self.settle();
         let mut command = host::command(&host::program("postconf").unwrap());
         host::run(command.arg("-c").arg(self.dir.path()).args(arguments)).unwrap();
     }

@@ -3,6 +3,8 @@
 
 #[path = "support/cases.rs"]
 mod cases;
+#[path = "support/schema.rs"]
+mod schema;
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -160,6 +162,7 @@ fn repeat(case: &Case) -> Vec<String> {
     for (reference, decision, event) in &log.decisions {
         let arguments = ["--offline", "--ref", reference, "--log", file.to_str().unwrap()];
         let found = explained(&config, &arguments);
+        wrong.extend(schema::complain("explain", &found).err());
         let now = if *event == "message" { &found["message"] } else { &found["recipients"][0] };
         let asked = now["asked"].as_array().into_iter().flatten();
         let beyond: Vec<&Value> = asked.filter(|asked| asked["by"] != "logged").collect();

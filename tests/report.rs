@@ -46,7 +46,8 @@ fn check(log: &Path) {
     for (extension, columns, arguments) in [("80", 80, &[][..]), ("120", 120, &[]), ("json", 80, &["--json"])]
     {
         let path = log.to_str().unwrap();
-        let output = run(&[arguments, &[path]].concat(), columns, b"");
+        let output =
+            run(&[arguments, &["--config", "tests/report/config.yaml", path]].concat(), columns, b"");
         assert!(output.status.success() && output.stderr.is_empty(), "{path}: {output:?}");
         if extension == "json" {
             schema::check("report", &output.stdout);

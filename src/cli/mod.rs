@@ -94,11 +94,14 @@ enum Command {
     Spf(spf::Command),
 }
 
+/// The installed configuration.
+const DEFAULT_CONFIG: &str = "/etc/lockdown-milter/config.yaml";
+
 /// Which configuration.
 #[derive(Debug, clap::Args)]
 struct Source {
     /// The configuration file
-    #[arg(long, value_name = "FILE", default_value = "/etc/lockdown-milter/config.yaml")]
+    #[arg(long, value_name = "FILE", default_value = DEFAULT_CONFIG)]
     config: PathBuf,
 }
 

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use super::evidence::Evidence;
 use super::guesses::{self, Guess};
 use super::recording::Draft;
+use super::senders::Sight;
 use super::{Daemon, Lesson, Snapshot, clock};
 use crate::decide::{Decision, Verdict};
 use crate::facts::Facts;
@@ -136,6 +137,7 @@ struct Message {
     lesson: Lesson,
     body: Body,
     draft: Draft,
+    sight: Sight,
     /// What the decisions were judged on, where the log tells it.
     evidence: Option<Evidence>,
     /// The time that decisions have taken so far.
@@ -165,9 +167,8 @@ impl Message {
         };
         let origin = snapshot.policy.origin(session, &envelope);
         let (facts, header, spent) = (Facts::default(), Header::default(), Duration::ZERO);
-        let (lesson, draft) = (Lesson::default(), Draft::default());
-        let body = Body::default();
-        Self { snapshot, envelope, origin, facts, header, lesson, body, draft, evidence, spent }
+        let (body, lesson, draft, sight) = Default::default();
+        Self { snapshot, envelope, origin, facts, header, body, lesson, draft, sight, evidence, spent }
     }
 
     /// Takes a piece of the body; whether more of it is wanted. Only reports say something in their body.
@@ -204,6 +205,7 @@ impl Message {
         let mut record = Record::of(&request, &decision);
         if let Some(kept) = kept {
             self.lesson.learn(&kept.catch_all, policy, &request, &decision);
+            self.sight.note(&kept.senders, policy, &request, &self.facts, &decision);
             record.reference = self.draft.record(&kept.ledger, policy, &request, &decision, draw_reference);
         }
         if let Some(evidence) = &mut self.evidence {

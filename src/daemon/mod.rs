@@ -16,6 +16,7 @@ mod notify;
 mod recording;
 mod reload;
 mod run;
+mod senders;
 mod snapshot;
 
 use std::sync::Arc;

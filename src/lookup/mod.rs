@@ -16,6 +16,7 @@ pub mod problem;
 pub mod recipients;
 mod remembered;
 mod resolve;
+pub mod senders;
 pub mod sendmail;
 pub mod store;
 mod system;

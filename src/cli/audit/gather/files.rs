@@ -36,7 +36,11 @@ pub(super) fn secrets(config_file: &Path, config: Option<&Config>, mta: &Mta) ->
             all.push(secret(main_cf.file(), "Postfix", false));
             all.push(secret(&postfix.master_cf.file, "Postfix", false));
             let mut seen = BTreeSet::new();
-            for (name, value) in main_cf.values() {
+            // Parameters of the proxy repeat the tables of the others.
+            let mut values: Vec<_> =
+                main_cf.values().filter(|(name, _)| !name.starts_with("proxy_")).collect();
+            values.sort_unstable();
+            for (name, value) in values {
                 for table in leaves(value).iter().filter(|_| value.contains(":/")) {
                     let Some((kind, file)) = table.split_once(':') else { continue };
                     let (file, is_password) = (Path::new(file), name == "smtp_sasl_password_maps");
