@@ -160,7 +160,7 @@ fn replies() -> BTreeSet<String> {
     let mut replies = BTreeSet::new();
     for code in lock_sources() {
         for (at, made) in code.match_indices("Reply::new(") {
-            let call: String = code[at + made.len()..].split(", &").next().unwrap_or_default().to_owned();
+            let call: String = code[at + made.len()..].split(')').next().unwrap_or_default().to_owned();
             let number: String = call.trim_start().chars().take_while(char::is_ascii_digit).collect();
             let is_enhanced = |text: &&str| {
                 text.split('.').count() == 3 && text.chars().all(|c| c.is_ascii_digit() || c == '.')
@@ -206,10 +206,10 @@ fn every_setting_has_an_entry() {
 
 /// What a configuration could have instead of the `at`th thing in it that is not known.
 fn known(text: &str, at: usize) -> BTreeSet<String> {
-    let text = if text.starts_with("listen:") {
-        text.to_owned()
-    } else {
-        format!("listen: ['inet:127.0.0.1:1']\n{text}")
+    let listening = "listen: ['inet:127.0.0.1:1'], ";
+    let text = match text.strip_prefix('{') {
+        Some(rest) => format!("{{ {listening}{rest}"),
+        None => text.to_owned(),
     };
     let report = config::parse("config.yaml", &text, &host_of_tests(), Path::new("")).unwrap_err();
     let hints = report.problems.into_iter().filter_map(|problem| problem.hint);
