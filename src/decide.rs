@@ -7,7 +7,7 @@
 use crate::check::{
     Case, Check, CheckId, Finding, Judgment, Locks, Mode, Observation, Opinion, REGISTRY, Remark,
 };
-use crate::facts::{Cost, Facts, Open, View};
+use crate::facts::{Answer, Cost, Facts, Open, Question, View};
 use crate::mail::{Domain, Edit, ForwardPath, Header, Reply, authres};
 use crate::policy::Policy;
 use crate::session::{Origin, Point, Request};
@@ -143,6 +143,35 @@ pub fn decide(policy: &Policy, request: &Request<'_>, facts: &Facts) -> Result<D
         }
     }
     Ok(conclude(request, &matters, &settled))
+}
+
+/// The questions that a decision took, with their answers, in the order in which they came up. Facts that it had no use
+/// for are left out, so that these alone lead to the same decision.
+pub fn evidence(policy: &Policy, request: &Request<'_>, facts: &Facts) -> Vec<(Question, Answer)> {
+    let (mut seen, mut evidence) = (Facts::default(), Vec::new());
+    while let Err(open) = decide(policy, request, &seen) {
+        let answers = open
+            .questions()
+            .iter()
+            .filter_map(|question| facts.answer(question).map(|answer| (question.clone(), answer.clone())));
+        let known = evidence.len();
+        evidence.extend(answers);
+        if evidence.len() == known {
+            // The rest was never answered.
+            break;
+        }
+        for (question, answer) in &evidence[known..] {
+            seen.learn(question.clone(), answer.clone());
+        }
+    }
+    evidence
+}
+
+/// The locks that concern a request, each with the domain whose settings judge it, whether the decision had use for their
+/// judgment or not. What only facts tell that are not known is left out.
+pub fn concerned(policy: &Policy, request: &Request<'_>, facts: &Facts) -> Vec<(CheckId, Option<Domain>)> {
+    let matters = matters(policy, request, facts).unwrap_or_default();
+    matters.into_iter().map(|matter| (matter.check.id(), matter.domain)).collect()
 }
 
 /// Whether no later check could outrank the judgment: a rejection, or a reply that ends the session (RFC 5321, 3.8).

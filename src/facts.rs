@@ -305,9 +305,19 @@ impl Facts {
         self.0.retain(|question, _| !matches!(question, Question::Harvest(_)));
     }
 
+    /// The answer, where it is known.
+    pub fn answer(&self, question: &Question) -> Option<&Answer> {
+        self.0.get(question)
+    }
+
     /// Whether the answer is known.
     pub fn know(&self, question: &Question) -> bool {
         self.0.contains_key(question)
+    }
+
+    /// All answers with their questions.
+    pub(crate) fn answers(&self) -> impl Iterator<Item = (&Question, &Answer)> {
+        self.0.iter()
     }
 
     /// The facts as a check of this class may see them: dearer answers are hidden even when they are known, so that

@@ -3,6 +3,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails where its surroundings do")]
 
+#[path = "support/schema.rs"]
+mod schema;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
@@ -369,7 +372,7 @@ async fn the_plan_keeps_what_real_people_use_and_drops_the_rest() {
     check_golden("week.80", &stage.run(&["plan", "--domain", "example.org", "--days", "7"], 80));
 
     let output = stage.run(&["plan", "--domain", "example.org", "--json"], 80);
-    let plan: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let plan = schema::check("catch-all-plan", &output.stdout);
     let real: BTreeSet<String> = STAFF
         .iter()
         .chain(&["info", "rechnung", "listen", "bewerbung", "keller", "events", "presse"])
@@ -415,7 +418,7 @@ async fn the_plan_keeps_what_real_people_use_and_drops_the_rest() {
 async fn the_order_of_arrival_makes_no_difference() {
     let plan = |stage: &Stage| {
         let output = stage.run(&["plan", "--domain", "example.org", "--json"], 80);
-        let plan: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let plan = schema::check("catch-all-plan", &output.stdout);
         let verdicts = ["keep", "undecided", "drop"].map(|list| plan[list].as_array().unwrap().clone());
         let verdicts = verdicts.concat().into_iter().map(|entry| {
             (entry["address"].as_str().unwrap().to_owned(), entry["verdict"].as_str().unwrap().to_owned())
@@ -505,7 +508,9 @@ async fn soft_defers_once_and_learns_from_those_who_return() {
 
     assert!(stage.store.flush(Duration::from_secs(20)));
     check_golden("soft.120", &stage.run(&["report"], 120));
-    check_golden("soft.json", &stage.run(&["report", "--json"], 80));
+    let report = stage.run(&["report", "--json"], 80);
+    schema::check("catch-all-report", &report.stdout);
+    check_golden("soft.json", &report);
     check_golden("soft_plan.json", &stage.run(&["plan", "--domain", "example.net", "--json"], 80));
 }
 

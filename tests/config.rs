@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "all of this is a test; clippy only sees the functions marked so")]
 
+#[path = "support/schema.rs"]
+mod schema;
+
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -55,6 +58,7 @@ fn host() -> Host {
 /// environment the expectation is written instead; the difference is then for a person to judge.
 fn check(path: &Path) {
     let found = config::check(path, &host(), Format::Text(Style::Plain)).output;
+    schema::check("check", config::check(path, &host(), Format::Json).output);
     let expectation = path.with_extension("expected");
     if std::env::var_os("BLESS").is_some() {
         fs::write(&expectation, &found).unwrap();
@@ -444,7 +448,7 @@ fn errors_are_not_crowded_out_by_warnings() {
 fn programs_read_the_same() {
     let path = Path::new("tests/config/must_show.yaml");
     let checked = config::check(path, &host(), Format::Json);
-    let outcome: serde_json::Value = serde_json::from_str(&checked.output).unwrap();
+    let outcome = schema::check("check", checked.output);
     assert_eq!(outcome["usable"], false);
     let repeated =
         outcome["problems"].as_array().unwrap().iter().find(|problem| problem["line"] == 8).unwrap();

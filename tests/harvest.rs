@@ -19,6 +19,8 @@ mod network;
 mod postfix;
 #[path = "support/proxy.rs"]
 mod proxy;
+#[path = "support/schema.rs"]
+mod schema;
 #[path = "support/sendmail.rs"]
 mod sendmail;
 #[path = "support/sink.rs"]
@@ -454,8 +456,7 @@ fn blocks_are_listed_released_and_explained() {
     let rows: Vec<Vec<&str>> = listed.lines().map(|line| line.split_whitespace().collect()).collect();
     assert_eq!(rows[0], ["network", "since", "until", "names", "times"], "{listed}");
     assert_eq!((rows.len(), rows[1][0], &rows[1][5..]), (2, "192.0.2.66", &["10", "1"][..]), "{listed}");
-    let json: serde_json::Value =
-        serde_json::from_str(&run(&daemon, &["harvest", "list", "--json"]).0).unwrap();
+    let json = schema::check("harvest-list", run(&daemon, &["harvest", "list", "--json"]).0);
     assert_eq!(json["blocked"]["networks"][0]["network"], "192.0.2.66/32", "{json}");
     assert_eq!(json["blocked"]["enforced"], true, "{json}");
 

@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "all of this is a test; clippy only sees the functions marked so")]
 
+#[path = "support/schema.rs"]
+mod schema;
+
 use std::fs;
 use std::io::Write;
 use std::path::Path;
@@ -43,8 +46,12 @@ fn check(log: &Path) {
     for (extension, columns, arguments) in [("80", 80, &[][..]), ("120", 120, &[]), ("json", 80, &["--json"])]
     {
         let path = log.to_str().unwrap();
-        let output = run(&[arguments, &[path]].concat(), columns, b"");
+        let output =
+            run(&[arguments, &["--config", "tests/report/config.yaml", path]].concat(), columns, b"");
         assert!(output.status.success() && output.stderr.is_empty(), "{path}: {output:?}");
+        if extension == "json" {
+            schema::check("report", &output.stdout);
+        }
         let found = String::from_utf8(output.stdout).unwrap();
         let strange =
             |c: char| c != '\n' && c != '…' && !c.is_ascii_graphic() && c != ' ' && !c.is_alphanumeric();

@@ -9,7 +9,6 @@
 #[path = "support/daemon.rs"]
 mod daemon;
 #[path = "support/frames.rs"]
-#[expect(dead_code, reason = "each test file uses its own part of the support")]
 mod frames;
 
 use std::fs;

@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal as _};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use terminal_size::{Width, terminal_size_of};
+use unicode_width::UnicodeWidthStr as _;
 
 use crate::config::Style;
 
@@ -47,6 +48,27 @@ pub(super) fn counted(number: u64, one: &str, many: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { many })
 }
 
+/// Text in lines of at most `width` columns, broken at blanks; `first` and `further` stand before the first line and before
+/// the others. A word that is longer than a line stays whole, so that it can be copied.
+pub(super) fn wrapped(text: &str, first: &str, further: &str, width: usize) -> String {
+    let (mut lines, mut line, mut at) = (String::new(), first.to_owned(), 0);
+    for word in text.split(' ') {
+        let blank = usize::from(at > 0);
+        if at > 0 && line.width() + blank + word.width() > width {
+            lines.push_str(line.trim_end());
+            lines.push('\n');
+            (line, at) = (further.to_owned(), 0);
+        } else if at > 0 {
+            line.push(' ');
+        }
+        line.push_str(word);
+        at += 1;
+    }
+    lines.push_str(line.trim_end());
+    lines.push('\n');
+    lines
+}
+
 /// A moment to the minute, in UTC.
 pub(super) fn minute(time: Timestamp) -> String {
     TimeZone::UTC.to_datetime(time).strftime("%Y-%m-%d %H:%M").to_string()
@@ -55,4 +77,16 @@ pub(super) fn minute(time: Timestamp) -> String {
 /// The day of a moment, in UTC.
 pub(super) fn day(time: Timestamp) -> String {
     TimeZone::UTC.to_datetime(time).strftime("%Y-%m-%d").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_break_at_blanks() {
+        assert_eq!(wrapped("a bc def", "> ", "  ", 6), "> a bc\n  def\n");
+        assert_eq!(wrapped("abcdefgh ij", "", "  ", 6), "abcdefgh\n  ij\n");
+        assert_eq!(wrapped("", "x ", "", 6), "x\n");
+    }
 }

@@ -3,23 +3,26 @@
 mod audit;
 mod catch_all;
 mod check;
+mod completions;
+mod config;
 mod control;
 mod explain;
 mod harvest;
 mod layout;
 mod report;
 mod run;
+mod spf;
 mod table;
 
 use std::io::{self, IsTerminal, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 use jiff::tz::TimeZone;
 use nix::unistd::{Group, gethostname};
 
-use crate::config::{self, Config, Host, Report, Style};
+use crate::config::{Config, Host, Report, Style};
 use crate::daemon::{self, RunError};
 use crate::lookup::postfix::main_cf::MainCf;
 
@@ -53,10 +56,14 @@ Examples:
       Says what would happen to such a message, and why.
   lockdown-milter report --since 7d /var/log/lockdown-milter.log
       Says what was refused or would be, and which logins sent as somebody else.
+  lockdown-milter config show --domain example.org
+      Says what holds for a domain, and where in the configuration each setting comes from.
   lockdown-milter harvest release 192.0.2.7
       Lets a client in again that was blocked for guessing names.
   lockdown-milter catch-all plan --domain example.org --target office@example.org
       Says which aliases replace a catch-all, and what is lost with it.
+  lockdown-milter spf check --client 192.0.2.25 --mail-from info@example.org
+      Says what SPF makes of a client, term by term.
 
 Exit status: 0 good, 1 findings or refused, 64 wrong usage, 78 wrong configuration.";
 
@@ -75,22 +82,33 @@ enum Command {
     /// Retire a catch-all: who uses the names behind it, and which aliases replace it
     #[command(subcommand)]
     CatchAll(catch_all::Command),
+    /// Show the configuration as it is in force
+    #[command(subcommand)]
+    Config(config::Command),
+    /// Write completions for a shell
+    Completions(completions::Arguments),
     /// Show or release what is blocked for guessing names
     Harvest(harvest::Arguments),
+    /// Look at SPF records: evaluate, lint, suggest, report
+    #[command(subcommand)]
+    Spf(spf::Command),
 }
+
+/// The installed configuration.
+const DEFAULT_CONFIG: &str = "/etc/lockdown-milter/config.yaml";
 
 /// Which configuration.
 #[derive(Debug, clap::Args)]
 struct Source {
     /// The configuration file
-    #[arg(long, value_name = "FILE", default_value = "/etc/lockdown-milter/config.yaml")]
+    #[arg(long, value_name = "FILE", default_value = DEFAULT_CONFIG)]
     config: PathBuf,
 }
 
 impl Source {
     /// Reads the configuration.
     fn load(&self) -> Result<(Config, Report), Report> {
-        config::load(&self.config, &host())
+        crate::config::load(&self.config, &host())
     }
 }
 
@@ -102,6 +120,11 @@ fn host() -> Host {
         has_group: |name| matches!(Group::from_name(name), Ok(Some(_))),
         main_cf: MainCf::read_now,
     }
+}
+
+/// The command line with all its commands and options, from which manuals and completions are made and checked.
+pub fn command() -> clap::Command {
+    Arguments::command()
 }
 
 /// Runs the command that the arguments name.
@@ -116,13 +139,16 @@ pub fn main() -> ExitCode {
         }
     };
     match arguments.command {
-        Command::Run(arguments) => run::run(&arguments),
+        Command::Run(arguments) => run::run(arguments),
         Command::Check(arguments) => check::check(&arguments),
         Command::Audit(arguments) => audit::audit(&arguments),
         Command::Explain(arguments) => explain::explain(&arguments),
         Command::Report(arguments) => report::report(&arguments),
         Command::Harvest(arguments) => harvest::harvest(&arguments),
+        Command::Completions(arguments) => completions::completions(&arguments),
+        Command::Config(command) => config::run(&command),
         Command::CatchAll(command) => catch_all::run(&command),
+        Command::Spf(command) => spf::run(&command),
     }
 }
 
@@ -166,5 +192,9 @@ fn style(terminal: bool) -> Style {
 
 /// Runs a future to its end on a runtime of its own.
 fn block_on<T>(future: impl Future<Output = Result<T, RunError>>) -> Result<T, RunError> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(future)
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let result = runtime.block_on(future);
+    // What somebody still waits for in a thread of its own (a database file, postconf) keeps nobody from leaving.
+    runtime.shutdown_background();
+    result
 }

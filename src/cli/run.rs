@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use super::Source;
-use crate::daemon;
+use crate::daemon::{self, Activation};
 
 /// Arguments of `run`.
 #[derive(Debug, clap::Args)]
@@ -13,8 +13,11 @@ pub(super) struct Arguments {
 }
 
 /// Runs the command, until a signal ends it.
-pub(super) fn run(arguments: &Arguments) -> ExitCode {
-    match super::block_on(daemon::run(|| arguments.source.load())) {
+pub(super) fn run(arguments: Arguments) -> ExitCode {
+    // It changes the environment, which is for a process with one thread.
+    let activation = Activation::take();
+    let Arguments { source } = arguments;
+    match super::block_on(daemon::run(move || source.load(), activation)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => super::failed(&error),
     }

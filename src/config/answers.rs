@@ -3,7 +3,7 @@
 //! They are made on the host itself and come by no SMTP session, so that no milter of one sees them.
 
 use super::problems::{Problems, Spot};
-use super::{Config, Listener};
+use super::{Address, Config, Listener};
 use crate::check::Mode;
 use crate::check::responses::Policy as Answers;
 use crate::policy::Policy;
@@ -49,7 +49,7 @@ pub fn main_cf(config: &Config) -> Vec<MainCfLine> {
     if replies || bounces {
         let address = listener(&config.listeners).map_or_else(
             || "ADDRESS OF A LISTENER WITH ROLE local".to_owned(),
-            |listener| listener.address.to_string(),
+            |listener| for_postfix(&listener.address),
         );
         lines.push(MainCfLine {
             text: format!("non_smtpd_milters = {{ {address}, default_action=accept }}"),
@@ -71,6 +71,18 @@ pub fn main_cf(config: &Config) -> Vec<MainCfLine> {
 fn listener(listeners: &[Listener]) -> Option<&Listener> {
     let with = |role| listeners.iter().find(move |listener| listener.role == role);
     with(Role::Local).or_else(|| with(Role::Auto))
+}
+
+/// A socket as main.cf names it. Whether in a chroot or not, Postfix's programs work in its queue directory, and a path
+/// that begins there is right in both.
+fn for_postfix(address: &Address) -> String {
+    match address {
+        Address::Unix { path, .. } => {
+            let path = path.strip_prefix("/var/spool/postfix").unwrap_or(path);
+            format!("unix:{}", path.display())
+        }
+        Address::Inet(_) => address.to_string(),
+    }
 }
 
 /// Warns where answers are to be judged that no listener gets to see.

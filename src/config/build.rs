@@ -12,7 +12,7 @@ use super::inherited::{self, Inherited};
 use super::problems::{Problems, Spot};
 use super::written::{self, At, TextOr, Written};
 use super::{
-    Config, Context, Host, Limits, Log, LogFormat, LogLevel, LogTarget, Profile, answers, domain_file, later,
+    Config, Context, Host, Limits, Log, LogFormat, LogLevel, LogTarget, Profile, answers, domain_file,
     listen, postfix, value, words,
 };
 use crate::check::{Forwarder, Mode, Site};
@@ -26,6 +26,7 @@ use crate::policy::Policy;
 pub(super) fn build(problems: &mut Problems<'_>, host: &Host, base: &Path, written: &Written) -> Config {
     let listeners = listen::build(problems, host, written.listen.as_deref());
     let control = written.control.as_ref().and_then(|path| listen::control(problems, &listeners, path));
+    let metrics = written.metrics.build(problems, &listeners);
     let trusted_networks = match &written.trusted_networks {
         Some(list) => list.iter().flat_map(|text| trusted_networks(problems, host, text)).collect(),
         None => listen::loopback(),
@@ -87,6 +88,7 @@ pub(super) fn build(problems: &mut Problems<'_>, host: &Host, base: &Path, writt
         limits,
         log: log(problems, &written.log),
         ledger: written.ledger.build(problems, base),
+        metrics,
         identities,
         recipients,
         files,
@@ -253,15 +255,10 @@ fn log(problems: &mut Problems<'_>, written: &written::Log) -> Log {
         .level
         .as_ref()
         .and_then(|word| words::meaning(problems, word, "a log level", &LogLevel::NAMES));
-    let target = written.target.as_ref().and_then(|word| {
-        if later::is_later_value("log.target", &word.value) {
-            problems
-                .error(word.node, format!("logging to {} comes later", quoted(&word.value)))
-                .hint(later::HINT);
-            return None;
-        }
-        words::meaning(problems, word, "a log target", &LogTarget::NAMES)
-    });
+    let target = written
+        .target
+        .as_ref()
+        .and_then(|word| words::meaning(problems, word, "a log target", &LogTarget::NAMES));
     Log {
         format: format.unwrap_or(LogFormat::Logfmt),
         level: level.unwrap_or(LogLevel::Info),

@@ -9,7 +9,7 @@ use super::directory::{self, Subject};
 use super::problems::{Problems, Spot};
 use super::written::{At, TextOr};
 use super::yaml::Id;
-use super::{Context, domains, later, postfix, sql, value, words};
+use super::{Context, domains, postfix, sql, value, words};
 use crate::check::Mode;
 use crate::check::auth_match::Axis;
 use crate::lookup::directory::GRANT_PLACES;
@@ -219,9 +219,6 @@ fn short_form(problems: &mut Problems<'_>, node: Id, word: &str) -> Option<Sourc
         }
         "sql" => {
             problems.error(node, "‘sql’ needs to know more").hint("write `sql: { url: …, query: … }`");
-        }
-        word if later::is_later_value("identities.sources", word) => {
-            problems.error(node, format!("identities from {} come later", quoted(word))).hint(later::HINT);
         }
         word => {
             let hint = if word.contains('/') {

@@ -1,22 +1,13 @@
 //! What the configuration knows and this version does not do yet. Each later version shortens the list.
 
 /// Settings, by their path; what holds for `defaults` holds for every domain.
-pub(super) const SETTINGS: &[&str] = &["metrics", "shared"];
-
-/// Values of settings that are there.
-pub(super) const VALUES: &[(&str, &str)] = &[("log.target", "journald")];
+pub(super) const SETTINGS: &[&str] = &["shared"];
 
 /// What is said about them.
 pub(super) const HINT: &str = "not in this version; remove it";
 
-/// Whether a setting comes later. `path` leads to it from the top of the file; what may be a word or a key, such as a
-/// source, is a value of the setting above it.
+/// Whether a setting comes later. `path` leads to it from the top of the file.
 pub(super) fn is_later(path: &[&str]) -> bool {
-    if let [above @ .., name] = path
-        && is_later_value(&above.join("."), name)
-    {
-        return true;
-    }
     let path = match path {
         ["domains", _, rest @ ..] => ["defaults"].iter().chain(rest).copied().collect::<Vec<_>>().join("."),
         path => path.join("."),
@@ -30,15 +21,11 @@ pub(super) fn is_later_lock(name: &str) -> bool {
     is_later(&["defaults", lock]) || is_later(&[lock])
 }
 
-/// Whether a value of a setting comes later.
-pub(super) fn is_later_value(setting: &str, value: &str) -> bool {
-    VALUES.contains(&(setting, value))
-}
-
 #[cfg(test)]
 mod tests {
     use std::path::Path;
 
+    use super::super::show::Shown;
     use super::super::yaml::{Node, Tree};
     use super::super::{Host, Report, domains, parse};
     use super::*;
@@ -148,6 +135,8 @@ mod tests {
         "log.format",
         "log.level",
         "log.target",
+        "metrics",
+        "metrics.listen",
         "mode",
         "profile",
         "relay",
@@ -183,11 +172,6 @@ mod tests {
         for path in SETTINGS {
             assert!(is_refused(&setting(path, "~")), "{path}");
         }
-        for (path, value) in VALUES {
-            let list = *path != "log.target";
-            let value = if list { format!("[{value}]") } else { (*value).to_owned() };
-            assert!(is_refused(&setting(path, &value)), "{path}: {value}");
-        }
         assert!(is_refused("shared: redis://valkey.example.org"));
     }
 
@@ -202,6 +186,24 @@ mod tests {
         for name in domains::settings() {
             assert!(ACCEPTED.contains(&format!("defaults.{name}").as_str()), "{name}");
         }
+    }
+
+    #[test]
+    fn what_is_accepted_is_shown() {
+        let host = Host {
+            name: "mx.example.org".to_owned(),
+            today: jiff::civil::date(2026, 6, 1),
+            has_group: |_| true,
+            main_cf: MainCf::absent,
+        };
+        let shown = Shown::parse("test.yaml", "listen: ['inet:127.0.0.1:1']", &host, Path::new("")).unwrap();
+        let shown: Vec<String> = shown.settings().into_iter().map(|setting| setting.name).collect();
+        let is_shown =
+            |path: &str| shown.iter().any(|name| name == path || name.starts_with(&format!("{path}.")));
+        let missing: Vec<&&str> = ACCEPTED.iter().filter(|path| !is_shown(path)).collect();
+        assert_eq!(missing, Vec::<&&str>::new(), "`config show` lacks them");
+        let strange: Vec<&String> = shown.iter().filter(|name| !ACCEPTED.contains(&name.as_str())).collect();
+        assert_eq!(strange, Vec::<&String>::new(), "`config show` has them, and they are no settings");
     }
 
     /// Every path of keys in a document, apart from what is inside lists, domains and settings that come later.

@@ -5,14 +5,16 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::evidence::Evidence;
 use super::guesses::{self, Guess};
+use super::metrics::Metrics;
 use super::recording::Draft;
+use super::senders::Sight;
 use super::{Daemon, Lesson, Snapshot, clock};
 use crate::decide::{Decision, Verdict};
 use crate::facts::Facts;
 use crate::journal::{Record, is_eventful};
 use crate::lookup::resolve;
-use crate::mail::automatic::{self, Automatic};
 use crate::mail::report::Reader;
 use crate::mail::{Edit, Field, ForwardPath, Header, ReversePath, xtext};
 use crate::milter::{Answer, Connect, Conversation, Mail, Rcpt};
@@ -62,6 +64,8 @@ impl Talk {
                 Answer::Reply(reply)
             }
         };
+        // Counted first, so that whoever sees the line sees it counted.
+        self.daemon.metrics.decisions.note_logged(&record);
         self.daemon.log.record(&record);
         answer
     }
@@ -74,7 +78,8 @@ impl Conversation for Talk {
     }
 
     fn mail(&mut self, mail: Mail) {
-        self.message = Some(Message::new(self.daemon.snapshot(), &self.session, mail));
+        let evidence = self.daemon.log.tells_evidence().then(Evidence::default);
+        self.message = Some(Message::new(self.daemon.snapshot(), &self.session, mail, evidence));
     }
 
     async fn rcpt(&mut self, rcpt: Rcpt) -> Answer {
@@ -83,14 +88,19 @@ impl Conversation for Talk {
             message.envelope.queue_id.clone_from(&rcpt.queue_id);
         }
         let path = forward_path(&rcpt, self.session.is_postfix);
-        let (decision, record) = message.decide(&self.session, Some(&path)).await;
+        let (decision, record) = message.decide(&self.session, Some(&path), &self.daemon.metrics).await;
         let guess = guesses::of_decision(&message.snapshot.policy, message.origin, &path, &decision);
         if decision.verdict.reply().is_none() {
             let Rcpt { argument, parameters, .. } = rcpt;
             message.envelope.recipients.push(Recipient { path, argument, parameters });
         }
         self.note(guess.as_ref());
-        if is_eventful(&decision) { self.answer(&decision, record) } else { Answer::Continue }
+        if is_eventful(&decision) {
+            self.answer(&decision, record)
+        } else {
+            self.daemon.metrics.decisions.note_quiet();
+            Answer::Continue
+        }
     }
 
     fn refused(&mut self, rcpt: Rcpt) {
@@ -114,7 +124,7 @@ impl Conversation for Talk {
         if queue_id.is_some() {
             message.envelope.queue_id = queue_id;
         }
-        let (decision, record) = message.decide(&self.session, None).await;
+        let (decision, record) = message.decide(&self.session, None, &self.daemon.metrics).await;
         let answer = self.answer(&decision, record);
         let passes = decision.verdict == Verdict::Pass;
         (decision.edits.into_iter().filter(|_| passes).map(|(_, edit)| edit).collect(), answer)
@@ -135,6 +145,9 @@ struct Message {
     lesson: Lesson,
     body: Body,
     draft: Draft,
+    sight: Sight,
+    /// What the decisions were judged on, where the log tells it.
+    evidence: Option<Evidence>,
     /// The time that decisions have taken so far.
     spent: Duration,
 }
@@ -152,7 +165,7 @@ enum Body {
 }
 
 impl Message {
-    fn new(snapshot: Arc<Snapshot>, session: &Session, mail: Mail) -> Self {
+    fn new(snapshot: Arc<Snapshot>, session: &Session, mail: Mail, evidence: Option<Evidence>) -> Self {
         let envelope = Envelope {
             reverse_path: reverse_path(&mail, session.is_postfix),
             bracketed: mail.argument.trim_start().starts_with('<'),
@@ -162,17 +175,15 @@ impl Message {
         };
         let origin = snapshot.policy.origin(session, &envelope);
         let (facts, header, spent) = (Facts::default(), Header::default(), Duration::ZERO);
-        let (lesson, draft) = (Lesson::default(), Draft::default());
-        Self { snapshot, envelope, origin, facts, header, body: Body::default(), lesson, draft, spent }
+        let (body, lesson, draft, sight) = Default::default();
+        Self { snapshot, envelope, origin, facts, header, body, lesson, draft, sight, evidence, spent }
     }
 
     /// Takes a piece of the body; whether more of it is wanted. Only reports say something in their body.
     fn body(&mut self, piece: &[u8]) -> bool {
         if let Body::Ahead = self.body {
-            let (what, _) = automatic::recognise_leaving(&self.header, &self.envelope.reverse_path);
-            let is_report = what == Some(Automatic::Bounce) && self.origin != Origin::Foreign;
-            let field = self.header.all("Content-Type").next().filter(|_| is_report);
-            let reader = field.and_then(|field| Reader::new(&field.value));
+            let is_ours = self.origin != Origin::Foreign;
+            let reader = is_ours.then(|| Reader::of(&self.header, &self.envelope.reverse_path)).flatten();
             self.body = reader.map_or(Body::Skipped, |reader| Body::Report(Box::new(reader)));
         }
         match &mut self.body {
@@ -182,7 +193,12 @@ impl Message {
     }
 
     /// The decision about a recipient, or else about the message, and its record.
-    async fn decide(&mut self, session: &Session, recipient: Option<&ForwardPath>) -> (Decision, Record) {
+    async fn decide(
+        &mut self,
+        session: &Session,
+        recipient: Option<&ForwardPath>,
+        metrics: &Metrics,
+    ) -> (Decision, Record) {
         let begun = Instant::now();
         let point = recipient.map_or(Point::Message(&self.header), Point::Recipient);
         let report = match &self.body {
@@ -197,14 +213,19 @@ impl Message {
             report: report.as_ref(),
             now: clock::now(),
         };
-        let Snapshot { policy, sources, kept, decision_time } = &*self.snapshot;
+        let Snapshot { policy, sources, source_names, kept, decision_time } = &*self.snapshot;
         let decision = resolve(policy, &request, &mut self.facts, sources, *decision_time).await;
         let mut record = Record::of(&request, &decision);
         if let Some(kept) = kept {
             self.lesson.learn(&kept.catch_all, policy, &request, &decision);
+            self.sight.note(&kept.senders, policy, &request, &self.facts, &decision);
             record.reference = self.draft.record(&kept.ledger, policy, &request, &decision, draw_reference);
         }
+        if let Some(evidence) = &mut self.evidence {
+            record.judged = evidence.of(policy, &request, &decision, &self.facts, source_names);
+        }
         let took = begun.elapsed();
+        metrics.note_decision(record.event, &decision, took);
         self.spent = self.spent.saturating_add(took);
         let shown = if recipient.is_some() { took } else { self.spent };
         record.ms = shown.as_millis().try_into().unwrap_or(u64::MAX);
@@ -252,7 +273,7 @@ mod tests {
     use super::super::harvest::Watch;
     use super::super::log::Log;
     use super::*;
-    use crate::config::{self, Host, LogFormat};
+    use crate::config::{self, Host};
     use crate::lookup::postfix::main_cf::MainCf;
 
     /// Every identity here is of a single label, which has no SPF record, so that no DNS is asked.
@@ -327,10 +348,10 @@ domains: { hosted: , other: { spf: { mode: monitor } } }
             };
             let (config, report) = config::parse("test", CONFIGURATION, &host, Path::new("")).unwrap();
             let harvest = Arc::new(Watch::new(config.harvest.clone()));
-            let counter = Arc::clone(&harvest) as _;
-            let (snapshot, _) = Snapshot::new(&config, report, counter, None).await.unwrap();
+            let (counter, metrics) = (Arc::clone(&harvest) as _, Metrics::new());
+            let (snapshot, _) = Snapshot::new(&config, report, counter, &metrics.counts, None).await.unwrap();
             let lines = Lines::default();
-            let log = Log::start(LogFormat::Logfmt, lines.clone()).unwrap();
+            let log = Log::start_to(config.log, lines.clone()).unwrap();
             let snapshot = ArcSwap::from_pointee(snapshot);
             let connect = Connect {
                 client_name: "unknown".to_owned(),
@@ -340,7 +361,7 @@ domains: { hosted: , other: { spf: { mode: monitor } } }
                 software: None,
                 daemon_name: None,
             };
-            let talk = Talk::new(Arc::new(Daemon { snapshot, harvest, log }), Role::Auto, connect);
+            let talk = Talk::new(Arc::new(Daemon { snapshot, harvest, log, metrics }), Role::Auto, connect);
             Self { talk, lines, said: Vec::new() }
         }
 

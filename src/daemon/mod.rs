@@ -1,22 +1,30 @@
 //! The daemon: the milter shell in front of the decision, with a clock, a log and signals.
 
+mod activation;
 mod clients;
 mod clock;
 pub mod control;
 mod conversation;
+mod descriptors;
+mod evidence;
 mod guesses;
 mod harvest;
 mod kept;
 mod learning;
 mod log;
+pub mod metrics;
+mod notify;
 mod recording;
+mod reload;
 mod run;
+mod senders;
 mod snapshot;
 
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
+pub use activation::Activation;
 pub use clock::now;
 pub use learning::Lesson;
 pub use run::{RunError, run};
@@ -24,6 +32,7 @@ pub use snapshot::open;
 
 use harvest::Watch;
 use log::Log;
+use metrics::Metrics;
 use snapshot::Snapshot;
 
 /// What all sessions share.
@@ -31,6 +40,7 @@ struct Daemon {
     snapshot: ArcSwap<Snapshot>,
     harvest: Arc<Watch>,
     log: Log,
+    metrics: Arc<Metrics>,
 }
 
 impl Daemon {

@@ -1,15 +1,14 @@
-//! The life of the daemon: start, reload, drain.
+//! The life of the daemon: start, signals, drain.
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
-use tracing::{error, info, level_filters::LevelFilter, warn};
-use tracing_subscriber::filter::Targets;
+use tracing::{error, info, warn};
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -17,12 +16,15 @@ use super::clients::Clients;
 use super::conversation::Talk;
 use super::harvest::Watch;
 use super::log::Log;
+use super::metrics::{self, Metrics, Stage};
+use super::notify::{Notice, Notifier};
+use super::reload::Reloader;
 use super::snapshot::Snapshot;
-use super::{Daemon, control};
+use super::{Activation, Daemon, control, descriptors, reload};
 use crate::check::Mode;
-use crate::config::{self, Config, LogLevel, Report};
+use crate::config::{self, Config, Report};
 use crate::lookup::store::OpenError;
-use crate::milter::{self, BindError, Bound, Service, Wishes};
+use crate::milter::{self, BindError, Bound, Connect, Service, Wishes};
 use crate::session::Role;
 
 /// Why the daemon does not run.
@@ -37,6 +39,14 @@ pub enum RunError {
     /// A listener cannot be had.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// Metrics cannot be served where the configuration says.
+    #[error("metrics.listen {address}: {source}; is another program there? Name another port, or none")]
+    Metrics {
+        /// Where.
+        address: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
     /// The system refuses something that every daemon needs.
     #[error(transparent)]
     System(#[from] io::Error),
@@ -48,49 +58,42 @@ impl From<Report> for RunError {
     }
 }
 
-/// Runs the daemon until SIGTERM or SIGINT. `load` reads the configuration, at the start and for every SIGHUP.
-pub async fn run(load: impl Fn() -> Result<(Config, Report), Report>) -> Result<(), RunError> {
+/// Runs the daemon until SIGTERM or SIGINT. `load` reads the configuration, at the start and for every SIGHUP;
+/// `activation` has the sockets that were made for it.
+pub async fn run(
+    load: impl Fn() -> Result<(Config, Report), Report> + Send + Sync + 'static,
+    mut activation: Activation,
+) -> Result<(), RunError> {
+    let descriptors = descriptors::raise();
     let (config, report) = load()?;
     let harvest = Arc::new(Watch::new(config.harvest.clone()));
-    let log = Log::start(config.log.format, io::stderr())?;
-    let chosen = Targets::new()
-        .with_target("lockdown_milter", level(config.log.level))
-        // hickory warns of every spoofed answer, which anybody can send by the thousand.
-        .with_target("hickory", LevelFilter::ERROR)
-        .with_default(LevelFilter::WARN);
-    tracing_subscriber::registry().with(log.clone().with_filter(chosen)).init();
+    let (log, no_journal) = Log::start(config.log)?;
+    let (filter, handle) = tracing_subscriber::reload::Layer::new(reload::chosen(config.log.level));
+    tracing_subscriber::registry().with(log.clone().with_filter(filter)).init();
+    if let Some(error) = no_journal {
+        warn!(%error, "there is no journald; the log goes to standard error");
+    }
+    let (metrics, mut tasks) = (Metrics::new(), JoinSet::new());
+    if let Some(address) = config.metrics.listen {
+        let bound = metrics::bind(address).await;
+        let listener =
+            bound.map_err(|source| RunError::Metrics { address, source }).inspect_err(|_| log.flush())?;
+        info!(address = %listener.local_addr().unwrap_or(address), "metrics and health");
+        tasks.spawn(metrics::serve(listener, Arc::clone(&metrics)));
+    }
     // The store has something to say when it is opened, so the log comes first.
-    let opened = Snapshot::new(&config, report, Arc::clone(&harvest) as _, None).await;
+    let opened = Snapshot::new(&config, report, Arc::clone(&harvest) as _, &metrics.counts, None).await;
     let (snapshot, warnings) = opened.inspect_err(|_| log.flush())?;
     log_report(&warnings);
 
     let mut signals = Signals::new()?;
-    let daemon = Arc::new(Daemon { snapshot: ArcSwap::from_pointee(snapshot), harvest, log });
+    let traffic = Arc::clone(&metrics.traffic);
+    let daemon = Arc::new(Daemon { snapshot: ArcSwap::from_pointee(snapshot), harvest, log, metrics });
+    daemon.metrics.watch(&daemon);
     let mut services = Vec::new();
     for listener in &config.listeners {
-        let bound = Bound::bind(address(&listener.address), listener.allowed_peers.clone()).await?;
-        info!(address = %bound.address(), role = listener.role.as_str(), "listening");
-        let (daemon, role) = (Arc::clone(&daemon), listener.role);
-        let watched = Arc::clone(&daemon);
-        // Negotiation comes before anything is known of the client, and a reload may change the answer.
-        let wishes = move || Wishes {
-            refused: role != Role::Local && watched.snapshot().policy.defaults.harvest != Mode::Off,
-            // Where the outside world comes in, no body says anything that we would believe.
-            body: matches!(role, Role::Local | Role::Submission),
-            recipients: role != Role::Local && watched.snapshot().policy.changes_recipients(),
-        };
-        let (name, clients) = (bound.address(), Clients::default());
-        let begin = move |connect| {
-            let talk = Talk::new(Arc::clone(&daemon), role, connect);
-            if clients.note(role, talk.client()) {
-                warn!(
-                    listener = %name,
-                    "all clients have private addresses, so SPF judges none: is there NAT or a proxy before the MTA?"
-                );
-            }
-            talk
-        };
-        services.push(Service { bound, begin, wishes });
+        let bound = activation.listen(address(&listener.address), listener.allowed_peers.clone()).await?;
+        services.push(service(&daemon, bound, listener.role));
     }
     for config::MainCfLine { text, gain, cost } in config::main_cf(&config) {
         info!(
@@ -100,18 +103,22 @@ pub async fn run(load: impl Fn() -> Result<(Config, Report), Report>) -> Result<
             "answers that leave are judged where Postfix shows them"
         );
     }
-    let mut tasks = JoinSet::new();
     if let Some(path) = &config.control {
-        let bound = Bound::bind(control_address(path), Vec::new()).await?;
+        let bound = activation.listen(control_address(path), Vec::new()).await?;
         tasks.spawn(control::serve(bound, Arc::clone(&daemon)));
     }
+    activation.finish();
     let harvest = Arc::clone(&daemon.harvest);
     tasks.spawn(async move { harvest.keep_time().await });
-    notify(&[NotifyState::Ready]);
+    let notifier = Notifier::start()?;
+    daemon.metrics.enter(Stage::Serving);
+    notifier.tell(Notice::Ready);
     info!(version = env!("CARGO_PKG_VERSION"), hosted = config.policy.hosted.len(), "ready");
 
-    let shutdown = serve_signals(&mut signals, &daemon, &config, &load);
-    milter::serve(services, limits(&config.limits), shutdown).await;
+    let connections = descriptors::connections(config.limits.connections, descriptors);
+    let limits = milter::Limits { connections, ..limits(&config.limits) };
+    let reloader = Reloader { load: Arc::new(load), filter: handle, started_with: config, notifier };
+    milter::serve(services, limits, traffic, serve_signals(&mut signals, &daemon, &reloader)).await;
     if let Some(kept) = &daemon.snapshot().kept {
         kept.close();
     }
@@ -120,6 +127,35 @@ pub async fn run(load: impl Fn() -> Result<(Config, Report), Report>) -> Result<
     info!("ended");
     daemon.log.flush();
     Ok(())
+}
+
+/// What serves the MTAs that come to a listener.
+fn service(
+    daemon: &Arc<Daemon>,
+    bound: Bound,
+    role: Role,
+) -> Service<impl Fn(Connect) -> Talk + Send + Sync + 'static, impl Fn() -> Wishes + Send + Sync + 'static> {
+    info!(address = %bound.address(), role = role.as_str(), "listening");
+    let (daemon, watched) = (Arc::clone(daemon), Arc::clone(daemon));
+    // Negotiation comes before anything is known of the client, and a reload may change the answer.
+    let wishes = move || Wishes {
+        refused: role != Role::Local && watched.snapshot().policy.defaults.harvest != Mode::Off,
+        // Where the outside world comes in, no body says anything that we would believe.
+        body: matches!(role, Role::Local | Role::Submission),
+        recipients: role != Role::Local && watched.snapshot().policy.changes_recipients(),
+    };
+    let (name, clients) = (bound.address(), Clients::default());
+    let begin = move |connect| {
+        let talk = Talk::new(Arc::clone(&daemon), role, connect);
+        if clients.note(role, talk.client()) {
+            warn!(
+                listener = %name,
+                "all clients have private addresses, so SPF judges none: is there NAT or a proxy before the MTA?"
+            );
+        }
+        talk
+    };
+    Service { bound, begin, wishes }
 }
 
 /// The signals that steer the daemon.
@@ -140,25 +176,26 @@ impl Signals {
 }
 
 /// Reloads at SIGHUP; returns at SIGTERM or SIGINT, after which a second one ends the process at once.
-async fn serve_signals(
-    signals: &mut Signals,
-    daemon: &Arc<Daemon>,
-    started_with: &Config,
-    load: impl Fn() -> Result<(Config, Report), Report>,
-) {
-    loop {
-        tokio::select! {
-            _ = signals.hangup.recv() => {
-                notify_reloading();
-                reload(daemon, started_with, load()).await;
-                notify(&[NotifyState::Ready]);
-            }
-            _ = signals.terminate.recv() => break,
-            _ = signals.interrupt.recv() => break,
+async fn serve_signals(signals: &mut Signals, daemon: &Arc<Daemon>, reloader: &Reloader) {
+    let Signals { hangup, interrupt, terminate } = signals;
+    let ended = async {
+        tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+    };
+    // A signal that comes during a reload leads to one more, however often it comes.
+    let reloads = async {
+        while hangup.recv().await.is_some() {
+            reloader.notifier.tell(Notice::Reloading);
+            reloader.reload(daemon).await;
+            reloader.notifier.tell(Notice::Ready);
         }
-    }
-    notify(&[NotifyState::Stopping]);
-    info!(drain_time = ?started_with.limits.drain_time, "no new connections; open ones are served to their end");
+        std::future::pending::<()>().await;
+    };
+    // A reload that takes its time is given up.
+    tokio::select! { () = ended => {}, () = reloads => {} }
+    daemon.metrics.enter(Stage::Draining);
+    reloader.notifier.tell(Notice::Stopping);
+    let drain_time = reloader.started_with.limits.drain_time;
+    info!(?drain_time, "no new connections; open ones are served to their end");
     let daemon = Arc::clone(daemon);
     tokio::spawn(async move {
         // The streams of the first signal stay registered, so this one is not lost.
@@ -171,42 +208,8 @@ async fn serve_signals(
     });
 }
 
-/// Puts a new configuration into force, if it is good. Transactions that have begun keep the old one.
-async fn reload(daemon: &Daemon, started_with: &Config, loaded: Result<(Config, Report), Report>) {
-    let opened = match loaded {
-        Ok((config, report)) => {
-            let (earlier, harvest) = (daemon.snapshot(), Arc::clone(&daemon.harvest) as _);
-            let opened = Snapshot::new(&config, report, harvest, earlier.kept.as_ref()).await;
-            opened.map(|opened| (config, opened))
-        }
-        Err(problems) => Err(problems.into()),
-    };
-    let (config, (snapshot, warnings)) = match opened {
-        Ok(opened) => opened,
-        Err(failed) => {
-            match failed {
-                RunError::Configuration(problems) => log_report(&problems),
-                other => error!("{other}"),
-            }
-            error!("the new configuration has errors; the old one stays in force");
-            return;
-        }
-    };
-    log_report(&warnings);
-    daemon.snapshot.store(Arc::new(snapshot));
-    daemon.harvest.apply(&config.harvest);
-    let fixed = config.listeners != started_with.listeners
-        || config.control != started_with.control
-        || limits(&config.limits) != limits(&started_with.limits)
-        || config.log != started_with.log;
-    if fixed {
-        warn!("changes of `listen`, `control`, `log` and connection limits take a restart");
-    }
-    info!(hosted = config.policy.hosted.len(), "the new configuration is in force");
-}
-
 /// One line of the log for each problem.
-fn log_report(report: &Report) {
+pub(super) fn log_report(report: &Report) {
     for problem in &report.problems {
         match problem.severity {
             config::Severity::Error => error!("{}", problem),
@@ -216,32 +219,8 @@ fn log_report(report: &Report) {
     }
 }
 
-/// Tells systemd that a reload has begun, which it wants to be timed.
-fn notify_reloading() {
-    match NotifyState::monotonic_usec_now() {
-        Ok(now) => notify(&[NotifyState::Reloading, now]),
-        Err(error) => warn!(%error, "systemd cannot be told"),
-    }
-}
-
-/// Tells systemd, where it started us.
-fn notify(states: &[NotifyState<'_>]) {
-    if let Err(error) = sd_notify::notify(states) {
-        warn!(%error, "systemd cannot be told");
-    }
-}
-
-fn level(level: LogLevel) -> LevelFilter {
-    match level {
-        LogLevel::Error => LevelFilter::ERROR,
-        LogLevel::Warn => LevelFilter::WARN,
-        LogLevel::Info => LevelFilter::INFO,
-        LogLevel::Debug => LevelFilter::DEBUG,
-        LogLevel::Trace => LevelFilter::TRACE,
-    }
-}
-
-fn limits(limits: &config::Limits) -> milter::Limits {
+/// The limits of the milter shell.
+pub(super) fn limits(limits: &config::Limits) -> milter::Limits {
     milter::Limits {
         connections: limits.connections,
         connections_per_peer: limits.connections_per_peer,

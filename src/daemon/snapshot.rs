@@ -10,11 +10,12 @@ use crate::check::Mode;
 use crate::config::{Config, Diagnostic, Report, Severity};
 use crate::facts::SourceId;
 use crate::lookup::catch_all::CatchAll;
+use crate::lookup::counts::Counts;
 use crate::lookup::dns::Resolver;
 use crate::lookup::harvest::Counter;
 use crate::lookup::identities::Identities;
 use crate::lookup::ledger::Ledger;
-use crate::lookup::recipients::Recipients;
+use crate::lookup::recipients::{Recipients, identities};
 use crate::lookup::{Problem, Sources};
 use crate::mail::Domain;
 use crate::policy::Policy;
@@ -24,6 +25,8 @@ use crate::spf;
 pub(super) struct Snapshot {
     pub(super) policy: Policy,
     pub(super) sources: Arc<Sources>,
+    /// The names of the sources of recipients, by their number.
+    pub(super) source_names: Vec<String>,
     /// What is kept from one day to the next, where anything is.
     pub(super) kept: Option<Arc<Kept>>,
     pub(super) decision_time: Duration,
@@ -39,7 +42,7 @@ pub async fn open(
     report: Report,
     harvest: Arc<dyn Counter>,
 ) -> Result<(Arc<Sources>, Report), Report> {
-    let (mut sources, report) = open_sources(config, report, harvest).await?;
+    let (mut sources, report) = open_sources(config, report, harvest, &Counts::default()).await?;
     if config.policy.records() {
         let ledger = config.ledger.clone();
         sources = sources.with_ledger(Arc::new(Ledger::of_file(ledger.path, ledger.retention, clock::now)));
@@ -64,6 +67,7 @@ async fn open_sources(
     config: &Config,
     mut report: Report,
     harvest: Arc<dyn Counter>,
+    counts: &Counts,
 ) -> Result<(Sources, Report), Report> {
     let spf = spf::Options {
         lookups: config.limits.spf_lookups,
@@ -72,7 +76,7 @@ async fn open_sources(
         explanation: config.policy.quotes_explanations(),
         receiver: config.policy.site.host_name.clone(),
     };
-    let dns = Resolver::new(&config.dns);
+    let dns = Resolver::counted(&config.dns, Arc::clone(&counts.dns));
     let login_domain = config.policy.site.login_domain.as_ref();
     let identities = Identities::open(&config.identities, login_domain).await;
     let recipients = Recipients::open(&config.recipients).await;
@@ -95,7 +99,7 @@ async fn open_sources(
     match (dns, identities, recipients) {
         (Ok(dns), Ok(identities), Ok(recipients)) => {
             note(Severity::Warning, &recipients.doubts(&config.recipients, &uses(&config.policy)).await);
-            Ok((Sources::new(dns, identities, recipients, harvest, spf), report))
+            Ok((Sources::new(dns, identities, recipients, harvest, spf).counted(counts), report))
         }
         _ => Err(report),
     }
@@ -113,7 +117,8 @@ fn uses(policy: &Policy) -> Vec<(&Domain, &[SourceId])> {
 }
 
 impl Snapshot {
-    /// The configuration with its sources opened; see [`open`]. What an earlier one kept goes on.
+    /// The configuration with its sources opened; see [`open`]. What an earlier one kept goes on. Look-ups are counted in
+    /// `counts`.
     ///
     /// # Errors
     ///
@@ -122,15 +127,18 @@ impl Snapshot {
         config: &Config,
         report: Report,
         harvest: Arc<dyn Counter>,
+        counts: &Counts,
         earlier: Option<&Arc<Kept>>,
     ) -> Result<(Self, Report), RunError> {
-        let (mut sources, report) = open_sources(config, report, harvest).await?;
+        let (mut sources, report) = open_sources(config, report, harvest, counts).await?;
         let kept = Kept::open(config, earlier).await?;
         if let Some(kept) = &kept {
             sources =
                 sources.with_catch_all(Ok(Arc::clone(&kept.catch_all))).with_ledger(Arc::clone(&kept.ledger));
         }
         let decision_time = config.limits.decision_time;
-        Ok((Self { policy: config.policy.clone(), sources: Arc::new(sources), kept, decision_time }, report))
+        let (policy, sources) = (config.policy.clone(), Arc::new(sources));
+        let source_names = identities(&config.recipients);
+        Ok((Self { policy, sources, source_names, kept, decision_time }, report))
     }
 }

@@ -3,6 +3,7 @@
 //! The journal answers ‘why was my mail refused?’. It holds attacker text, so [`render`] sees to it that one event is
 //! one line and that nothing in it can imitate another field.
 
+pub mod judged;
 pub mod parse;
 pub mod render;
 pub mod summary;
@@ -78,6 +79,8 @@ pub struct Record {
     pub reference: Option<String>,
     /// How long the decision took, in milliseconds; of a message, together with those about its recipients.
     pub ms: u64,
+    /// What it was judged on ([`judged::write`]), for the JSON log.
+    pub judged: Option<String>,
 }
 
 impl Record {
@@ -129,6 +132,7 @@ impl Record {
             queue_id: envelope.queue_id.clone(),
             reference: None,
             ms: 0,
+            judged: None,
         }
     }
 }

@@ -15,7 +15,7 @@ const MAX_VALUE: usize = 1024;
 const MAX_RECIPIENTS: usize = 20;
 
 /// The fields that have a value, in the order of the contract.
-fn fields(record: &Record) -> Vec<(&'static str, Value)> {
+pub fn fields(record: &Record) -> Vec<(&'static str, Value)> {
     let some = |text: &str| Some(Value::from(text));
     let text = |text: &Option<String>| text.as_ref().map(|text| Value::from(text.as_str()));
     let mut rcpt_to: Vec<Value> =
@@ -72,7 +72,13 @@ pub fn logfmt(record: &Record) -> String {
 pub fn json(record: &Record) -> String {
     let object: Map<String, Value> =
         fields(record).into_iter().map(|(name, value)| (name.to_owned(), shortened(value))).collect();
-    harmless_json(&Value::Object(object).to_string())
+    let mut line = harmless_json(&Value::Object(object).to_string());
+    if let Some(judged) = &record.judged {
+        // Behind all that is short, so that readers who want only that can stop there.
+        line.pop();
+        line.extend([",\"judged\":", judged, "}"]);
+    }
+    line
 }
 
 /// JSON text with the characters escaped that show otherwise than they are: JSON leaves those beyond ASCII alone. Lines

@@ -31,31 +31,44 @@ pub async fn resolve(
             Ok(decision) => return decision,
             Err(open) => open,
         };
-        let mut asked = JoinSet::new();
-        for question in open.questions().iter().cloned() {
-            let sources = Arc::clone(sources);
-            asked.spawn(async move {
-                let answer = timeout_at(deadline, sources.find(&question, deadline)).await;
-                (question, answer)
-            });
-        }
-        while let Some(ended) = asked.join_next().await {
-            if let Ok((question, Ok(answer))) = ended {
-                facts.learn(question, answer);
-            }
-        }
-        for question in
-            open.questions().iter().filter(|question| !facts.know(question)).cloned().collect::<Vec<_>>()
-        {
-            let answer = undetermined(&question, limit);
+        for (question, answer) in ask(open.questions(), sources, deadline, limit).await {
             facts.learn(question, answer);
         }
     }
 }
 
-/// The answer to a question that nobody answered.
-fn undetermined(question: &Question, limit: Duration) -> Answer {
-    let why = format!("no answer within {limit:?}");
+/// The answers to questions, which are asked concurrently. Every one gets an answer; what is open after `deadline`, which is
+/// `limit` after the beginning, is undetermined.
+pub async fn ask(
+    questions: &[Question],
+    sources: &Arc<Sources>,
+    deadline: Instant,
+    limit: Duration,
+) -> Vec<(Question, Answer)> {
+    let mut asked = JoinSet::new();
+    for question in questions.iter().cloned() {
+        let sources = Arc::clone(sources);
+        asked.spawn(async move {
+            let answer = timeout_at(deadline, sources.find(&question, deadline)).await;
+            (question, answer)
+        });
+    }
+    let mut answers = Vec::new();
+    while let Some(ended) = asked.join_next().await {
+        if let Ok((question, Ok(answer))) = ended {
+            answers.push((question, answer));
+        }
+    }
+    for question in questions {
+        if answers.iter().all(|(known, _)| known != question) {
+            answers.push((question.clone(), unanswered(question, format!("no answer within {limit:?}"))));
+        }
+    }
+    answers
+}
+
+/// The answer to a question that nobody answered; why.
+pub fn unanswered(question: &Question, why: String) -> Answer {
     match question {
         Question::Cause(_) => Answer::Cause(Cause::Unknown(why)),
         Question::Harvest(_) => Answer::Harvest(Standing::NotCounted(why)),

@@ -76,6 +76,11 @@ impl Header {
         self.octets > Self::LIMIT
     }
 
+    /// All fields that are kept, in order.
+    pub fn fields(&self) -> &[Field] {
+        &self.fields
+    }
+
     /// The fields of that name, in order. It must be one of those that are kept.
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Field> {
         debug_assert!(Self::KEPT.iter().any(|kept| kept.eq_ignore_ascii_case(name)), "{name} is not kept");

@@ -3,8 +3,10 @@
 //! It is read as it comes, in pieces, and no more of it than is needed. What does not follow the standards is passed
 //! over; nothing here fails.
 
+use super::automatic::{self, Automatic};
 use super::media_type::MediaType;
 use super::message_id;
+use super::{Header, ReversePath};
 
 /// What a report says of the message that it is about.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -60,6 +62,13 @@ impl Reader {
     /// Octets of a line that are kept, and recipients.
     const LONGEST_LINE: usize = 2000;
     const MOST_RECIPIENTS: usize = 1000;
+
+    /// A reader of the body of this message, if it is a bounce: nobody else says anything of interest in it.
+    pub fn of(header: &Header, reverse_path: &ReversePath) -> Option<Self> {
+        let (what, _) = automatic::recognise_leaving(header, reverse_path);
+        let field = header.all("Content-Type").next().filter(|_| what == Some(Automatic::Bounce))?;
+        Self::new(&field.value)
+    }
 
     /// A reader of the report whose Content-Type this is; none where that names no boundary.
     pub fn new(content_type: &str) -> Option<Self> {

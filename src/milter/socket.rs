@@ -89,6 +89,22 @@ impl Bound {
         Ok(Self { socket, allowed_peers, address, _file: file })
     }
 
+    /// Takes a socket that listens already, and where whoever made it wants us to. It is theirs: clients that nobody
+    /// accepts before our end wait in its queue for the next of us, and the file of a Unix socket stays.
+    pub fn adopt(socket: Handed, address: Address, allowed_peers: Vec<IpNet>) -> io::Result<Self> {
+        let socket = match socket {
+            Handed::Tcp(listener) => {
+                listener.set_nonblocking(true)?;
+                Socket::Tcp(TcpListener::from_std(listener)?)
+            }
+            Handed::Unix(listener) => {
+                listener.set_nonblocking(true)?;
+                Socket::Unix(UnixListener::from_std(listener)?)
+            }
+        };
+        Ok(Self { socket, allowed_peers, address, _file: None })
+    }
+
     /// Waits for somebody to connect to a Unix socket that no MTA is for.
     pub async fn accept_local(&self) -> io::Result<UnixStream> {
         match &self.socket {
@@ -105,6 +121,55 @@ impl Bound {
             }
             Socket::Unix(_) => self.address.clone(),
         }
+    }
+}
+
+/// A listening socket that somebody else has made, for [`Bound::adopt`].
+#[derive(Debug)]
+pub enum Handed {
+    /// TCP.
+    Tcp(std::net::TcpListener),
+    /// A Unix socket.
+    Unix(std::os::unix::net::UnixListener),
+}
+
+impl Handed {
+    /// Whether it is what listening on this address would give.
+    pub fn is_at(&self, address: &Address) -> bool {
+        match (self, address) {
+            (Self::Tcp(listener), Address::Inet(wanted)) => {
+                listener.local_addr().is_ok_and(|address| address == *wanted)
+            }
+            (Self::Unix(listener), Address::Unix { path: wanted, .. }) => {
+                let address = listener.local_addr().ok();
+                let path = address.as_ref().and_then(|address| address.as_pathname());
+                path.is_some_and(|path| path == wanted || is_same_file(path, wanted))
+            }
+            _ => false,
+        }
+    }
+}
+
+impl fmt::Display for Handed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(listener) => match listener.local_addr() {
+                Ok(address) => write!(f, "inet:{address}"),
+                Err(error) => write!(f, "a TCP socket without an address ({error})"),
+            },
+            Self::Unix(listener) => match listener.local_addr().ok().as_ref().and_then(|a| a.as_pathname()) {
+                Some(path) => write!(f, "unix:{}", path.display()),
+                None => f.write_str("a Unix socket without a path"),
+            },
+        }
+    }
+}
+
+/// Whether two paths lead to one file: `/var/run` is often a link to `/run`.
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    match (fs::canonicalize(one), fs::canonicalize(other)) {
+        (Ok(one), Ok(other)) => one == other,
+        _ => false,
     }
 }
 

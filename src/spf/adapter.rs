@@ -1,5 +1,6 @@
 //! viaspf's look-ups by our [`Records`]: unmasks names, normalises records, honours marks, and notes what happens.
 
+use std::fmt::Display;
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,6 +12,7 @@ use viaspf::record::Mechanism;
 
 use super::identity::Identity;
 use super::normalise::{self, Marks};
+use super::trace::{Published, Query};
 use super::{EXPLANATION_TIME, Found, NotFound, Records};
 
 /// The look-ups of one evaluation.
@@ -19,6 +21,7 @@ pub(super) struct Adapter<'a, R> {
     identity: &'a Identity,
     client: IpAddr,
     explained: bool,
+    traced: bool,
     deadline: Instant,
     marks: Marks,
     notes: Mutex<Notes>,
@@ -39,6 +42,10 @@ pub(super) struct Notes {
     pub(super) sends_no_mail: bool,
     /// Set once an explanation is looked up, for a `fail` that is certain by then: until when it may take.
     pub(super) explaining: Option<Instant>,
+    /// Every query in its order, where the evaluation is traced.
+    pub(super) queries: Vec<Query>,
+    /// What each look-up of a policy found, in the same order, where the evaluation is traced.
+    pub(super) published: Vec<Published>,
 }
 
 impl<'a, R: Records> Adapter<'a, R> {
@@ -51,7 +58,21 @@ impl<'a, R: Records> Adapter<'a, R> {
         deadline: Instant,
     ) -> Self {
         let (marks, notes) = (Marks::draw(), Mutex::default());
-        Self { dns, identity, client: client.to_canonical(), explained, deadline, marks, notes }
+        Self {
+            dns,
+            identity,
+            client: client.to_canonical(),
+            explained,
+            traced: false,
+            deadline,
+            marks,
+            notes,
+        }
+    }
+
+    /// The same, taking note of every query and every record.
+    pub(super) fn traced(self) -> Self {
+        Self { traced: true, ..self }
     }
 
     /// The notes, when the evaluation is over.
@@ -74,9 +95,9 @@ impl<'a, R: Records> Adapter<'a, R> {
     }
 
     /// Awaits one answer of DNS.
-    async fn ask<T>(
+    async fn ask<T: Display>(
         &self,
-        record_type: &str,
+        record_type: &'static str,
         name: &str,
         answer: impl Future<Output = Found<T>>,
     ) -> LookupResult<Vec<T>> {
@@ -84,6 +105,9 @@ impl<'a, R: Records> Adapter<'a, R> {
         let explaining = {
             let mut notes = self.notes();
             notes.waiting_for = Some(query.clone());
+            if self.traced {
+                notes.queries.push(Query::open(record_type, name));
+            }
             notes.explaining
         };
         let found = match explaining {
@@ -93,6 +117,9 @@ impl<'a, R: Records> Adapter<'a, R> {
         };
         let mut notes = self.notes();
         notes.waiting_for = None;
+        if let Some(last) = notes.queries.last_mut() {
+            last.close(&found);
+        }
         found.map_err(|error| match error {
             NotFound::NoRecords => LookupError::NoRecords,
             NotFound::Failed(cause) => {
@@ -105,18 +132,25 @@ impl<'a, R: Records> Adapter<'a, R> {
     /// The TXT records of a name whose SPF record viaspf wants, that record normalised.
     async fn policy(&self, name: &str) -> LookupResult<Vec<String>> {
         let mut records = self.ask("TXT", name, self.dns.txt(name)).await.inspect_err(|error| {
+            let mut notes = self.notes();
             if matches!(error, LookupError::NoRecords) {
-                self.notes().record = Some(format!("no SPF record at {name}"));
+                notes.record = Some(format!("no SPF record at {name}"));
             }
+            notes.published.push(Published::default());
         })?;
         let mut notes = self.notes();
         // RFC 7208, 4.5: records without the version section do not matter, more than one with it is a permerror,
         // which viaspf sees for itself.
         let policies: Vec<&mut String> = records.iter_mut().filter(|text| normalise::is_spf(text)).collect();
+        let mut published = Published::default();
+        if self.traced {
+            published.records = policies.iter().map(|text| text.to_string()).collect();
+        }
         notes.record = match <[_; 1]>::try_from(policies) {
             Ok([policy]) => match normalise::normalise(policy, self.client, self.explained, &self.marks) {
                 Ok(normalised) => {
                     *policy = normalised.text;
+                    published.origins = normalised.origins;
                     notes.rewritten.extend(normalised.rewritten);
                     notes.sends_no_mail |= normalised.sends_no_mail && name == self.identity.domain();
                     None
@@ -129,6 +163,8 @@ impl<'a, R: Records> Adapter<'a, R> {
             Err(policies) if policies.is_empty() => Some(format!("no SPF record at {name}")),
             Err(_) => Some(format!("more than one SPF record at {name}")),
         };
+        published.flaw.clone_from(&notes.record);
+        notes.published.push(published);
         Ok(records)
     }
 }

@@ -10,6 +10,9 @@
 //! | `adapter` | viaspf's look-ups by our [`Records`], and notes on what happened |
 //! | `cause` | what led to the result, in words |
 //! | `guard` | a panic inside becomes a value |
+//! | `trace` | the evaluation as a tree, for people |
+//! | `overlay` | DNS with a record that is not published yet |
+//! | `lint` | what is wrong with a record |
 //!
 //! DNS itself is somebody else's ([`Records`] is the wish, `crate::lookup` fulfils it). Nothing here knows a policy.
 
@@ -17,7 +20,10 @@ mod adapter;
 mod cause;
 mod guard;
 mod identity;
+pub mod lint;
 mod normalise;
+pub mod overlay;
+pub mod trace;
 
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -100,17 +106,35 @@ pub async fn records(dns: &impl Records, domain: &Domain) -> Result<Vec<String>,
 /// Evaluates the SPF policy of the question's domain (RFC 7208, 4). Never fails: all trouble is a result, and the
 /// answer's `cause` tells the administrator what it was.
 pub async fn evaluate(dns: &impl Records, question: &SpfQuestion, options: &Options) -> SpfAnswer {
+    evaluate_as(dns, question, options, false).await.0
+}
+
+/// The same evaluation with every step that it took.
+pub async fn evaluate_traced(dns: &impl Records, question: &SpfQuestion, options: &Options) -> trace::Traced {
+    let (answer, events, notes) = evaluate_as(dns, question, options, true).await;
+    trace::Traced::new(answer, events, notes)
+}
+
+/// The answer; and, where the evaluation is traced, what viaspf and the look-ups have to say about it.
+async fn evaluate_as(
+    dns: &impl Records,
+    question: &SpfQuestion,
+    options: &Options,
+    traced: bool,
+) -> (SpfAnswer, Option<viaspf::trace::Trace>, Notes) {
     // RFC 7208, 4.3: a malformed domain, or one of a single label, has no policy.
     let Some(identity) = Identity::new(&question.local_part, &question.domain) else {
         let cause = format!("‘{}’ is no domain that could have an SPF record", clip(&question.domain, 255));
-        return SpfAnswer::new(SpfResult::None, cause);
+        return (SpfAnswer::new(SpfResult::None, cause), None, Notes::default());
     };
     let deadline = Instant::now() + options.time;
     let adapter = Adapter::new(dns, &identity, question.client, options.explanation, deadline);
+    let adapter = if traced { adapter.traced() } else { adapter };
     let config = Config::builder()
         .max_lookups(options.lookups)
         .max_void_lookups(options.void_lookups)
         .hostname(options.receiver.as_str())
+        .capture_trace(traced)
         .build();
     let helo = identity::helo(&question.helo);
     let evaluation =
@@ -118,8 +142,12 @@ pub async fn evaluate(dns: &impl Records, question: &SpfQuestion, options: &Opti
     let outcome = timeout_at(deadline, guard::caught(evaluation)).await;
 
     let notes = adapter.into_notes();
+    let mut events = None;
     let (result, explanation, cause) = match outcome {
-        Ok(Ok(evaluated)) => concluded(evaluated, &identity, &notes, options),
+        Ok(Ok(mut evaluated)) => {
+            events = evaluated.trace.take();
+            concluded(evaluated, &identity, &notes, options)
+        }
         // An explanation is looked up when the `fail` is certain already; trouble with it does not undo the result.
         Ok(Err(_)) | Err(_) if notes.explaining.is_some() => {
             (SpfResult::Fail, None, cause::UNEXPLAINED.to_owned())
@@ -127,12 +155,13 @@ pub async fn evaluate(dns: &impl Records, question: &SpfQuestion, options: &Opti
         Ok(Err(panic)) => (SpfResult::Temperror, None, format!("the evaluation broke off: {panic}")),
         Err(_) => (SpfResult::Temperror, None, cause::out_of_time(options.time, &notes)),
     };
-    SpfAnswer {
+    let answer = SpfAnswer {
         result,
         explanation: explanation.map(|text| clip(&text, TEXT_LIMIT).to_owned()),
         cause: clip(&cause, TEXT_LIMIT).to_owned(),
         sends_no_mail: notes.sends_no_mail,
-    }
+    };
+    (answer, events, notes)
 }
 
 /// The parts of the answer, from what viaspf found.
@@ -142,19 +171,25 @@ fn concluded(
     notes: &Notes,
     options: &Options,
 ) -> (SpfResult, Option<String>, String) {
-    let (result, explanation) = match evaluated.spf_result {
-        viaspf::SpfResult::None => (SpfResult::None, None),
-        viaspf::SpfResult::Neutral => (SpfResult::Neutral, None),
-        viaspf::SpfResult::Pass => (SpfResult::Pass, None),
-        viaspf::SpfResult::Softfail => (SpfResult::Softfail, None),
-        viaspf::SpfResult::Temperror => (SpfResult::Temperror, None),
-        viaspf::SpfResult::Permerror => (SpfResult::Permerror, None),
-        viaspf::SpfResult::Fail(ExplanationString::Default) => (SpfResult::Fail, None),
-        viaspf::SpfResult::Fail(ExplanationString::External(text)) => {
-            (SpfResult::Fail, Some(identity.unmask(&text)))
-        }
+    let result = result_of(&evaluated.spf_result);
+    let explanation = match evaluated.spf_result {
+        viaspf::SpfResult::Fail(ExplanationString::External(text)) => Some(identity.unmask(&text)),
+        _ => None,
     };
     (result, explanation, cause::of(result, evaluated.cause, notes, options))
+}
+
+/// The result in our words.
+fn result_of(result: &viaspf::SpfResult) -> SpfResult {
+    match result {
+        viaspf::SpfResult::None => SpfResult::None,
+        viaspf::SpfResult::Neutral => SpfResult::Neutral,
+        viaspf::SpfResult::Pass => SpfResult::Pass,
+        viaspf::SpfResult::Fail(_) => SpfResult::Fail,
+        viaspf::SpfResult::Softfail => SpfResult::Softfail,
+        viaspf::SpfResult::Temperror => SpfResult::Temperror,
+        viaspf::SpfResult::Permerror => SpfResult::Permerror,
+    }
 }
 
 #[cfg(test)]

@@ -41,6 +41,8 @@ pub(super) struct Normalised {
     pub(super) text: String,
     /// What was rewritten: the mechanism that viaspf will see, and the published one.
     pub(super) rewritten: Vec<(Mechanism, Mechanism)>,
+    /// For each mechanism that viaspf will see, the place among all published terms that it stands for.
+    pub(super) origins: Vec<usize>,
     /// Whether it says that the domain sends no mail: its only directive is `-all`, and nothing redirects.
     pub(super) sends_no_mail: bool,
 }
@@ -79,14 +81,15 @@ pub(super) fn normalise(
     let record: SpfRecord = text.parse().map_err(|_| Flaw::Syntax)?;
     reject_flaws(&record)?;
     let sends_no_mail = sends_no_mail(&record);
-    let mut rewritten = Vec::new();
+    let (mut rewritten, mut origins) = (Vec::new(), Vec::new());
     let mut terms = Vec::new();
-    for term in record {
+    for (place, term) in record.into_iter().enumerate() {
         match term {
             Term::Directive(Directive { qualifier, mechanism }) => {
                 let substitutes = any_prefix(&mechanism, client, marks);
                 rewritten.extend(substitutes.iter().cloned().map(|new| (new, mechanism.clone())));
                 let mechanisms = if substitutes.is_empty() { vec![mechanism] } else { substitutes };
+                origins.extend(mechanisms.iter().map(|_| place));
                 terms.extend(
                     mechanisms.into_iter().map(|mechanism| Term::from(Directive { qualifier, mechanism })),
                 );
@@ -97,7 +100,15 @@ pub(super) fn normalise(
             modifier @ Term::Modifier(_) => terms.push(modifier),
         }
     }
-    Ok(Normalised { text: SpfRecord { terms }.to_string(), rewritten, sends_no_mail })
+    Ok(Normalised { text: SpfRecord { terms }.to_string(), rewritten, origins, sends_no_mail })
+}
+
+/// Why a record is a permerror whoever the client is, if it is.
+pub(super) fn flaw(text: &str) -> Option<Flaw> {
+    match text.parse() {
+        Ok(record) => reject_flaws(&record).err(),
+        Err(_) => Some(Flaw::Syntax),
+    }
 }
 
 /// Finds what viaspf would find too late or not name.
@@ -180,7 +191,7 @@ fn marked(domain_spec: Option<&DomainSpec>, mark: &str) -> Option<DomainSpec> {
     DomainSpec::new(spec).ok()
 }
 
-fn domain_spec(term: &Term) -> Option<&DomainSpec> {
+pub(super) fn domain_spec(term: &Term) -> Option<&DomainSpec> {
     match term {
         Term::Directive(directive) => match &directive.mechanism {
             Mechanism::All | Mechanism::Ip4(_) | Mechanism::Ip6(_) => None,

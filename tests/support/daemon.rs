@@ -6,8 +6,10 @@
 use std::fmt;
 use std::fs;
 use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::UnixDatagram;
+use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{self, Receiver};
@@ -26,10 +28,29 @@ const FAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1";
 /// How long the daemon may take to start, and a line of its log to come.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// How the daemon is started, where that is not the usual way.
+#[derive(Default)]
+pub(crate) struct Launch {
+    /// With a time of day that [`Daemon::shift_clock`] moves.
+    pub(crate) clock: bool,
+    /// Commands in front of it, which end by executing it; `{dir}` is its directory.
+    pub(crate) wrapper: Vec<String>,
+    /// Unix sockets in its directory that are made for it as systemd would, and outlive it.
+    pub(crate) sockets: Vec<&'static str>,
+    /// Loopback ports that are listened on for it likewise.
+    pub(crate) ports: Vec<u16>,
+    /// Its standard error; none: the lines that the test reads.
+    pub(crate) stderr: Option<OwnedFd>,
+}
+
 /// A running daemon. If the test is failing when it is dropped, everything that it wrote is printed.
 pub(crate) struct Daemon {
     child: Child,
     dir: TempDir,
+    launch: Launch,
+    /// What it was started with as systemd would.
+    handed: Vec<OwnedFd>,
+    notify: UnixDatagram,
     /// Lines as they come, without those that were taken.
     lines: Receiver<String>,
     /// Every line since the start, for the reader of a failing test.
@@ -43,12 +64,12 @@ impl Daemon {
     ///
     /// When it does not become ready.
     pub(crate) fn start(config: &str) -> Self {
-        Self::start_by(config, false)
+        Self::launch(config, Launch::default())
     }
 
     /// The same with a time of day that [`Self::shift_clock`] moves.
     pub(crate) fn start_with_clock(config: &str) -> Self {
-        Self::start_by(config, true)
+        Self::launch(config, Launch { clock: true, ..Launch::default() })
     }
 
     /// Whether there can be a clock that moves; says so where there is none.
@@ -67,56 +88,66 @@ impl Daemon {
         fs::rename(self.path("clock.new"), self.path("clock")).unwrap();
     }
 
-    fn start_by(config: &str, clock: bool) -> Self {
+    /// The same in another way.
+    pub(crate) fn launch(config: &str, launch: Launch) -> Self {
         let dir = tempfile::Builder::new().prefix("lockdown-daemon.").tempdir().unwrap();
         // The MTA connects to a socket in here as a user of its own.
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        let socket_of_notices = dir.path().join("notify.sock");
-        let notify = UnixDatagram::bind(&socket_of_notices).unwrap();
+        let notify = UnixDatagram::bind(dir.path().join("notify.sock")).unwrap();
         notify.set_read_timeout(Some(PATIENCE)).unwrap();
-        let config_file = dir.path().join("config.yaml");
         // What one daemon learns is none of another one's business.
         let ledger = "ledger: { path: '{dir}/ledger.redb' }\n";
         let config =
             if config.contains("ledger:") { config.to_owned() } else { format!("{config}\n{ledger}") };
-        fs::write(&config_file, config.replace("{dir}", &dir.path().display().to_string())).unwrap();
-
-        let mut command = Command::new(PROGRAM);
-        if clock {
+        let config = config.replace("{dir}", &dir.path().display().to_string());
+        fs::write(dir.path().join("config.yaml"), config).unwrap();
+        if launch.clock {
             fs::write(dir.path().join("clock"), "+0").unwrap();
-            command
-                .env("LD_PRELOAD", FAKETIME)
-                .env("FAKETIME_TIMESTAMP_FILE", dir.path().join("clock"))
-                .env("FAKETIME_NO_CACHE", "1")
-                .env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
         }
-        let mut child = command
-            .args(["run", "--config"])
-            .arg(&config_file)
-            .env("NOTIFY_SOCKET", &socket_of_notices)
-            .stdin(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let stderr = BufReader::new(child.stderr.take().expect("standard error is a pipe"));
-        let (sender, lines) = mpsc::channel();
+        let mut handed = Vec::new();
+        for name in &launch.sockets {
+            let path = dir.path().join(name);
+            handed.push(OwnedFd::from(UnixListener::bind(&path).unwrap()));
+            fs::set_permissions(path, fs::Permissions::from_mode(0o666)).unwrap();
+        }
+        for port in &launch.ports {
+            handed.push(OwnedFd::from(TcpListener::bind(("127.0.0.1", *port)).unwrap()));
+        }
         let written = Arc::new(Mutex::new(String::new()));
-        let all = Arc::clone(&written);
-        std::thread::spawn(move || {
-            for line in stderr.lines().map_while(Result::ok) {
-                let mut all = all.lock().unwrap();
-                all.push_str(&line);
-                all.push('\n');
-                // A test that has ended reads no more lines, but the daemon must not meet a full pipe.
-                drop(sender.send(line));
-            }
-            // The daemon has ended. If it never became ready, nobody should go on waiting for that.
-            drop(UnixDatagram::unbound().and_then(|socket| socket.send_to(b"ENDED", socket_of_notices)));
-        });
-
-        let daemon = Self { child, dir, lines, written };
-        daemon.wait_until_ready(&notify);
+        let (child, lines) = spawn(dir.path(), &launch, &handed, &written);
+        let daemon = Self { child, dir, launch, handed, notify, lines, written };
+        daemon.wait_until_ready();
         daemon
+    }
+
+    /// Ends the daemon as systemd would, and starts the next one with the same configuration and sockets.
+    pub(crate) fn restart(&mut self) {
+        self.end();
+        self.begin();
+    }
+
+    /// The first half of a restart.
+    pub(crate) fn end(&mut self) {
+        self.signal(Signal::SIGTERM);
+        self.child.wait().unwrap();
+        // The notices of the old one are not those of the new one.
+        while self.next_notice() != "ENDED" {}
+    }
+
+    /// The second half of a restart.
+    pub(crate) fn begin(&mut self) {
+        (self.child, self.lines) = spawn(self.dir.path(), &self.launch, &self.handed, &self.written);
+        self.wait_until_ready();
+    }
+
+    /// Its process id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Everything that all of them have written so far.
+    pub(crate) fn written(&self) -> String {
+        self.written.lock().unwrap().clone()
     }
 
     /// The path of a file in the daemon's directory, `{dir}` in its configuration.
@@ -178,6 +209,16 @@ impl Daemon {
         self.wait_for(&["the new configuration is in force"])
     }
 
+    /// All decisions that were logged since the start, or since they were last passed over.
+    pub(crate) fn decisions(&self) -> Vec<LogLine> {
+        self.written.lock().unwrap().lines().filter_map(LogLine::parse).collect()
+    }
+
+    /// The process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Passes over everything that it has said so far.
     pub(crate) fn forget(&self) {
         while self.lines.try_recv().is_ok() {}
@@ -200,18 +241,81 @@ impl Daemon {
         }
     }
 
-    #[expect(clippy::unused_self, reason = "the daemon is what is waited for")]
-    fn wait_until_ready(&self, notify: &UnixDatagram) {
-        let mut state = [0; 4096];
+    /// Waits until it tells systemd that it is ready: after the start, and after each reload, in force or not.
+    pub(crate) fn wait_until_ready(&self) {
         loop {
-            let length = notify.recv(&mut state).expect("the daemon reports that it is ready");
-            let state = String::from_utf8_lossy(&state[..length]);
+            let state = self.next_notice();
             assert_ne!(state, "ENDED", "the daemon ends before it is ready");
             if state.lines().any(|line| line == "READY=1") {
                 return;
             }
         }
     }
+
+    fn next_notice(&self) -> String {
+        let mut state = [0; 4096];
+        let length = self.notify.recv(&mut state).expect("the daemon reports what it is doing");
+        String::from_utf8_lossy(&state[..length]).into_owned()
+    }
+}
+
+/// Starts the program; what it writes comes line by line, and into `written`.
+fn spawn(
+    dir: &Path,
+    launch: &Launch,
+    handed: &[OwnedFd],
+    written: &Arc<Mutex<String>>,
+) -> (Child, Receiver<String>) {
+    let place = dir.display().to_string();
+    let mut words: Vec<String> = launch.wrapper.iter().map(|word| word.replace("{dir}", &place)).collect();
+    if !handed.is_empty() {
+        // Descriptors are passed as standard streams, and put where systemd has them: from 3 on.
+        assert!(handed.len() <= 2, "standard input and output are two");
+        let place = format!(
+            "exec 3<&0 {} </dev/null >/dev/null; LISTEN_PID=$$ LISTEN_FDS={} exec \"$@\"",
+            if handed.len() == 2 { "4<&1" } else { "" },
+            handed.len()
+        );
+        words.extend(["sh", "-c", &place, "sh"].map(str::to_owned));
+    }
+    words.push(PROGRAM.to_owned());
+    let mut command = Command::new(&words[0]);
+    if launch.clock {
+        command
+            .env("LD_PRELOAD", FAKETIME)
+            .env("FAKETIME_TIMESTAMP_FILE", dir.join("clock"))
+            .env("FAKETIME_NO_CACHE", "1")
+            .env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+    }
+    let stream = |index: usize| {
+        handed.get(index).map_or_else(Stdio::null, |socket| socket.try_clone().unwrap().into())
+    };
+    let socket_of_notices = dir.join("notify.sock");
+    let mut child = command
+        .args(&words[1..])
+        .args(["run", "--config"])
+        .arg(dir.join("config.yaml"))
+        .env("NOTIFY_SOCKET", &socket_of_notices)
+        .stdin(stream(0))
+        .stdout(stream(1))
+        .stderr(launch.stderr.as_ref().map_or_else(Stdio::piped, |stream| stream.try_clone().unwrap().into()))
+        .spawn()
+        .unwrap();
+    let (sender, lines) = mpsc::channel();
+    let Some(stderr) = child.stderr.take().map(BufReader::new) else { return (child, lines) };
+    let all = Arc::clone(written);
+    std::thread::spawn(move || {
+        for line in stderr.lines().map_while(Result::ok) {
+            let mut all = all.lock().unwrap();
+            all.push_str(&line);
+            all.push('\n');
+            // A test that has ended reads no more lines, but the daemon must not meet a full pipe.
+            drop(sender.send(line));
+        }
+        // The daemon has ended. If it never became ready, nobody should go on waiting for that.
+        drop(UnixDatagram::unbound().and_then(|socket| socket.send_to(b"ENDED", socket_of_notices)));
+    });
+    (child, lines)
 }
 
 impl Drop for Daemon {

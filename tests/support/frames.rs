@@ -1,4 +1,5 @@
 //! An MTA made by hand: frames as octets, so that a test can send what no MTA would.
+#![allow(dead_code, reason = "each test file uses its own part of the support")]
 
 use std::collections::BTreeMap;
 use std::io;

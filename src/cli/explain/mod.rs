@@ -1,24 +1,41 @@
-//! `explain`: what would happen to a message, and why. The decision, the sources and the texts are the daemon's.
+//! `explain`: what would happen to a message, and why; or what happened to one, and whether it still would. The decision,
+//! the sources and the texts are the daemon's.
 
+mod assume;
+mod message;
 mod outcome;
+mod replay;
+mod scene;
 mod text;
+mod words;
+mod world;
 
+use std::io::{self, IsTerminal as _};
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::str::FromStr;
 use std::sync::Arc;
 
 use super::control::Control;
-use super::{FINDINGS, Source};
-use crate::daemon;
+use super::layout::Layout;
+use super::{FINDINGS, Source, USAGE};
+use crate::config::{Config, Report};
+use crate::daemon::{self, RunError};
+use crate::decide::Decision;
 use crate::facts::Facts;
+use crate::journal::judged::{About, Judged};
+use crate::journal::render::{harmless, harmless_json};
+use crate::lookup::Sources;
 use crate::lookup::harvest::{Counter, Uncounted};
-use crate::lookup::{Sources, resolve};
-use crate::mail::spf::{SpfAnswer, SpfQuestion, SpfResult};
-use crate::mail::{Field, ForwardPath, Header, ReversePath};
-use crate::policy::Policy;
-use crate::session::{Client, Envelope, Login, Point, Recipient, Request, Role, Session};
+use crate::lookup::recipients;
+use crate::mail::Field;
+use crate::session::{Point, Request, Role};
+use assume::Assumption;
 use outcome::Outcome;
+use replay::{Logged, Replay};
+use scene::Scene;
+use world::World;
 
 /// Arguments of `explain`.
 #[derive(Debug, clap::Args)]
@@ -27,19 +44,19 @@ pub(super) struct Arguments {
     #[command(flatten)]
     source: Source,
     /// The client's address
-    #[arg(long, value_name = "IP")]
-    client: IpAddr,
-    /// The client's verified host name
-    #[arg(long, value_name = "NAME", default_value = "unknown")]
-    client_name: String,
+    #[arg(long, value_name = "IP", required_unless_present_any = ["message", "reference"])]
+    client: Option<IpAddr>,
+    /// The client's verified host name [default: unknown]
+    #[arg(long, value_name = "NAME")]
+    client_name: Option<String>,
     /// The name in HELO or EHLO
-    #[arg(long, value_name = "NAME", default_value = "")]
-    helo: String,
+    #[arg(long, value_name = "NAME")]
+    helo: Option<String>,
     /// The reverse-path; `<>` or an empty one is the null reverse-path
-    #[arg(long, value_name = "ADDRESS")]
-    mail_from: String,
+    #[arg(long, value_name = "ADDRESS", required_unless_present_any = ["message", "reference"])]
+    mail_from: Option<String>,
     /// A recipient; may be repeated
-    #[arg(long, value_name = "ADDRESS", required = true)]
+    #[arg(long, value_name = "ADDRESS", required_unless_present_any = ["message", "reference"])]
     rcpt_to: Vec<String>,
     /// The login, as the MTA names it
     #[arg(long, value_name = "LOGIN")]
@@ -47,10 +64,31 @@ pub(super) struct Arguments {
     /// A header field, `"Name: value"`; may be repeated
     #[arg(long, value_name = "FIELD")]
     header: Vec<Field>,
-    /// An answer to take instead of asking: `spf=fail`, `spf.mailfrom=none`, `spf.helo=pass`; may be repeated
-    #[arg(long, value_name = "FACT")]
+    /// A message as it was stored or sent (RFC 5322); `-` is standard input. What the options do not say is taken
+    /// from its Return-Path, Delivered-To and first Received field
+    #[arg(long, value_name = "FILE")]
+    message: Option<PathBuf>,
+    /// The role of the listener: auto, inbound, submission, local [default: auto]
+    #[arg(long, value_name = "ROLE")]
+    role: Option<NamedRole>,
+    /// The MTA is Sendmail, not Postfix
+    #[arg(long)]
+    sendmail: bool,
+    /// An answer to take instead of asking; may be repeated: `spf=fail`, `spf.mailfrom=none`, `spf.helo=pass`,
+    /// `recipient=wildcard`, `grant=no`, `harvest=blocked`, `usage=real`, `cause=foreign/fail`
+    #[arg(long, value_name = "FACT", conflicts_with = "reference")]
     assume: Vec<Assumption>,
-    /// Show every finding, not only the decisive ones
+    /// Repeat a decision of the log: the reference of a reply, or a queue id
+    #[arg(long = "ref", value_name = "REF", requires = "log", conflicts_with_all = ["client", "client_name", "helo",
+        "mail_from", "rcpt_to", "login", "header", "message", "role", "sendmail"])]
+    reference: Option<String>,
+    /// The log that `--ref` is in, as JSON (`log.format: json`); `-` is standard input; may be repeated
+    #[arg(long, value_name = "FILE", requires = "reference")]
+    log: Vec<PathBuf>,
+    /// Ask no source: what the log or `--assume` does not say is unknown
+    #[arg(long)]
+    offline: bool,
+    /// Show every finding, and the locks that were not needed
     #[arg(long)]
     all: bool,
     /// Write JSON
@@ -63,8 +101,17 @@ Examples:
   lockdown-milter explain --client 192.0.2.1 --helo mail.example.com \\
       --mail-from a@example.com --rcpt-to info@example.org
   lockdown-milter explain --client 192.0.2.1 --mail-from '<>' --rcpt-to info@example.org --assume spf.helo=fail
+  lockdown-milter explain --message complaint.eml --rcpt-to info@example.org --all
+      What would become of this message today; who brought it is read from it.
+  lockdown-milter explain --ref VS29GN8V --log /var/log/lockdown-milter.log
+      Why was it refused, and would it still be? The answers of DNS and of all sources are those in the log, the
+      configuration is the present one. What it asks beyond that is asked now, and marked so.
+  journalctl -u lockdown-milter -o cat | lockdown-milter explain --ref VS29GN8V --log -
 
-Exit status: 0 every recipient and the message pass, 1 something is refused, 64 wrong usage, 78 wrong configuration.";
+The log has answers only where the configuration says `log: { format: json }`.
+
+Exit status: 0 every recipient and the message pass, or a logged decision would be the same; 1 something is refused, or
+the decision would be another one or cannot be repeated; 64 wrong usage, 78 wrong configuration.";
 
 impl FromStr for Field {
     type Err = String;
@@ -75,113 +122,155 @@ impl FromStr for Field {
     }
 }
 
-/// An SPF result that is given, not looked up.
+/// A role by its name.
 #[derive(Clone, Copy, Debug)]
-struct Assumption {
-    /// `None`: of the sender, whichever identity stands for it.
-    helo: Option<bool>,
-    result: SpfResult,
-}
+struct NamedRole(Role);
 
-impl FromStr for Assumption {
+impl FromStr for NamedRole {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (what, result) = text.split_once('=').ok_or("an assumption is ‘spf=RESULT’")?;
-        let helo = match what {
-            "spf" => None,
-            "spf.helo" => Some(true),
-            "spf.mailfrom" => Some(false),
-            _ => return Err(format!("‘{what}’ cannot be assumed; what can: spf, spf.helo, spf.mailfrom")),
-        };
-        let results: Vec<&str> = SpfResult::ALL.into_iter().map(SpfResult::as_str).collect();
-        let result = result.parse().map_err(|error| format!("{error}; results: {}", results.join(", ")))?;
-        Ok(Self { helo, result })
+        let known = Role::NAMES.into_iter().find(|(name, _)| *name == text);
+        known.map(|(_, role)| Self(role)).ok_or_else(|| {
+            let names: Vec<&str> = Role::NAMES.into_iter().map(|(name, _)| name).collect();
+            format!("a role is one of: {}", names.join(", "))
+        })
+    }
+}
+
+/// Why there is nothing to explain.
+enum Failure {
+    Run(RunError),
+    /// The options do not say enough.
+    Usage(String),
+    /// The log does not.
+    Log(String),
+}
+
+impl From<RunError> for Failure {
+    fn from(error: RunError) -> Self {
+        Self::Run(error)
     }
 }
 
 /// Runs the command.
 pub(super) fn explain(arguments: &Arguments) -> ExitCode {
-    let outcome = super::block_on(async {
-        let (config, report) = arguments.source.load()?;
-        let harvest: Arc<dyn Counter> = match &config.control {
-            Some(path) => Arc::new(Control::new(path.clone())),
-            None => Arc::new(Uncounted("the configuration names no control socket to ask the daemon by")),
-        };
-        let (sources, _) = daemon::open(&config, report, harvest).await?;
-        Ok(foresee(arguments, &config.policy, &sources, config.limits.decision_time).await)
-    });
-    let outcome = match outcome {
+    let outcome = match foresee(arguments) {
         Ok(outcome) => outcome,
-        Err(error) => return super::failed(&error),
+        Err(Failure::Run(error)) => return super::failed(&error),
+        Err(Failure::Usage(why)) => return fail(&why, USAGE),
+        Err(Failure::Log(why)) => return fail(&why, FINDINGS),
     };
-    if arguments.json {
-        println!("{:#}", outcome.json());
+    let output = if arguments.json {
+        harmless_json(&format!("{:#}\n", outcome.json()))
     } else {
-        print!("{}", text::render(&outcome, arguments.all));
-    }
-    if outcome.is_refused() { ExitCode::from(FINDINGS) } else { ExitCode::SUCCESS }
+        let wraps = io::stdout().is_terminal() || std::env::var_os("COLUMNS").is_some();
+        text::render(&outcome, arguments.all, Layout::of_output(), wraps)
+    };
+    let written = super::write(&output);
+    if outcome.has_findings() { ExitCode::from(FINDINGS) } else { written }
 }
 
-/// Lets the message that the arguments describe take its way.
-async fn foresee(
+fn fail(why: &str, status: u8) -> ExitCode {
+    eprintln!("lockdown-milter: {why}");
+    ExitCode::from(status)
+}
+
+fn foresee(arguments: &Arguments) -> Result<Outcome, Failure> {
+    let (config, report) = arguments.source.load().map_err(RunError::from)?;
+    let (scene, past) = match &arguments.reference {
+        None => (Scene::of(arguments, &config.policy).map_err(Failure::Usage)?, None),
+        Some(reference) => {
+            let (logged, judged) = recall(reference, arguments, &config)?;
+            (Scene::logged(&judged), Some((logged, judged)))
+        }
+    };
+    let facts = past.as_ref().map(|(_, judged)| judged.facts.clone());
+    let outcome = super::block_on(async {
+        let sources = if arguments.offline { None } else { Some(open(&config, report).await?) };
+        Ok(play(arguments, &config, sources.as_ref(), &scene, facts).await)
+    });
+    let mut outcome = outcome?;
+    if let Some((logged, judged)) = past {
+        outcome.replay = Some(compare(&outcome, logged, judged));
+    }
+    Ok(outcome)
+}
+
+/// A decision of the log, and what it was judged on.
+fn recall(reference: &str, arguments: &Arguments, config: &Config) -> Result<(Logged, Judged), Failure> {
+    let logged = Logged::find(reference, &arguments.log).map_err(Failure::Log)?;
+    match logged.judged(config) {
+        Ok(judged) => Ok((logged, judged)),
+        Err(why) => Err(Failure::Log(format!(
+            "the decision cannot be repeated: {why}\n  {}\nhint: `log: {{ format: json }}` in the configuration makes \
+             the daemon log what it asks and hears",
+            harmless(&logged.line)
+        ))),
+    }
+}
+
+async fn open(config: &Config, report: Report) -> Result<Arc<Sources>, RunError> {
+    let harvest: Arc<dyn Counter> = match &config.control {
+        Some(path) => Arc::new(Control::new(path.clone())),
+        None => Arc::new(Uncounted("the configuration names no control socket to ask the daemon by")),
+    };
+    let (sources, _) = daemon::open(config, report, harvest).await?;
+    Ok(sources)
+}
+
+/// Lets a message take its way.
+async fn play(
     arguments: &Arguments,
-    policy: &Policy,
-    sources: &Arc<Sources>,
-    limit: std::time::Duration,
+    config: &Config,
+    sources: Option<&Arc<Sources>>,
+    scene: &Scene,
+    facts: Option<Facts>,
 ) -> Outcome {
-    let client = Client {
-        address: Some(arguments.client.to_canonical()),
-        name: arguments.client_name.clone(),
-        port: 1024,
-    };
-    let session =
-        Session { role: Role::Auto, client, helo: arguments.helo.clone(), mta_name: None, is_postfix: true };
-    let mut envelope = Envelope {
-        reverse_path: ReversePath::parse(&arguments.mail_from),
-        bracketed: true,
-        login: arguments.login.clone().filter(|login| !login.is_empty()).map(Login),
-        recipients: Vec::new(),
-        queue_id: None,
-    };
-    let origin = policy.origin(&session, &envelope);
-    let mut facts = assumed(&arguments.assume, &session, &envelope);
-    let now = daemon::now();
-    let mut outcome = Outcome::new(&session, &envelope, origin);
-    for path in arguments.rcpt_to.iter().map(|argument| ForwardPath::parse(argument)) {
-        let point = Point::Recipient(&path);
-        let request = Request { session: &session, envelope: &envelope, origin, point, report: None, now };
-        let decision = resolve(policy, &request, &mut facts, sources, limit).await;
-        let accepted = decision.verdict.reply().is_none();
-        outcome.recipients.push((path.clone(), decision));
+    let (policy, limit) = (&config.policy, config.limits.decision_time);
+    let source_names = recipients::identities(&config.recipients);
+    let mut world = World::new(policy, sources, limit, &arguments.assume);
+    if let Some(facts) = facts {
+        world.recall(facts);
+    }
+    let Scene { session, now, .. } = scene;
+    let mut envelope = scene.envelope.clone();
+    let origin = policy.origin(session, &envelope);
+    let mut outcome = Outcome::new(scene, origin, source_names);
+    for recipient in &scene.recipients {
+        let point = Point::Recipient(&recipient.path);
+        let request = Request { session, envelope: &envelope, origin, point, report: None, now: *now };
+        let explained = world.explain(&request).await;
+        let accepted = explained.decision.verdict.reply().is_none();
+        outcome.recipients.push((recipient.path.clone(), explained));
         if accepted {
-            envelope.recipients.push(Recipient::bare(path));
+            envelope.recipients.push(recipient.clone());
         }
     }
-    if !envelope.recipients.is_empty() {
-        let header: Header = arguments.header.iter().cloned().collect();
-        let point = Point::Message(&header);
-        let request = Request { session: &session, envelope: &envelope, origin, point, report: None, now };
-        outcome.message = Some(resolve(policy, &request, &mut facts, sources, limit).await);
+    // A message can be logged without recipients, if the MTA did not tell of them.
+    let is_sent = !envelope.recipients.is_empty() || scene.recipients.is_empty();
+    if let Some(header) = scene.header.as_ref().filter(|_| is_sent) {
+        let point = Point::Message(header);
+        let report = scene.report.as_ref();
+        let request = Request { session, envelope: &envelope, origin, point, report, now: *now };
+        outcome.message = Some(world.explain(&request).await);
     }
     outcome
 }
 
-/// The facts that the arguments give. An assumption about the sender is one about HELO if there is no reverse-path.
-fn assumed(assumptions: &[Assumption], session: &Session, envelope: &Envelope) -> Facts {
-    let mut facts = Facts::default();
-    let Some(client) = session.client.address else { return facts };
-    for Assumption { helo, result } in assumptions {
-        let of_helo = SpfQuestion::helo(client, &session.helo);
-        let of_mail_from = SpfQuestion::mail_from(client, &session.helo, &envelope.reverse_path);
-        let question = match helo {
-            Some(true) => Some(of_helo),
-            Some(false) => of_mail_from,
-            None => Some(of_mail_from.unwrap_or(of_helo)),
-        };
-        if let Some(question) = question {
-            facts.learn_spf(question, SpfAnswer::new(*result, "assumed"));
+/// Compares a decision of the log with what was decided now.
+fn compare(outcome: &Outcome, logged: Logged, judged: Judged) -> Replay {
+    let first = || outcome.recipients.first().map(|(_, explained)| &explained.decision);
+    let (now, refused): (Option<&Decision>, Vec<String>) = match judged.about {
+        About::Recipient(_) => (first(), Vec::new()),
+        About::Message(_) => {
+            let refused = outcome.recipients.iter();
+            let refused = refused.filter(|(_, explained)| explained.decision.verdict.reply().is_some());
+            (
+                outcome.message.as_ref().map(|message| &message.decision),
+                refused.map(|(path, _)| path.to_string()).collect(),
+            )
         }
-    }
-    facts
+    };
+    Replay::new(logged, judged, now, &refused)
 }

@@ -3,8 +3,12 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use crate::journal::parse::Outcome;
 use crate::journal::render::harmless_json;
-use crate::journal::summary::{Summary, Tally};
+use crate::journal::summary::{Summary, Tally, Top};
+
+/// Names in each list, at most.
+const NAMES: usize = 100;
 
 /// The summary as JSON, with a line's end. Words are those of the log.
 pub(super) fn render(summary: &Summary, since: Option<Timestamp>) -> String {
@@ -24,8 +28,51 @@ pub(super) fn render(summary: &Summary, since: Option<Timestamp>) -> String {
         "further_reasons": summary.reasons.further,
         "mismatches": mismatches(summary),
         "further_logins": summary.mismatches.further,
+        "locks": locks(summary),
+        "refused_recipients": top("recipient", &summary.refused.recipients),
+        "refused_networks": top("network", &summary.refused.networks),
+        "blocked_networks": top("network", &summary.refused.blocked),
+        "own_domains": summary.own_domains.is_known().then(|| own_domains(summary)),
     });
     harmless_json(&format!("{value:#}\n"))
+}
+
+fn locks(summary: &Summary) -> Vec<Value> {
+    let locks = summary.reasons.locks();
+    locks
+        .map(|(check, tally)| {
+            json!({
+                "check": check,
+                "passed": tally.given(Outcome::Pass),
+                "would_not_pass": tally.would_not_pass(),
+                "deferred": tally.given(Outcome::Defer),
+                "rejected": tally.given(Outcome::Reject),
+                "discarded": tally.given(Outcome::Discard),
+            })
+        })
+        .collect()
+}
+
+/// The most frequent names, and the number of records of those that are not named.
+fn top(key: &str, top: &Top) -> Value {
+    let all = top.sorted();
+    let rest: u64 = all.iter().skip(NAMES).map(|(_, records)| records).sum();
+    let named = all.iter().take(NAMES).map(|(name, records)| json!({ key: name, "decisions": records }));
+    json!({ "top": named.collect::<Vec<_>>(), "further": rest + top.further })
+}
+
+fn own_domains(summary: &Summary) -> Vec<Value> {
+    let results = summary.own_domains.results();
+    results
+        .map(|(domain, result, senders)| {
+            json!({
+                "domain": domain.as_str(),
+                "spf": result.as_str(),
+                "decisions": senders.records,
+                "clients": top("client", &senders.clients),
+            })
+        })
+        .collect()
 }
 
 fn verdicts(summary: &Summary) -> Vec<Value> {

@@ -2,16 +2,18 @@
 
 use std::io::{self, BufRead, BufReader, Read};
 
+use crate::journal::judged::MAX_JUDGED;
+
 /// Octets of a line, at most. A record has twenty values of 1 KiB and twenty recipients of that length, which may all
-/// be escapes of six octets for one.
-const MAX_LINE: usize = 256 * 1024;
+/// be escapes of six octets for one; and what it was judged on.
+const MAX_LINE: usize = 256 * 1024 + MAX_JUDGED;
 
 /// Octets that are read at once.
 const BUFFER: usize = 256 * 1024;
 
 /// One line, without its end.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Line<'a> {
+pub(in crate::cli) enum Line<'a> {
     /// All of it.
     Whole(&'a [u8]),
     /// A line that is longer than the limit, and how many octets it has; it was passed over.
@@ -19,18 +21,18 @@ pub(super) enum Line<'a> {
 }
 
 /// Reads line by line.
-pub(super) struct Lines<R> {
+pub(in crate::cli) struct Lines<R> {
     source: BufReader<R>,
     line: Vec<u8>,
 }
 
 impl<R: Read> Lines<R> {
-    pub(super) fn new(source: R) -> Self {
+    pub(in crate::cli) fn new(source: R) -> Self {
         Self { source: BufReader::with_capacity(BUFFER, source), line: Vec::new() }
     }
 
     /// The next line; none at the end.
-    pub(super) fn next(&mut self) -> io::Result<Option<Line<'_>>> {
+    pub(in crate::cli) fn next(&mut self) -> io::Result<Option<Line<'_>>> {
         self.line.clear();
         let read = self.source.by_ref().take(MAX_LINE as u64 + 1).read_until(b'\n', &mut self.line)?;
         if read == 0 {

@@ -6,15 +6,29 @@ use crate::cli::layout::{Layout, counted, day, minute};
 use crate::cli::table::{Cell, Column, Table, Tone};
 use crate::journal::parse::Outcome;
 use crate::journal::render::harmless;
-use crate::journal::summary::{Mismatch, Place, Summary, Tally};
+use crate::journal::summary::{Mismatch, Place, Summary, Tally, Top};
+use crate::mail::spf::SpfResult;
 
 /// Addresses shown for one login in one place; `--json` has more.
 const ADDRESSES: usize = 5;
 
+/// Names in each list of the most frequent; `--json` has more.
+const NAMES: usize = 10;
+
 /// The summary as text.
 pub(super) fn render(summary: &Summary, layout: &Layout) -> String {
-    let parts =
-        [period(summary), verdicts(summary, layout), reasons(summary, layout), mismatches(summary, layout)];
+    let refused = &summary.refused;
+    let parts = [
+        period(summary),
+        verdicts(summary, layout),
+        locks(summary, layout),
+        reasons(summary, layout),
+        top("RECIPIENT REFUSED", &refused.recipients, layout),
+        top("NETWORK REFUSED", &refused.networks, layout),
+        top("NETWORK BLOCKED", &refused.blocked, layout),
+        own_domains(summary, layout),
+        mismatches(summary, layout),
+    ];
     parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n")
 }
 
@@ -51,6 +65,73 @@ fn verdicts(summary: &Summary, layout: &Layout) -> String {
         }
     }
     if summary.lines.records == 0 { String::new() } else { table.render(layout.width, layout.style) }
+}
+
+/// What each lock did where it decided.
+fn locks(summary: &Summary, layout: &Layout) -> String {
+    let columns = [
+        Column::Left("LOCK"),
+        Column::Right("PASSED"),
+        Column::Right("WOULD REFUSE"),
+        Column::Right("DEFERRED"),
+        Column::Right("REJECTED"),
+        Column::Right("DISCARDED"),
+    ];
+    let mut table = Table::new(columns);
+    let mut is_empty = true;
+    for (check, tally) in summary.reasons.locks() {
+        is_empty = false;
+        let numbers = [
+            tally.given(Outcome::Pass) - tally.would_not_pass(),
+            tally.would_not_pass(),
+            tally.given(Outcome::Defer),
+            tally.given(Outcome::Reject),
+            tally.given(Outcome::Discard),
+        ];
+        let mut row = vec![Cell::new(harmless(check))];
+        row.extend(numbers.map(|number| Cell::new(number.to_string())));
+        table.row(row);
+    }
+    if is_empty { String::new() } else { table.render(layout.width, layout.style) }
+}
+
+/// The most frequent names.
+fn top(title: &'static str, top: &Top, layout: &Layout) -> String {
+    let all = top.sorted();
+    if all.is_empty() {
+        return String::new();
+    }
+    let mut table = Table::new([Column::Left(title), Column::Right("DECISIONS")]);
+    for (name, records) in all.iter().take(NAMES) {
+        table.row([Cell::new(harmless(name)), Cell::new(records.to_string())]);
+    }
+    let rest = all.iter().skip(NAMES).map(|(_, records)| records).sum::<u64>() + top.further;
+    let mut text = table.render(layout.width, layout.style);
+    if rest > 0 {
+        let _ = writeln!(text, "and {}", counted(rest, "decision about others", "decisions about others"));
+    }
+    text
+}
+
+/// Who sends as us, and what our own SPF records say of it.
+fn own_domains(summary: &Summary, layout: &Layout) -> String {
+    let columns = [Column::Left("OUR DOMAIN, CLIENTS"), Column::Left("SPF"), Column::Right("DECISIONS")];
+    let mut table = Table::new(columns);
+    let mut is_empty = true;
+    for (domain, result, senders) in summary.own_domains.results() {
+        is_empty = false;
+        let tone = if result == SpfResult::Pass { Tone::Normal } else { Tone::Alarming };
+        table.row([
+            Cell::new(domain.as_str()).toned(Tone::Strong),
+            Cell::new(result.as_str()).toned(tone),
+            Cell::new(senders.records.to_string()),
+        ]);
+        for (client, records) in senders.clients.sorted().into_iter().take(ADDRESSES) {
+            let client = format!("  {}", harmless(client));
+            table.row([Cell::new(client), Cell::new(""), Cell::new(records.to_string())]);
+        }
+    }
+    if is_empty { String::new() } else { table.render(layout.width, layout.style) }
 }
 
 fn reasons(summary: &Summary, layout: &Layout) -> String {

@@ -141,7 +141,7 @@ pub fn parse(line: &str) -> Result<Entry<'_>, Unread> {
 
 /// The line from where its record begins. A prefix is believed only if it names us: other programs log attacker text,
 /// which may look like a record.
-fn beginning(line: &str) -> Option<&str> {
+pub(super) fn beginning(line: &str) -> Option<&str> {
     let begins = |text: &str| text.starts_with("time=") || text.starts_with("{\"");
     if begins(line) {
         return Some(line);
@@ -265,6 +265,7 @@ mod tests {
                 detail, reply, client, helo, mail_from, rcpt_to, login, header_from, claimed,
                 origin: "login",
                 spf, queue_id, reference, ms,
+                judged: Some("{\"v\":1}".to_owned()),
             }
         }
     }

@@ -4,16 +4,21 @@
 //! beyond a limit is still counted, but no longer by name.
 
 mod mismatches;
+mod strangers;
+mod top;
 mod transactions;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
 use super::Event;
 use super::parse::{Entry, Field, Outcome, Unread, parse};
+use crate::mail::Domain;
 use crate::mail::text::clip;
 pub use mismatches::{Mismatch, Mismatches, Place};
+pub use strangers::{OwnDomains, Refused, Senders};
+pub use top::Top;
 
 /// Reasons counted by name, at most. The daemon knows fewer than a hundred.
 const MAX_REASONS: usize = 500;
@@ -37,6 +42,10 @@ pub struct Summary {
     pub reasons: Reasons,
     /// Logins that sent as somebody else.
     pub mismatches: Mismatches,
+    /// What was refused or would be.
+    pub refused: Refused,
+    /// Who sends as our own domains.
+    pub own_domains: OwnDomains,
 }
 
 /// How many lines of a kind there were.
@@ -56,6 +65,12 @@ impl Summary {
     /// A sum of nothing yet, in which records from `since` on count; all if there is no such time.
     pub fn new(since: Option<Timestamp>) -> Self {
         Self { since, ..Self::default() }
+    }
+
+    /// The same, which also counts who sends as these domains.
+    #[must_use]
+    pub fn with_hosted(self, hosted: BTreeSet<Domain>) -> Self {
+        Self { own_domains: OwnDomains::of(Some(hosted)), ..self }
     }
 
     /// Adds a line, without its end.
@@ -85,6 +100,8 @@ impl Summary {
         .add(entry);
         self.reasons.add(entry);
         self.mismatches.add(entry);
+        self.refused.add(entry);
+        self.own_domains.add(entry);
     }
 }
 
@@ -95,6 +112,22 @@ pub struct Tally([[u64; Outcome::NAMES.len()]; Outcome::NAMES.len()]);
 impl Tally {
     fn add(&mut self, entry: &Entry<'_>) {
         self.0[entry.verdict as usize][entry.would as usize] += 1;
+    }
+
+    fn include(&mut self, other: &Self) {
+        for (sum, more) in self.0.as_flattened_mut().iter_mut().zip(other.0.as_flattened()) {
+            *sum += more;
+        }
+    }
+
+    /// The number of records with this verdict, whatever it would have been.
+    pub fn given(&self, verdict: Outcome) -> u64 {
+        self.0[verdict as usize].iter().sum()
+    }
+
+    /// The number of records that passed, and would not have.
+    pub fn would_not_pass(&self) -> u64 {
+        self.given(Outcome::Pass) - self.of(Outcome::Pass, Outcome::Pass)
     }
 
     /// The number of records with these two verdicts.
@@ -148,6 +181,15 @@ impl Reasons {
         } else {
             self.further += 1;
         }
+    }
+
+    /// Each decisive lock with its records.
+    pub fn locks(&self) -> impl Iterator<Item = (&str, Tally)> {
+        self.tallies.iter().map(|(check, tallies)| {
+            let mut all = Tally::default();
+            tallies.values().for_each(|tally| all.include(tally));
+            (check.as_str(), all)
+        })
     }
 
     /// The reasons, the most frequent first.

@@ -127,6 +127,10 @@ impl MainCf {
 pub(super) fn postconf(config_dir: Option<&Path>, arguments: &[&str]) -> Result<String, Problem> {
     let mut command = Command::new("postconf");
     command.env("PATH", search_path()).env("LC_ALL", "C");
+    // What systemd tells the daemon is not for its children.
+    for name in ["NOTIFY_SOCKET", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"] {
+        command.env_remove(name);
+    }
     if let Some(dir) = config_dir {
         command.arg("-c").arg(dir);
     }
@@ -152,7 +156,8 @@ fn file(config_dir: Option<&Path>) -> PathBuf {
 }
 
 fn no_postconf() -> Problem {
-    Problem::new("there is no postconf").hint("Postfix must be installed on this host")
+    Problem::new("there is no postconf: Postfix is not installed on this host")
+        .hint("without Postfix, take this out: name your domains in `domains`, and where recipients are in `sources`")
 }
 
 /// What a program says, if it ends in time; else it is ended.

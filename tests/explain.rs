@@ -1,0 +1,205 @@
+//! `explain` and the daemon agree: what the log says of a decision is enough to come to it again.
+#![allow(clippy::unwrap_used, reason = "a test ends where it goes wrong")]
+
+#[path = "support/cases.rs"]
+mod cases;
+#[path = "support/schema.rs"]
+mod schema;
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::process::{Command, Output};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use cases::{Case, NOW};
+use lockdown_milter::decide::{Decision, evidence};
+use lockdown_milter::facts::{Answer, Facts, Question};
+use lockdown_milter::journal::{Record, judged, render};
+use lockdown_milter::lookup::recipients::identities;
+use lockdown_milter::mail::ForwardPath;
+use lockdown_milter::policy::Policy;
+use lockdown_milter::session::{Point, Recipient, Request};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// Gives a program the date of the cases.
+const FAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1";
+
+/// Runs `explain`.
+fn explain(config: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lockdown-milter"));
+    command.arg("explain").args(arguments).arg("--config").arg(config);
+    command.env("LD_PRELOAD", FAKETIME).env("FAKETIME", "@2026-11-24 12:00:00").env("TZ", "UTC");
+    command.output().unwrap()
+}
+
+/// The JSON that `explain` writes.
+#[track_caller]
+fn explained(config: &Path, arguments: &[&str]) -> Value {
+    let output = explain(config, &[arguments, &["--json"]].concat());
+    serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("{arguments:?}: {error}: {}", String::from_utf8_lossy(&output.stderr)))
+}
+
+/// A log in the making, with the decisions that are in it.
+#[derive(Default)]
+struct Log {
+    lines: String,
+    decisions: Vec<(String, Decision, &'static str)>,
+}
+
+impl Log {
+    /// Writes a decision as the daemon does.
+    fn write(
+        &mut self,
+        policy: &Policy,
+        request: &Request<'_>,
+        decision: &Decision,
+        facts: &Facts,
+        more: &[(Question, Answer)],
+        sources: &[String],
+    ) {
+        let reference = format!("REF{:05}", self.decisions.len());
+        let mut record = Record::of(request, decision);
+        let reply = decision.verdict.reply().map(|reply| reply.with_reference(&reference).to_string());
+        record.reply = reply.or(record.reply);
+        record.reference = Some(reference.clone());
+        let seen = evidence(policy, request, facts);
+        record.judged = Some(judged::write(request, decision, &seen, more, sources));
+        self.lines += &render::json(&record);
+        self.lines.push('\n');
+        self.decisions.push((reference, decision.clone(), record.event.as_str()));
+    }
+}
+
+/// Lets a case take its way, and logs all of it.
+fn log(case: &Case, directory: &Path) -> Log {
+    let config = case.config_in(directory);
+    let (policy, sources) = (&config.policy, identities(&config.recipients));
+    let (session, mut envelope) = (case.session(), case.envelope());
+    let origin = policy.origin(&session, &envelope);
+    let now = NOW.parse().unwrap();
+    let (mut log, mut more, mut accepted) = (Log::default(), Vec::new(), Vec::new());
+    for recipient in case.rcpt_to.keys() {
+        let path = ForwardPath::parse(recipient);
+        let point = Point::Recipient(&path);
+        let request = Request { session: &session, envelope: &envelope, origin, point, report: None, now };
+        let (decision, facts) = case.decide(policy, &request);
+        log.write(policy, &request, &decision, &facts, &[], &sources);
+        if decision.verdict.reply().is_none() {
+            more.extend(evidence(policy, &request, &facts));
+            accepted.push(Recipient::bare(path));
+        }
+    }
+    envelope.recipients = accepted;
+    if case.message.is_some() || case.edits.is_some() {
+        let (header, report) = (case.header(), case.report());
+        let point = Point::Message(&header);
+        let request =
+            Request { session: &session, envelope: &envelope, origin, point, report: Some(&report), now };
+        let (decision, facts) = case.decide(policy, &request);
+        log.write(policy, &request, &decision, &facts, &more, &sources);
+    }
+    log
+}
+
+/// A directory with the configuration of a case, and what that names.
+fn directory(case: &Case) -> TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("config.yaml"), case.configuration()).unwrap();
+    for file in ["identities", "postfix_recipients"] {
+        symlink(Path::new("tests/cases").canonicalize().unwrap().join(file), dir.path().join(file)).unwrap();
+    }
+    dir
+}
+
+/// Verdicts, reply, findings and edits of a decision, as `explain` writes them.
+fn shown(decision: &Decision) -> Value {
+    let reply = |reply: Option<&lockdown_milter::mail::Reply>| reply.map(ToString::to_string);
+    let findings: Vec<Value> = decision
+        .findings
+        .iter()
+        .map(|finding| {
+            json!({
+                "check": finding.check.as_str(),
+                "domain": finding.domain.as_ref().map(ToString::to_string),
+                "mode": finding.mode.as_str(),
+                "judgment": finding.judgment.as_str(),
+                "reason": finding.judgment.remark().reason,
+                "detail": finding.judgment.remark().detail,
+                "reply": reply(finding.judgment.reply()),
+            })
+        })
+        .collect();
+    json!({
+        "verdict": decision.verdict.as_str(),
+        "would": decision.would.as_str(),
+        "reply": reply(decision.verdict.reply().or(decision.would.reply())),
+        "findings": findings,
+        "edits": decision.edits.len(),
+    })
+}
+
+/// The same of what `explain` wrote.
+fn of_json(decision: &Value) -> Value {
+    json!({
+        "verdict": decision["verdict"],
+        "would": decision["would"],
+        "reply": decision["reply"],
+        "findings": decision["findings"],
+        "edits": decision["edits"].as_array().map(Vec::len),
+    })
+}
+
+/// Repeats every decision of a case from its line in the log; what did not come out the same.
+fn repeat(case: &Case) -> Vec<String> {
+    let dir = directory(case);
+    let log = log(case, dir.path());
+    let (config, file) = (dir.path().join("config.yaml"), dir.path().join("log"));
+    fs::write(&file, &log.lines).unwrap();
+    let mut wrong = Vec::new();
+    for (reference, decision, event) in &log.decisions {
+        let arguments = ["--offline", "--ref", reference, "--log", file.to_str().unwrap()];
+        let found = explained(&config, &arguments);
+        wrong.extend(schema::complain("explain", &found).err());
+        let now = if *event == "message" { &found["message"] } else { &found["recipients"][0] };
+        let asked = now["asked"].as_array().into_iter().flatten();
+        let beyond: Vec<&Value> = asked.filter(|asked| asked["by"] != "logged").collect();
+        if found["then"]["same"] != true || of_json(now) != shown(decision) || !beyond.is_empty() {
+            wrong.push(format!(
+                "{} ({event}): {:#}\nbeyond the log: {beyond:?}\nexpected {:#}\nfound {:#}",
+                case.name,
+                found["then"],
+                shown(decision),
+                of_json(now)
+            ));
+        }
+    }
+    wrong
+}
+
+/// Every golden case, decided as the daemon decides, logged as the daemon logs, and repeated by the program from its line
+/// in the log alone: the verdicts, the reply and every finding are the same.
+#[test]
+fn every_golden_case_is_repeated_from_its_log() {
+    if !Path::new(FAKETIME).exists() {
+        assert!(std::env::var_os("LOCKDOWN_REQUIRE_SERVERS").is_none(), "there is no libfaketime");
+        eprintln!("SKIPPED: there is no libfaketime (package libfaketime)");
+        return;
+    }
+    let (cases, next) = (cases::all(), AtomicUsize::new(0));
+    let wrong: Vec<String> = std::thread::scope(|scope| {
+        let work = || {
+            let mut wrong = Vec::new();
+            while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
+                wrong.extend(repeat(case));
+            }
+            wrong
+        };
+        let workers: Vec<_> = (0..2).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().flat_map(|worker| worker.join().unwrap()).collect()
+    });
+    assert!(wrong.is_empty(), "{} of {} cases:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
+    println!("{} golden cases repeated", cases.len());
+}
