@@ -7,6 +7,8 @@
 mod dns;
 #[path = "support/host.rs"]
 mod host;
+#[path = "support/schema.rs"]
+mod schema;
 #[path = "support/unpacked.rs"]
 mod sendmail;
 
@@ -215,9 +217,7 @@ impl Host {
     /// The rows by their names, and whether the host is good.
     async fn rows(&self) -> (BTreeMap<String, Value>, bool) {
         let output = self.audit(&["--json"]).await;
-        let text = String::from_utf8(output.stdout).unwrap();
-        let audit: Value = serde_json::from_str(&text)
-            .unwrap_or_else(|error| panic!("{error}: {text}{}", String::from_utf8_lossy(&output.stderr)));
+        let audit = schema::check("audit", &output.stdout);
         let good = audit["good"].as_bool().unwrap();
         assert_eq!(output.status.code(), Some(i32::from(!good)));
         let rows = audit["rows"].as_array().unwrap().iter();

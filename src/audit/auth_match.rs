@@ -51,7 +51,8 @@ fn domains(host: &Host) -> Verdict {
     if config.policy.hosted.is_empty() {
         return Verdict::not_applicable("no domain is hosted by lockdown-milter");
     }
-    verdict.or_good(format!("in the envelope and in the header, for {} domains", config.policy.hosted.len()))
+    verdict
+        .or_good(format!("in the envelope and in the header; hosted domains: {}", config.policy.hosted.len()))
 }
 
 fn logins(host: &Host) -> Verdict {

@@ -185,8 +185,13 @@ fn rebuild(mta: &Mta, table: &str) -> Option<Change> {
 fn answering(host: &Host) -> Verdict {
     let mut verdict = seen(host);
     for hosted in &host.domains {
-        if !matches!(hosted.nobody, Existence::Wildcard(_)) {
-            continue;
+        match &hosted.nobody {
+            Existence::Wildcard(_) => {}
+            Existence::Undetermined(why) => {
+                verdict.find(State::Unknown, format!("{}: {why}", hosted.domain));
+                continue;
+            }
+            _ => continue,
         }
         let locks = host.config().and_then(|config| config.policy.locks(&hosted.domain));
         let is_held = locks.is_some_and(|locks| {
@@ -262,7 +267,14 @@ fn unlisted(host: &Host) -> Verdict {
         }
     }
     for hosted in &host.domains {
-        let Existence::NoList(why) = &hosted.nobody else { continue };
+        let why = match &hosted.nobody {
+            Existence::NoList(why) => why,
+            Existence::Undetermined(why) => {
+                verdict.find(State::Unknown, format!("{}: {why}", hosted.domain));
+                continue;
+            }
+            _ => continue,
+        };
         let Some(class) = hosted.class else { continue };
         let restrictions = postfix.main_cf.value("smtpd_recipient_restrictions");
         let ours = host.sources.iter().filter(|asked| asked.domain == hosted.domain);

@@ -59,7 +59,7 @@ fn locks(host: &Host) -> Verdict {
             verdict.mend(State::Open, evidence, vec![Change { place, lines }]);
         }
     }
-    verdict.or_good(format!("for all of {} domains", hosted.len()))
+    verdict.or_good(format!("hosted domains: {}", hosted.len()))
 }
 
 fn programs(host: &Host) -> Verdict {

@@ -263,7 +263,7 @@ fn hosted_senders(host: &Host) -> Verdict {
     if config.policy.hosted.is_empty() {
         return Verdict::not_applicable("no domain is hosted by lockdown-milter");
     }
-    verdict.or_good(format!("require_auth is enforced for {} domains", config.policy.hosted.len()))
+    verdict.or_good(format!("require_auth is enforced; hosted domains: {}", config.policy.hosted.len()))
 }
 
 #[cfg(test)]

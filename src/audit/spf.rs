@@ -101,5 +101,5 @@ fn lock(host: &Host) -> Verdict {
     if config.policy.hosted.is_empty() {
         return Verdict::not_applicable("no domain is hosted by lockdown-milter");
     }
-    verdict.or_good(format!("for {} domains", config.policy.hosted.len()))
+    verdict.or_good(format!("hosted domains: {}", config.policy.hosted.len()))
 }

@@ -75,8 +75,10 @@ fn configuration(host: &Host) -> Verdict {
                 );
             }
             let version = env!("CARGO_PKG_VERSION");
-            verdict
-                .or_good(format!("{file}, {} domains, lockdown-milter {version}", config.policy.hosted.len()))
+            verdict.or_good(format!(
+                "{file}, hosted domains: {}, lockdown-milter {version}",
+                config.policy.hosted.len()
+            ))
         }
     }
 }
@@ -136,7 +138,7 @@ fn modes(host: &Host) -> Verdict {
         };
         verdict.mend(State::Open, format!("recipients: no sources for {}", named(blind)), changes);
     }
-    verdict.or_good(format!("for {} domains", policy.hosted.len()))
+    verdict.or_good(format!("hosted domains: {}", policy.hosted.len()))
 }
 
 fn without_sources(locks: &Locks) -> bool {
