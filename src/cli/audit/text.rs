@@ -139,6 +139,6 @@ mod tests {
 
     #[test]
     fn lines_to_change_are_as_they_must_be_written() {
-        assert_eq!(shown("a\tb \\. \u{1b}[31m"), "a\tb \\. \\u{1b}[31m");
+        assert_eq!(shown("a\tb \\. \u{1b}[31m"), "a\tb \\. \\u001b[31m");
     }
 }
