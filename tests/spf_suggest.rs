@@ -7,10 +7,8 @@
 mod daemon;
 #[path = "support/dns.rs"]
 mod dns;
-#[allow(dead_code, reason = "each test file uses its own part of the support")]
 #[path = "support/frames.rs"]
 mod frames;
-#[allow(dead_code, reason = "each test file uses its own part of the support")]
 #[path = "support/schema.rs"]
 mod schema;
 

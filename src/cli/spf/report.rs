@@ -173,7 +173,7 @@ fn state(lint: &Lint, senders: &[&Sender], since: Day, tally: Tally) -> State {
             sender.days.range(since..).filter(|(_, tally)| tally.fail + tally.softfail + tally.none > 0);
         matches!(sender.source, Source::Client(_)) && failing.count() > 1
     };
-    if senders.iter().any(|sender| stays(sender)) { State::Undecided } else { State::Ready }
+    if senders.iter().any(stays) { State::Undecided } else { State::Ready }
 }
 
 /// The end of a record.
