@@ -110,15 +110,15 @@ fn resolver(server: &Server) -> Resolver {
 /// Findings as `kind` or `kind@column`.
 fn shown(lint: &Lint) -> Vec<String> {
     let place = |column: Option<usize>| column.map(|column| format!("@{column}")).unwrap_or_default();
-    let mut list: Vec<String> = lint
+    let mut found: Vec<String> = lint
         .findings
         .iter()
         .map(|finding| {
             format!("{}{}", finding.kind.slug, place(finding.place.as_ref().map(|place| place.column)))
         })
         .collect();
-    list.sort();
-    list
+    found.sort();
+    found
 }
 
 /// What the evaluation counts for a stranger; with limits so high that none ends it, where `unlimited`.

@@ -7,9 +7,10 @@
 mod daemon;
 #[path = "support/dns.rs"]
 mod dns;
-#[allow(dead_code, reason = "each test file uses its own part of the support")]
 #[path = "support/frames.rs"]
 mod frames;
+#[path = "support/schema.rs"]
+mod schema;
 
 use std::path::PathBuf;
 use std::process::{Command, Output};
@@ -96,8 +97,12 @@ impl Stage {
     }
 
     fn run(&self, arguments: &[&str]) -> Output {
+        self.run_in(arguments, "80")
+    }
+
+    fn run_in(&self, arguments: &[&str], columns: &str) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_lockdown-milter"));
-        command.arg("spf").args(arguments).arg("--config").arg(self.config_file()).env("COLUMNS", "80");
+        command.arg("spf").args(arguments).arg("--config").arg(self.config_file()).env("COLUMNS", columns);
         command.output().unwrap()
     }
 
@@ -169,6 +174,54 @@ async fn the_record_covers_who_sends_and_nobody_else() {
     assert_eq!(first["unknown"][0]["own_record"], "shop.example");
     // A login and a trusted host leave by our own hosts.
     assert_eq!(first["ours"], 2);
+
+    // For people, at both widths; with LOOK in the environment it is printed for them.
+    let relay = ["--outgoing", RELAY, "--outgoing", HOST_V6];
+    for (columns, most) in [("80", 80), ("200", 160)] {
+        for command in [
+            [&["suggest", "own.example"][..], &relay].concat(),
+            [&["report"][..], &relay].concat(),
+            [&["lint", "own.example"][..], &relay].concat(),
+            vec![
+                "check",
+                "--client",
+                NEWSLETTER,
+                "--mail-from",
+                "news@own.example",
+                "--helo",
+                "mail.own.example",
+            ],
+            [&["report", "--mail", "root@own.example"][..], &relay].concat(),
+        ] {
+            let output = stage.run_in(&command, columns);
+            let text = String::from_utf8(output.stdout).unwrap();
+            if std::env::var_os("LOOK").is_some() {
+                println!("$ spf {} ({columns})\n{text}", command.join(" "));
+            }
+            assert!(!text.is_empty() && output.stderr.is_empty(), "{command:?}");
+            let long =
+                text.lines().filter(|line| !line.contains("IN TXT")).find(|line| line.chars().count() > most);
+            assert_eq!(long, None, "{command:?} in {columns} columns");
+        }
+    }
+    for (name, command) in [
+        ("spf-report", vec!["report", "--json"]),
+        ("spf-lint", vec!["lint", "own.example", "v=spf1 mx +all", "--json"]),
+        ("spf-suggest", vec!["suggest", "own.example", "--json"]),
+        ("spf-check", vec!["check", "--client", NEWSLETTER, "--helo", "mail.own.example", "--json"]),
+    ] {
+        let output = stage.run(&command);
+        let value = schema::check(name, &output.stdout);
+        if name == "spf-report" {
+            let own = &value["domains"][0];
+            assert_eq!(
+                (&own["pass"], &own["softfail"], &own["ours"]),
+                (&3.into(), &2.into(), &2.into()),
+                "{value:#}"
+            );
+            assert_eq!((&own["policy"], &own["refused"]), (&"~all".into(), &2.into()), "{value:#}");
+        }
+    }
 
     let (second, _) = stage.suggest(&["include:shop.example"]);
     assert!(second["record"].as_str().unwrap().ends_with(" ~all"));

@@ -16,6 +16,8 @@ use crate::session::{Origin, Point, Request};
 pub(super) struct Sight {
     /// Whether the transaction has been noted.
     is_noted: bool,
+    /// Whether a recipient would have been refused for the reverse-path, were that lock enforced.
+    would_be_refused: bool,
 }
 
 impl Sight {
@@ -35,11 +37,15 @@ impl Sight {
         let is_end = matches!(request.point, Point::Message(_));
         let seen = if request.origin == Origin::Foreign {
             let result = result(request, facts, decision);
-            match refused(decision) {
-                // A recipient may be refused alone; the transaction goes on where it would only be.
+            let is_refused = refused(decision) || self.would_be_refused;
+            match is_refused {
                 true if is_end || decision.verdict != Verdict::Pass => Seen::Refused(result),
                 _ if is_end => Seen::Foreign(result),
-                _ => return,
+                _ => {
+                    // The transaction goes on, and is counted at its end.
+                    self.would_be_refused = is_refused;
+                    return;
+                }
             }
         } else if is_end {
             Seen::Ours

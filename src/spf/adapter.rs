@@ -144,7 +144,7 @@ impl<'a, R: Records> Adapter<'a, R> {
         let policies: Vec<&mut String> = records.iter_mut().filter(|text| normalise::is_spf(text)).collect();
         let mut published = Published::default();
         if self.traced {
-            published.records = policies.iter().map(|text| text.to_string()).collect();
+            published.records = policies.iter().map(|text| (**text).clone()).collect();
         }
         notes.record = match <[_; 1]>::try_from(policies) {
             Ok([policy]) => match normalise::normalise(policy, self.client, self.explained, &self.marks) {

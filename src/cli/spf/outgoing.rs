@@ -44,7 +44,9 @@ pub(super) async fn find(told: &[IpAddr], view: &View, postfix_dir: Option<&Path
             addresses.insert(Outgoing { address, says: says.to_owned() });
         }
     };
-    told.iter().for_each(|address| add(*address, "--outgoing"));
+    for address in told {
+        add(*address, "--outgoing");
+    }
     if told.is_empty() {
         for name in ["smtp_bind_address", "smtp_bind_address6"] {
             if let Some(address) = value(name).and_then(|value| value.parse().ok()) {

@@ -173,7 +173,7 @@ fn state(lint: &Lint, senders: &[&Sender], since: Day, tally: Tally) -> State {
             sender.days.range(since..).filter(|(_, tally)| tally.fail + tally.softfail + tally.none > 0);
         matches!(sender.source, Source::Client(_)) && failing.count() > 1
     };
-    if senders.iter().any(|sender| stays(sender)) { State::Undecided } else { State::Ready }
+    if senders.iter().any(stays) { State::Undecided } else { State::Ready }
 }
 
 /// The end of a record.
@@ -243,7 +243,12 @@ fn text(standings: &[Standing], trouble: Option<&str>, layout: &Layout) -> Strin
         if layout.is_wide() {
             cells.insert(3, Cell::new(tally.ours.to_string()));
             cells.insert(7, Cell::new(tally.refused.to_string()));
-            cells.insert(8, Cell::new(if has(lint, "not-covered") { "not covered" } else { "covered" }));
+            let covers = match &lint.record {
+                None => "-",
+                Some(_) if has(lint, "not-covered") => "not covered",
+                Some(_) => "covered",
+            };
+            cells.insert(8, Cell::new(covers));
         }
         table.row(cells);
     }

@@ -195,11 +195,11 @@ impl State {
         let mut changes = Vec::new();
         for (domain, rows) in &mut self.domains {
             rows.retain(|source, row| {
-                let (stays, changed) = row.forget(oldest);
+                let (stays, is_shorter) = row.forget(oldest);
                 let id = Id { domain: domain.clone(), source: *source };
                 if !stays {
                     changes.push(SENDERS.remove(&id));
-                } else if changed {
+                } else if is_shorter {
                     changes.push(SENDERS.put(&id, row));
                 }
                 stays

@@ -160,7 +160,7 @@ async fn dmarc(dns: &impl Zone, domain: &Domain, draft: &mut Draft) {
     match policy.as_deref() {
         Some("quarantine" | "reject") if is_version => {}
         Some("none") if is_version => {
-            draft.add(&kind::DMARC_NONE, "p=none watches and protects nobody".to_owned())
+            draft.add(&kind::DMARC_NONE, "p=none watches and protects nobody".to_owned());
         }
         Some(other) if is_version => draft.add(&kind::DMARC_BROKEN, format!("p={other} is no policy")),
         _ => draft.add(&kind::DMARC_BROKEN, format!("{name} has a record without a policy: {record}")),

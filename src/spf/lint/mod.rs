@@ -126,14 +126,14 @@ struct Draft(Vec<Finding>);
 impl Draft {
     /// A finding about the record as a whole, or about what stands beside it.
     fn add(&mut self, kind: &'static Kind, says: String) {
-        self.push(Finding { kind, says: clip(&says, TEXT_LIMIT).to_owned(), place: None });
+        self.push(Finding { kind, says: clipped(says), place: None });
     }
 
     /// A finding about a term; `at` is an octet of the record.
     fn add_at(&mut self, kind: &'static Kind, record: &str, at: usize, term: &str, says: String) {
         let column = record.get(..at).unwrap_or(record).chars().count() + 1;
         let place = Some(Place { column, term: clip(term, TEXT_LIMIT).to_owned() });
-        self.push(Finding { kind, says: clip(&says, TEXT_LIMIT).to_owned(), place });
+        self.push(Finding { kind, says: clipped(says), place });
     }
 
     fn push(&mut self, finding: Finding) {
@@ -147,6 +147,12 @@ impl Draft {
         findings.sort_by(|a, b| (a.kind.severity, &a.place).cmp(&(b.kind.severity, &b.place)));
         findings
     }
+}
+
+/// A text of bounded length.
+fn clipped(mut text: String) -> String {
+    text.truncate(clip(&text, TEXT_LIMIT).len());
+    text
 }
 
 /// Looks at what a domain publishes.

@@ -34,9 +34,8 @@ pub(super) fn diagnose(word: &str) -> (usize, String) {
     if begin == 1 && MODIFIERS.contains(&lower.as_str()) {
         return (0, format!("{lower}= takes no qualifier"));
     }
-    if !MECHANISMS.contains(&lower.as_str())
-        && !(MODIFIERS.contains(&lower.as_str()) && rest.starts_with('='))
-    {
+    let is_modifier = MODIFIERS.contains(&lower.as_str()) && rest.starts_with('=');
+    if !is_modifier && !MECHANISMS.contains(&lower.as_str()) {
         return (begin, unknown(bare, &lower, rest));
     }
     let (at, why) = argument(&lower, rest);

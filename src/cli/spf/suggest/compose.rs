@@ -152,7 +152,7 @@ pub(super) async fn compose(view: &View, evidence: Evidence, allowed: &[Allowed]
             Allowed::Include(domain) => draft.add(format!("include:{domain}"), "allowed by you".to_owned()),
         }
     }
-    mail_hosts(view, &evidence, &mut draft).await;
+    mail_hosts(view, &evidence, &mut draft);
     present(view, &evidence, &mut draft).await;
     let was_strict = evidence
         .record
@@ -164,7 +164,7 @@ pub(super) async fn compose(view: &View, evidence: Evidence, allowed: &[Allowed]
 }
 
 /// The mail hosts by `mx`, as long as that is good; else by their addresses.
-async fn mail_hosts(view: &View, evidence: &Evidence, draft: &mut Draft) {
+fn mail_hosts(view: &View, evidence: &Evidence, draft: &mut Draft) {
     if evidence.mail_hosts.is_empty() {
         return;
     }
@@ -219,7 +219,7 @@ async fn present(view: &View, evidence: &Evidence, draft: &mut Draft) {
             None => bare.to_owned(),
         };
         let drop = |draft: &mut Draft, why: &str| {
-            draft.dropped.push(Term { text: term.to_owned(), why: why.to_owned() })
+            draft.dropped.push(Term { text: term.to_owned(), why: why.to_owned() });
         };
         if lower == "ptr" || lower.starts_with("ptr:") {
             drop(draft, "RFC 7208, 5.5 tells domains not to use it");
