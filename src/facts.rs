@@ -315,6 +315,11 @@ impl Facts {
         self.0.contains_key(question)
     }
 
+    /// All answers with their questions.
+    pub(crate) fn answers(&self) -> impl Iterator<Item = (&Question, &Answer)> {
+        self.0.iter()
+    }
+
     /// The facts as a check of this class may see them: dearer answers are hidden even when they are known, so that
     /// the outcome cannot depend on what happens to be known already.
     pub fn up_to<'a>(&'a self, class: Cost, cost: &'a dyn Fn(&Question) -> Cost) -> View<'a> {

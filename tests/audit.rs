@@ -7,12 +7,15 @@
 mod dns;
 #[path = "support/host.rs"]
 mod host;
+#[path = "support/unpacked.rs"]
+mod sendmail;
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Output;
+use std::time::{Duration, UNIX_EPOCH};
 
 use dns::{Server, Zone};
 use hickory_proto::op::ResponseCode;
@@ -30,6 +33,8 @@ struct Case {
     main_cf: String,
     /// master.cf, where it is another one.
     master_cf: Option<String>,
+    /// What sendmail.mc says, where the host has a Sendmail.
+    sendmail_mc: Option<String>,
     /// Settings of ours, instead of or beside those of the sound host.
     #[serde(default)]
     config: serde_yaml::Mapping,
@@ -100,6 +105,24 @@ defaults: { recipients: { sources: [postfix: { config_dir: DIR }] } }
 domains: { example.org: ~ }
 ";
 
+const SENDMAIL_MC: &str = "\
+OSTYPE(`linux')dnl
+define(`ALIAS_FILE',`DIR/aliases')dnl
+FEATURE(`virtusertable',`hash DIR/virtusertable')dnl
+VIRTUSER_DOMAIN(`example.org')dnl
+MACROSMAILER(`local')dnl
+MAILER(`smtp')dnl
+";
+
+const SENDMAIL_CONFIG: &str = "\
+mode: enforce
+listen: ['inet:127.0.0.1:8891']
+identities: { login_domain: example.org }
+ledger: { path: DIR/ledger.redb }
+defaults: { recipients: { sources: [list: [alice@example.org]] } }
+domains: { example.org: ~ }
+";
+
 /// The host of a case.
 struct Host {
     dir: TempDir,
@@ -118,8 +141,10 @@ impl Host {
         published.extend(case.txt.clone());
         let server = serve(&published).await;
         let host = Self { dir, published, server };
-        host.write("main.cf", &format!("{}\n{}", kept.join("\n"), case.main_cf));
-        host.write("master.cf", case.master_cf.as_deref().unwrap_or(MASTER_CF));
+        if case.sendmail_mc.is_none() {
+            host.write("main.cf", &format!("{}\n{}", kept.join("\n"), case.main_cf));
+            host.write("master.cf", case.master_cf.as_deref().unwrap_or(MASTER_CF));
+        }
         host.write("mailboxes", "alice@example.org\texample.org/alice/\n");
         host.write(
             "virtual",
@@ -128,7 +153,13 @@ impl Host {
         for (name, text) in &case.files {
             host.write(name, text);
         }
-        let mut config: serde_yaml::Value = serde_yaml::from_str(CONFIG).unwrap();
+        if let Some(macros) = &case.sendmail_mc {
+            host.write("aliases", "postmaster: root\nabuse: root\n");
+            host.write("sendmail.mc", &SENDMAIL_MC.replace("MACROS", macros));
+            expand(&host);
+        }
+        let ours = if case.sendmail_mc.is_some() { SENDMAIL_CONFIG } else { CONFIG };
+        let mut config: serde_yaml::Value = serde_yaml::from_str(ours).unwrap();
         merge(&mut config, &serde_yaml::Value::Mapping(case.config.clone()));
         host.write("config.yaml", &serde_yaml::to_string(&config).unwrap());
         for (name, mode) in &case.modes {
@@ -152,7 +183,17 @@ impl Host {
         fs::write(path, self.fill(text)).unwrap();
     }
 
+    /// Makes the files old: Postfix waits until one that has just been written is two seconds old.
+    fn settle(&self) {
+        for name in ["main.cf", "master.cf"] {
+            if let Ok(file) = fs::File::options().write(true).open(self.path(name)) {
+                file.set_modified(UNIX_EPOCH + Duration::from_secs(1_000_000_000)).unwrap();
+            }
+        }
+    }
+
     async fn audit(&self, arguments: &[&str]) -> Output {
+        self.settle();
         // The name server has another port each time, and the configuration is the administrator's.
         let config: serde_yaml::Value =
             serde_yaml::from_str(&fs::read_to_string(self.path("config.yaml")).unwrap()).unwrap();
@@ -195,18 +236,15 @@ impl Host {
                 merge(&mut config, &serde_yaml::from_str(&lines.join("\n")).unwrap());
                 fs::write(file.unwrap(), serde_yaml::to_string(&config).unwrap()).unwrap();
             }
+            // Of what is written twice the last counts.
             "set" if file.unwrap().ends_with("sendmail.mc") => {
                 let text = lines.iter().fold(text(), |text, line| set_macro(&text, line));
                 fs::write(file.unwrap(), text).unwrap();
             }
             "set" => self.postconf(&["-e", lines[0]]),
             "service" => {
-                let line = lines[0].trim().strip_prefix("-o ").unwrap();
-                let setting =
-                    line.strip_prefix("{ ").and_then(|line| line.strip_suffix(" }")).unwrap_or(line);
-                let (name, value) = setting.split_once('=').unwrap();
-                let service = change["service"].as_str().unwrap();
-                self.postconf(&["-P", &format!("{service}/{}={}", name.trim(), value.trim())]);
+                let text = set_override(&text(), change["service"].as_str().unwrap(), lines[0]);
+                fs::write(file.unwrap(), text).unwrap();
             }
             "add" => fs::write(file.unwrap(), format!("{}{}\n", text(), lines.join("\n"))).unwrap(),
             "remove" => {
@@ -215,6 +253,8 @@ impl Host {
                 assert!(after.len() < before.lines().count(), "{lines:?} is not in {before}");
                 fs::write(file.unwrap(), after.join("\n") + "\n").unwrap();
             }
+            // The tables are read from their texts, and this Sendmail is nowhere installed.
+            "run" if lines[0].starts_with("makemap") => {}
             "run" => {
                 let command = if lines[0].starts_with("post") {
                     lines[0].replacen(' ', &format!(" -c {} ", self.dir.path().display()), 1)
@@ -232,7 +272,19 @@ impl Host {
         }
     }
 
+    /// Holds that Postfix has nothing to say against its files.
+    fn accepts(&self) {
+        self.settle();
+        for argument in ["-M", "-P", "-n"] {
+            let mut command = host::command(&host::program("postconf").unwrap());
+            let output = command.arg("-c").arg(self.dir.path()).arg(argument).output().unwrap();
+            let complaint = String::from_utf8_lossy(&output.stderr);
+            assert!(output.status.success() && complaint.is_empty(), "{argument}: {complaint}");
+        }
+    }
+
     fn postconf(&self, arguments: &[&str]) {
+        self.settle();
         let mut command = host::command(&host::program("postconf").unwrap());
         host::run(command.arg("-c").arg(self.dir.path()).args(arguments)).unwrap();
     }
@@ -262,6 +314,26 @@ fn merge(below: &mut serde_yaml::Value, above: &serde_yaml::Value) {
         }
         (below, above) => *below = above.clone(),
     }
+}
+
+/// A line of master.cf below that of its service, instead of the one for the same parameter.
+fn set_override(text: &str, service: &str, line: &str) -> String {
+    let name = |line: &str| {
+        let line = line.trim().strip_prefix("-o ")?.trim_start_matches('{');
+        line.split('=').next().map(|name| name.trim().to_owned())
+    };
+    let (mut lines, mut is_here) = (Vec::new(), false);
+    for other in text.lines() {
+        if !other.starts_with(' ') {
+            let fields: Vec<&str> = other.split_whitespace().take(2).collect();
+            is_here = fields.join("/") == service;
+            lines.push(other);
+            lines.extend(is_here.then_some(line));
+        } else if !(is_here && name(other) == name(line)) {
+            lines.push(other);
+        }
+    }
+    lines.join("\n") + "\n"
 }
 
 /// A line of sendmail.mc instead of that of the same macro and name, or before the mailers.
@@ -330,8 +402,7 @@ async fn check(case: &Case) {
         }
     }
     if host.path("main.cf").exists() {
-        host.postconf(&["-M"]);
-        host.postconf(&["-n"]);
+        host.accepts();
     } else {
         expand(&host);
     }
@@ -369,9 +440,16 @@ async fn what_our_own_configuration_leaves_open() {
     check_file("ours.yaml").await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_sendmail_lets_in() {
+    if host::is_possible(sendmail::unpacked().map(drop)) {
+        check_file("sendmail.yaml").await;
+    }
+}
+
 /// sendmail.cf from sendmail.mc, by Sendmail's own macros.
 fn expand(host: &Host) {
-    let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("sendmail/root");
+    let root = sendmail::unpacked().unwrap();
     let macros = root.join("usr/share/sendmail/cf");
     let mut m4 = host::command(&root.join("usr/bin/m4"));
     m4.arg(format!("-D_CF_DIR_={}/", macros.display())).arg(macros.join("m4/cf.m4")).arg("-");

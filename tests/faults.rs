@@ -20,7 +20,7 @@ mod map_server;
 use std::fs;
 use std::io::{self, PipeReader, Read as _, Write as _};
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use daemon::{Daemon, Launch};
 use dns::{Fault, Server, Zone};
@@ -30,7 +30,7 @@ use lockdown_milter::milter::Address;
 use map_server::{Answer, MapServer, Protocol};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 /// Below it every answer must be, with a moment for a busy machine.
 const DECISION_TIME: Duration = Duration::from_secs(4);
@@ -41,6 +41,7 @@ const CONNECTIONS: usize = 40;
 const TRANSACTIONS: usize = 3;
 
 /// What goes wrong.
+#[expect(clippy::struct_excessive_bools, reason = "each fault is there or not")]
 #[derive(Clone, Copy, Debug, Default)]
 struct Wrong {
     stderr: bool,

@@ -6,7 +6,6 @@
 mod daemon;
 #[path = "support/dns.rs"]
 mod dns;
-#[allow(dead_code, reason = "each test file uses its own part of the support")]
 #[path = "support/frames.rs"]
 mod frames;
 

@@ -148,13 +148,21 @@ fn setting(parameter: &str, value: &str) -> String {
 
 /// The lines of ours that refuse what only a wildcard knows.
 fn refusal(host: &Host) -> Vec<Change> {
-    let lines = ["defaults:", "  recipients: { sources: [postfix], catch_all: reject }"];
     let has_sources = host.config().is_some_and(|config| !config.recipients.is_empty());
-    let lines = if has_sources { ["defaults:", "  recipients: { catch_all: reject }"] } else { lines };
-    vec![Change {
-        place: super::Place::Set(host.config_file.display().to_string()),
-        lines: lines.map(str::to_owned).to_vec(),
-    }]
+    let sources = if has_sources { String::new() } else { format!("sources: {}, ", own_tables(host)) };
+    let lines = vec!["defaults:".to_owned(), format!("  recipients: {{ {sources}catch_all: reject }}")];
+    vec![Change { place: super::Place::Set(host.config_file.display().to_string()), lines }]
+}
+
+/// The tables of the Postfix that was looked at, as a source of ours.
+pub(super) fn own_tables(host: &Host) -> String {
+    let Mta::Postfix(postfix) = &host.mta else { return "[]".to_owned() };
+    match postfix.main_cf.file().parent() {
+        Some(dir) if dir != Path::new("/etc/postfix") => {
+            format!("[postfix: {{ config_dir: {} }}]", dir.display())
+        }
+        _ => "[postfix]".to_owned(),
+    }
 }
 
 /// The kind of table that this Postfix makes by itself.
@@ -268,11 +276,9 @@ fn unlisted(host: &Host) -> Verdict {
             Change::set(main_cf, "local_recipient_maps = proxy:unix:passwd.byname $alias_maps")
         } else {
             // The next hop is asked, so that nobody who exists is refused meanwhile.
-            let restrictions = format!("smtpd_recipient_restrictions = {restrictions}");
-            Change::set(
-                main_cf,
-                format!("{}, reject_unverified_recipient", restrictions.trim_end()).replace("= ,", "="),
-            )
+            let all = [restrictions, "reject_unverified_recipient"];
+            let all: Vec<&str> = all.into_iter().filter(|part| !part.is_empty()).collect();
+            Change::set(main_cf, setting("smtpd_recipient_restrictions", &all.join(", ")))
         };
         verdict.mend(State::Open, format!("{}: {why}", hosted.domain), vec![change]);
     }

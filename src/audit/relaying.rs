@@ -176,7 +176,7 @@ fn submission(host: &Host) -> Verdict {
         Mta::Postfix(postfix) => {
             let mut verdict = Verdict::new();
             let mut any = false;
-            for service in postfix.open_services().filter(|service| postfix.is_submission(service)) {
+            for service in postfix.open_services().filter(|service| Postfix::is_submission(service)) {
                 any = true;
                 if fate(postfix, service, true) != Fate::Refused {
                     let list = "permit_sasl_authenticated,reject";
@@ -252,6 +252,12 @@ fn hosted_senders(host: &Host) -> Verdict {
                 let changes = super::wiring::wire(config, postfix, service);
                 verdict.mend(State::Open, evidence, changes);
             }
+        }
+    }
+    if let Mta::Sendmail(sendmail) = &host.mta {
+        for daemon in super::wiring::unseen(config, sendmail) {
+            let evidence = format!("{}: lockdown-milter does not see its mail", daemon.name());
+            verdict.mend(State::Open, evidence, vec![super::wiring::filter_line(config, sendmail)]);
         }
     }
     if config.policy.hosted.is_empty() {

@@ -2,7 +2,8 @@
 
 use super::host::{Mta, named};
 use super::{Change, Chapter, Host, Place, Row, State, Verdict};
-use crate::check::{CheckId, Mode};
+use crate::check::{CheckId, Locks, Mode};
+use crate::config::{Address, Config};
 
 /// Our configuration.
 pub(super) static CONFIGURATION: Row = Row {
@@ -101,7 +102,9 @@ fn modes(host: &Host) -> Verdict {
             continue;
         }
         for (mode, state) in [(Mode::Off, State::Open), (Mode::Monitor, State::Doubtful)] {
-            let is_so = |locks: &crate::check::Locks| locks.mode(lock) == mode;
+            // Without sources the lock on recipients is off, which its mode does not change.
+            let is_blind = |locks: &Locks| lock == CheckId::Recipients && without_sources(locks);
+            let is_so = |locks: &Locks| locks.mode(lock) == mode && !is_blind(locks);
             let domains: Vec<String> = policy
                 .hosted
                 .iter()
@@ -122,24 +125,22 @@ fn modes(host: &Host) -> Verdict {
             verdict.mend(state, evidence, vec![Change { place: place(), lines }]);
         }
     }
-    let without = |locks: &crate::check::Locks| {
-        locks.recipients.mode != Mode::Off && locks.recipients.settings.sources.is_empty()
-    };
-    let blind: Vec<String> = policy
-        .hosted
-        .iter()
-        .filter(|(_, locks)| without(locks))
-        .map(|(domain, _)| domain.to_string())
-        .collect();
+    let blind = policy.hosted.iter().filter(|(_, locks)| without_sources(locks));
+    let blind: Vec<String> = blind.map(|(domain, _)| domain.to_string()).collect();
     if !blind.is_empty() {
-        let lines = vec!["defaults:".to_owned(), "  recipients: { sources: [postfix] }".to_owned()];
+        let tables = super::catch_all::own_tables(host);
+        let lines = vec!["defaults:".to_owned(), format!("  recipients: {{ sources: {tables} }}")];
         let changes = match &host.mta {
             Mta::Postfix(_) => vec![Change { place: place(), lines }],
             _ => Vec::new(),
         };
-        verdict.mend(State::Doubtful, format!("recipients: no sources for {}", named(blind)), changes);
+        verdict.mend(State::Open, format!("recipients: no sources for {}", named(blind)), changes);
     }
     verdict.or_good(format!("for {} domains", policy.hosted.len()))
+}
+
+fn without_sources(locks: &Locks) -> bool {
+    locks.recipients.settings.sources.is_empty()
 }
 
 fn exceptions(host: &Host) -> Verdict {
@@ -242,9 +243,7 @@ fn postfix_version(postfix: &super::host::Postfix) -> Verdict {
 }
 
 fn sockets(host: &Host) -> Verdict {
-    if host.config().is_none() {
-        return super::catch_all::no_configuration(host);
-    }
+    let Some(config) = host.config() else { return super::catch_all::no_configuration(host) };
     let mut verdict = Verdict::new();
     for socket in &host.sockets {
         let name = &socket.name;
@@ -260,13 +259,35 @@ fn sockets(host: &Host) -> Verdict {
             let evidence = format!("{name}: permissions {permissions:04o} let every user in");
             let place = Place::Set(host.config_file.display().to_string());
             let path = name.trim_start_matches("unix:");
-            let lines = vec!["listen:".to_owned(), format!("  - {{ unix: {path}, permissions: \"0660\" }}")];
+            let lines = ["listen:".to_owned()].into_iter().chain(closed(config)).collect();
             let mut changes = vec![Change { place, lines }];
-            changes.push(Change::run(format!("chmod o-rwx {path}")));
+            if socket.is_there {
+                changes.push(Change::run(format!("chmod o-rwx {path}")));
+            }
             verdict.mend(State::Open, evidence, changes);
         }
     }
     verdict.or_good(named(host.sockets.iter().map(|socket| &socket.name)))
+}
+
+/// The listeners of ours, with the permissions of others taken away.
+fn closed(config: &Config) -> impl Iterator<Item = String> {
+    config.listeners.iter().map(|listener| {
+        let role = listener.role.as_str();
+        match &listener.address {
+            Address::Inet(address) => {
+                let peers: Vec<String> =
+                    listener.allowed_peers.iter().map(|one| format!("\"{one}\"")).collect();
+                format!("  - {{ inet: \"{address}\", allowed_peers: [{}], role: {role} }}", peers.join(", "))
+            }
+            Address::Unix { path, permissions, group } => {
+                let group = group.as_ref().map_or_else(String::new, |group| format!(", group: {group}"));
+                let permissions = permissions & 0o770;
+                let path = path.display();
+                format!("  - {{ unix: {path}, permissions: \"{permissions:04o}\"{group}, role: {role} }}")
+            }
+        }
+    })
 }
 
 fn secrets(host: &Host) -> Verdict {

@@ -7,7 +7,7 @@ use super::{Change, Chapter, Host, Place, Row, State, Verdict};
 use crate::config::{Address, Config};
 use crate::lookup::postfix::master_cf::Service;
 use crate::lookup::postfix::milters::{Milter, milters};
-use crate::lookup::sendmail::Filter;
+use crate::lookup::sendmail::{Daemon, Filter};
 use crate::session::Role;
 
 /// Every door.
@@ -51,7 +51,7 @@ pub(super) fn wire(config: &Config, postfix: &Postfix, service: &Service) -> Vec
     let list = postfix.value(service, "smtpd_milters");
     let Some(list) = mended(config, postfix, service, list) else { return Vec::new() };
     let has_own_role = config.listeners.iter().any(|listener| listener.role == Role::Submission);
-    let mut changes = if postfix.is_submission(service) && has_own_role {
+    let mut changes = if Postfix::is_submission(service) && has_own_role {
         vec![postfix.over_ride(service, "smtpd_milters", &list)]
     } else {
         vec![postfix.set(service, "smtpd_milters", &list)]
@@ -90,14 +90,7 @@ fn services(host: &Host) -> Verdict {
             }
         }
         Mta::Sendmail(sendmail) => {
-            for daemon in sendmail.cf.daemons().iter().filter(|daemon| !daemon.is_loopback()) {
-                let all = sendmail.cf.option("InputMailFilters");
-                let names =
-                    daemon.filters().unwrap_or_else(|| all.split([',', ';']).map(str::trim).collect());
-                let ours = our_filters(config, sendmail);
-                if ours.iter().any(|filter| names.contains(&filter.name.as_str())) {
-                    continue;
-                }
+            for daemon in unseen(config, sendmail) {
                 let evidence =
                     format!("{} (port {}): none of its milters is ours", daemon.name(), daemon.port());
                 verdict.mend(State::Open, evidence, vec![filter_line(config, sendmail)]);
@@ -107,6 +100,17 @@ fn services(host: &Host) -> Verdict {
     verdict.or_good("all of them")
 }
 
+/// The services of a Sendmail whose mail we do not see.
+pub(super) fn unseen(config: &Config, sendmail: &Sendmail) -> Vec<Daemon> {
+    let ours = our_filters(config, sendmail);
+    let all = sendmail.cf.option("InputMailFilters");
+    let is_unseen = |daemon: &Daemon| {
+        let names = daemon.filters().unwrap_or_else(|| all.split([',', ';']).map(str::trim).collect());
+        !daemon.is_loopback() && !ours.iter().any(|filter| names.contains(&filter.name.as_str()))
+    };
+    sendmail.cf.daemons().into_iter().filter(is_unseen).collect()
+}
+
 /// The milters of a Sendmail that are ours.
 fn our_filters<'s>(config: &Config, sendmail: &'s Sendmail) -> Vec<&'s Filter> {
     let filters = sendmail.cf.filters.iter();
@@ -114,7 +118,7 @@ fn our_filters<'s>(config: &Config, sendmail: &'s Sendmail) -> Vec<&'s Filter> {
 }
 
 /// The line that names us to Sendmail.
-fn filter_line(config: &Config, sendmail: &Sendmail) -> Change {
+pub(super) fn filter_line(config: &Config, sendmail: &Sendmail) -> Change {
     let ours = our_filters(config, sendmail).first().map(|filter| filter.name.clone());
     let name = ours.unwrap_or_else(|| "lockdown-milter".to_owned());
     let socket =

@@ -3,6 +3,8 @@
 mod audit;
 mod catch_all;
 mod check;
+mod completions;
+mod config;
 mod control;
 mod explain;
 mod harvest;
@@ -20,7 +22,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 use jiff::tz::TimeZone;
 use nix::unistd::{Group, gethostname};
 
-use crate::config::{self, Config, Host, Report, Style};
+use crate::config::{Config, Host, Report, Style};
 use crate::daemon::{self, RunError};
 use crate::lookup::postfix::main_cf::MainCf;
 
@@ -54,6 +56,8 @@ Examples:
       Says what would happen to such a message, and why.
   lockdown-milter report --since 7d /var/log/lockdown-milter.log
       Says what was refused or would be, and which logins sent as somebody else.
+  lockdown-milter config show --domain example.org
+      Says what holds for a domain, and where in the configuration each setting comes from.
   lockdown-milter harvest release 192.0.2.7
       Lets a client in again that was blocked for guessing names.
   lockdown-milter catch-all plan --domain example.org --target office@example.org
@@ -78,6 +82,11 @@ enum Command {
     /// Retire a catch-all: who uses the names behind it, and which aliases replace it
     #[command(subcommand)]
     CatchAll(catch_all::Command),
+    /// Show the configuration as it is in force
+    #[command(subcommand)]
+    Config(config::Command),
+    /// Write completions for a shell
+    Completions(completions::Arguments),
     /// Show or release what is blocked for guessing names
     Harvest(harvest::Arguments),
     /// Look at SPF records: evaluate, lint, suggest, report
@@ -99,7 +108,7 @@ struct Source {
 impl Source {
     /// Reads the configuration.
     fn load(&self) -> Result<(Config, Report), Report> {
-        config::load(&self.config, &host())
+        crate::config::load(&self.config, &host())
     }
 }
 
@@ -136,6 +145,8 @@ pub fn main() -> ExitCode {
         Command::Explain(arguments) => explain::explain(&arguments),
         Command::Report(arguments) => report::report(&arguments),
         Command::Harvest(arguments) => harvest::harvest(&arguments),
+        Command::Completions(arguments) => completions::completions(&arguments),
+        Command::Config(command) => config::run(&command),
         Command::CatchAll(command) => catch_all::run(&command),
         Command::Spf(command) => spf::run(&command),
     }

@@ -29,6 +29,7 @@ impl Column {
 pub(super) enum Tone {
     Normal,
     Strong,
+    Faint,
     Alarming,
 }
 
@@ -38,6 +39,7 @@ impl Tone {
         match (style, self) {
             (Style::Plain, _) | (_, Self::Normal) => text.to_owned(),
             (Style::Coloured, Self::Strong) => format!("\x1b[1m{text}\x1b[0m"),
+            (Style::Coloured, Self::Faint) => format!("\x1b[2m{text}\x1b[0m"),
             (Style::Coloured, Self::Alarming) => format!("\x1b[31m{text}\x1b[0m"),
         }
     }

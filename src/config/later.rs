@@ -1,7 +1,7 @@
 //! What the configuration knows and this version does not do yet. Each later version shortens the list.
 
 /// Settings, by their path; what holds for `defaults` holds for every domain.
-pub(super) const SETTINGS: &[&str] = &["metrics", "shared"];
+pub(super) const SETTINGS: &[&str] = &["shared"];
 
 /// What is said about them.
 pub(super) const HINT: &str = "not in this version; remove it";
@@ -25,6 +25,7 @@ pub(super) fn is_later_lock(name: &str) -> bool {
 mod tests {
     use std::path::Path;
 
+    use super::super::show::Shown;
     use super::super::yaml::{Node, Tree};
     use super::super::{Host, Report, domains, parse};
     use super::*;
@@ -134,6 +135,8 @@ mod tests {
         "log.format",
         "log.level",
         "log.target",
+        "metrics",
+        "metrics.listen",
         "mode",
         "profile",
         "relay",
@@ -183,6 +186,24 @@ mod tests {
         for name in domains::settings() {
             assert!(ACCEPTED.contains(&format!("defaults.{name}").as_str()), "{name}");
         }
+    }
+
+    #[test]
+    fn what_is_accepted_is_shown() {
+        let host = Host {
+            name: "mx.example.org".to_owned(),
+            today: jiff::civil::date(2026, 6, 1),
+            has_group: |_| true,
+            main_cf: MainCf::absent,
+        };
+        let shown = Shown::parse("test.yaml", "listen: ['inet:127.0.0.1:1']", &host, Path::new("")).unwrap();
+        let shown: Vec<String> = shown.settings().into_iter().map(|setting| setting.name).collect();
+        let is_shown =
+            |path: &str| shown.iter().any(|name| name == path || name.starts_with(&format!("{path}.")));
+        let missing: Vec<&&str> = ACCEPTED.iter().filter(|path| !is_shown(path)).collect();
+        assert_eq!(missing, Vec::<&&str>::new(), "`config show` lacks them");
+        let strange: Vec<&String> = shown.iter().filter(|name| !ACCEPTED.contains(&name.as_str())).collect();
+        assert_eq!(strange, Vec::<&String>::new(), "`config show` has them, and they are no settings");
     }
 
     /// Every path of keys in a document, apart from what is inside lists, domains and settings that come later.

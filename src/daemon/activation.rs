@@ -2,7 +2,6 @@
 //! queues for the next of us instead of failing (`sd_listen_fds(3)`).
 
 use std::fs;
-use std::io;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 
 use ipnet::IpNet;
@@ -12,9 +11,6 @@ use nix::unistd::{Gid, Group};
 use tracing::{info, warn};
 
 use crate::milter::{Address, BindError, Bound, Handed};
-
-/// What is said of a socket that is of no use.
-const UNUSED: &str = "nothing in the configuration listens there";
 
 /// The sockets that were handed to this process and are not in use yet.
 #[derive(Debug, Default)]
@@ -45,7 +41,7 @@ impl Activation {
             match socket(&mut descriptors, index) {
                 Ok(socket) => activation.sockets.push(socket),
                 Err(trouble) => {
-                    activation.useless.push(format!("the descriptor {name:?} of systemd {trouble}"))
+                    activation.useless.push(format!("the descriptor {name:?} of systemd {trouble}"));
                 }
             }
         }
@@ -83,7 +79,7 @@ impl Activation {
             warn!("{trouble}");
         }
         for socket in self.sockets {
-            warn!(%socket, "systemd has made a socket that is not used: {UNUSED}");
+            warn!(%socket, "systemd has made a socket where nothing in the configuration listens; it is closed");
         }
     }
 }
@@ -103,37 +99,23 @@ fn socket(descriptors: &mut ListenFd, index: usize) -> Result<Handed, &'static s
 /// Says where a Unix socket is not as the configuration has it: who made it has decided that.
 fn tell_differences(address: &Address) {
     let Address::Unix { path, permissions, group } = address else { return };
-    match differences(path, *permissions, group.as_deref()) {
-        Ok(differences) if differences.is_empty() => {}
-        Ok(differences) => {
-            for (setting, is, wanted, unit) in differences {
-                warn!(
-                    %address,
-                    is,
-                    configured = wanted,
-                    "`{setting}` of this socket is for its socket unit to say ({unit}=)"
-                );
-            }
+    let file = match fs::metadata(path) {
+        Ok(file) => file,
+        Err(error) => {
+            warn!(%address, %error, "the permissions of this socket cannot be read");
+            return;
         }
-        Err(error) => warn!(%address, %error, "the permissions of this socket cannot be read"),
-    }
-}
-
-type Difference = (&'static str, String, String, &'static str);
-
-fn differences(path: &std::path::Path, permissions: u32, group: Option<&str>) -> io::Result<Vec<Difference>> {
-    let file = fs::metadata(path)?;
-    let mut differences = Vec::new();
+    };
+    let tell = |setting: &str, is: &str, configured: &str, unit: &str| {
+        if is != configured {
+            warn!(%address, is, configured, "`{setting}` of this socket is for its socket unit to say ({unit}=)");
+        }
+    };
     let mode = file.permissions().mode() & 0o777;
-    if mode != permissions {
-        differences.push(("permissions", format!("{mode:04o}"), format!("{permissions:04o}"), "SocketMode"));
-    }
+    tell("permissions", &format!("{mode:04o}"), &format!("{permissions:04o}"), "SocketMode");
     if let Some(wanted) = group {
         let gid = Gid::from_raw(file.gid());
         let name = Group::from_gid(gid).ok().flatten().map_or_else(|| gid.to_string(), |group| group.name);
-        if name != wanted {
-            differences.push(("group", name, wanted.to_owned(), "SocketGroup"));
-        }
+        tell("group", &name, wanted, "SocketGroup");
     }
-    Ok(differences)
 }

@@ -6,6 +6,7 @@ use super::clock;
 use crate::config::Config;
 use crate::lookup::catch_all::CatchAll;
 use crate::lookup::ledger::Ledger;
+use crate::lookup::senders::Senders;
 use crate::lookup::store::{OpenError, Queue, Resident, Store};
 
 /// The open store with what lives in it.
@@ -13,6 +14,7 @@ use crate::lookup::store::{OpenError, Queue, Resident, Store};
 pub(super) struct Kept {
     pub(super) catch_all: Arc<CatchAll>,
     pub(super) ledger: Arc<Ledger>,
+    pub(super) senders: Arc<Senders>,
     store: Store,
 }
 
@@ -34,6 +36,7 @@ impl Kept {
             kept.store.set_commit_interval(ledger.commit_interval);
             kept.catch_all.set_retention(ledger.retention);
             kept.ledger.set_retention(ledger.retention);
+            kept.senders.set_retention(ledger.retention);
             return Ok(Some(Arc::clone(kept)));
         }
         let path = ledger.path.clone();
@@ -42,14 +45,23 @@ impl Kept {
             let queue = Arc::new(Queue::default());
             let catch_all = Arc::new(CatchAll::new(Arc::clone(&queue), ledger.retention));
             let messages = Arc::new(Ledger::new(Arc::clone(&queue), ledger.retention, clock::now));
-            let residents: Vec<Arc<dyn Resident>> =
-                vec![Arc::<CatchAll>::clone(&catch_all), Arc::<Ledger>::clone(&messages)];
+            let senders = Arc::new(Senders::new(Arc::clone(&queue), ledger.retention));
+            let residents: Vec<Arc<dyn Resident>> = vec![
+                Arc::<CatchAll>::clone(&catch_all),
+                Arc::<Ledger>::clone(&messages),
+                Arc::<Senders>::clone(&senders),
+            ];
             let store = Store::open(ledger.path, ledger.commit_interval, queue, residents, clock::now)?;
             messages.read_from(store.reader());
-            Ok(Arc::new(Self { catch_all, ledger: messages, store }))
+            Ok(Arc::new(Self { catch_all, ledger: messages, senders, store }))
         });
         let broken = |error| OpenError::Io(path, std::io::Error::other(error));
         opened.await.map_err(broken)?.map(Some)
+    }
+
+    /// What waits to be written, and how writing goes.
+    pub(super) fn queue(&self) -> &Queue {
+        self.store.queue()
     }
 
     /// Writes what is still to be written.

@@ -11,6 +11,8 @@
 //! | `cause` | what led to the result, in words |
 //! | `guard` | a panic inside becomes a value |
 //! | `trace` | the evaluation as a tree, for people |
+//! | `overlay` | DNS with a record that is not published yet |
+//! | `lint` | what is wrong with a record |
 //!
 //! DNS itself is somebody else's ([`Records`] is the wish, `crate::lookup` fulfils it). Nothing here knows a policy.
 
@@ -18,7 +20,9 @@ mod adapter;
 mod cause;
 mod guard;
 mod identity;
+pub mod lint;
 mod normalise;
+pub mod overlay;
 pub mod trace;
 
 use std::future::Future;
@@ -84,6 +88,11 @@ const EXPLANATION_TIME: Duration = Duration::from_secs(1);
 
 /// Octets of an explanation or a cause: both may quote what others publish, at any length.
 const TEXT_LIMIT: usize = 1000;
+
+/// Whether a TXT record is an SPF record (RFC 7208, 4.5).
+pub fn is_spf(text: &str) -> bool {
+    normalise::is_spf(text)
+}
 
 /// Whether a domain publishes an SPF record at all.
 pub async fn has_record(dns: &impl Records, domain: &Domain) -> Result<bool, NotFound> {

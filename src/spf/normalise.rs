@@ -103,6 +103,14 @@ pub(super) fn normalise(
     Ok(Normalised { text: SpfRecord { terms }.to_string(), rewritten, origins, sends_no_mail })
 }
 
+/// Why a record is a permerror whoever the client is, if it is.
+pub(super) fn flaw(text: &str) -> Option<Flaw> {
+    match text.parse() {
+        Ok(record) => reject_flaws(&record).err(),
+        Err(_) => Some(Flaw::Syntax),
+    }
+}
+
 /// Finds what viaspf would find too late or not name.
 fn reject_flaws(record: &SpfRecord) -> Result<(), Flaw> {
     let count = |wanted: fn(&&Modifier) -> bool| record.modifiers().filter(wanted).count();
@@ -183,7 +191,7 @@ fn marked(domain_spec: Option<&DomainSpec>, mark: &str) -> Option<DomainSpec> {
     DomainSpec::new(spec).ok()
 }
 
-fn domain_spec(term: &Term) -> Option<&DomainSpec> {
+pub(super) fn domain_spec(term: &Term) -> Option<&DomainSpec> {
     match term {
         Term::Directive(directive) => match &directive.mechanism {
             Mechanism::All | Mechanism::Ip4(_) | Mechanism::Ip6(_) => None,

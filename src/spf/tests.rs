@@ -246,3 +246,24 @@ proptest! {
         prop_assert!(!answer.cause.contains('!'), "{:?}", answer);
     }
 }
+
+proptest! {
+    /// Lint and evaluation agree on which records are none, and no record keeps lint from coming to its end.
+    #[test]
+    fn lint_finds_flaws_where_the_evaluation_does(
+        record in prop_oneof![record(), ".{0,60}".prop_map(|text| format!("v=spf1 {text}"))],
+    ) {
+        use super::lint::{Duties, Severity, lint_record};
+        let domain: Domain = "example.org".parse().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let dns = Everywhere(record.clone());
+        let lint = runtime.block_on(lint_record(Some(&dns), Some(&domain), &record, &options(), &Duties::default()));
+        let flaws = ["syntax", "repeated-modifier", "macro-letter"];
+        let is_flawed = lint.findings.iter().any(|finding| flaws.contains(&finding.kind.slug));
+        prop_assert_eq!(is_flawed, normalise::flaw(&record).is_some(), "{:?}", lint);
+        prop_assert!(!is_flawed || lint.worst() == Some(Severity::Error));
+        for place in lint.findings.iter().filter_map(|finding| finding.place.as_ref()) {
+            prop_assert!((1..=record.chars().count() + 1).contains(&place.column), "{:?}", place);
+        }
+    }
+}

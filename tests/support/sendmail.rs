@@ -6,13 +6,15 @@
 //! [`Sink`](crate::sink::Sink) of the test.
 #![allow(dead_code, reason = "each test file uses its own part of the support")]
 
+#[path = "unpacked.rs"]
+mod unpacked;
+
 use std::fmt::Write as _;
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::LazyLock;
 use std::thread;
 use std::time::Duration;
 
@@ -23,9 +25,6 @@ use crate::mta::{HOST_NAME, Mta, PASSWORD, Service};
 use crate::network;
 use crate::smtp::Client;
 use crate::tls::{Authority, ServerFiles};
-
-/// What is unpacked: the server, its configuration macros and their processor, and the tool that writes passwords.
-const PACKAGES: [&str; 5] = ["sendmail-bin", "sendmail-base", "sendmail-cf", "m4", "sasl2-bin"];
 
 /// The ports of mail exchange and submission, on 127.0.0.1 and `::1` of the isolated network.
 const PORT: u16 = 25;
@@ -65,9 +64,7 @@ impl Sendmail {
     ///
     /// To be asked outside the isolated network, as the packages may have to be downloaded.
     pub(crate) fn is_available() -> bool {
-        host::is_possible(
-            network::is_possible().and_then(|()| PROGRAMS.as_ref().map(drop).map_err(Clone::clone)),
-        )
+        host::is_possible(network::is_possible().and_then(|()| unpacked::unpacked().map(drop)))
     }
 
     /// An instance whose services ask the milters on these loopback ports (mail exchange, submission), and whose next
@@ -411,29 +408,5 @@ fn program(path: &str) -> Command {
 
 /// Where the packages were unpacked.
 fn root() -> &'static Path {
-    PROGRAMS.as_ref().expect("a test asks first whether Sendmail is available")
+    unpacked::unpacked().expect("a test asks first whether Sendmail is available")
 }
-
-/// The packages, unpacked; they are downloaded once and kept with cargo's other output.
-static PROGRAMS: LazyLock<Result<PathBuf, String>> = LazyLock::new(|| {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("sendmail");
-    let root = folder.join("root");
-    fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
-    // Another test binary may be at it.
-    let lock = fs::File::create(folder.join("lock")).map_err(|error| error.to_string())?;
-    lock.lock().map_err(|error| error.to_string())?;
-    if root.is_dir() {
-        return Ok(root);
-    }
-    let unpacked = tempfile::Builder::new().tempdir_in(&folder).map_err(|error| error.to_string())?;
-    let mut apt_get = host::command(&host::program("apt-get")?);
-    host::run(apt_get.current_dir(unpacked.path()).args(["-q", "download"]).args(PACKAGES))?;
-    let archives = fs::read_dir(unpacked.path()).map_err(|error| error.to_string())?;
-    for archive in archives.filter_map(Result::ok).map(|entry| entry.path()) {
-        let mut dpkg = host::command(&host::program("dpkg")?);
-        host::run(dpkg.arg("-x").arg(archive).arg(unpacked.path().join("root")))?;
-    }
-    // Whole or not at all.
-    fs::rename(unpacked.path().join("root"), &root).map_err(|error| error.to_string())?;
-    Ok(root)
-});

@@ -24,11 +24,11 @@ impl Day {
     }
 
     /// Its number, counted from 1970-01-01.
-    pub(super) fn number(self) -> i32 {
+    pub(in crate::lookup) fn number(self) -> i32 {
         self.0
     }
 
-    pub(super) fn of_number(number: i32) -> Self {
+    pub(in crate::lookup) fn of_number(number: i32) -> Self {
         Self(number)
     }
 

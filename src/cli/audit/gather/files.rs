@@ -36,7 +36,11 @@ pub(super) fn secrets(config_file: &Path, config: Option<&Config>, mta: &Mta) ->
             all.push(secret(main_cf.file(), "Postfix", false));
             all.push(secret(&postfix.master_cf.file, "Postfix", false));
             let mut seen = BTreeSet::new();
-            for (name, value) in main_cf.values() {
+            // Parameters of the proxy repeat the tables of the others.
+            let mut values: Vec<_> =
+                main_cf.values().filter(|(name, _)| !name.starts_with("proxy_")).collect();
+            values.sort_unstable();
+            for (name, value) in values {
                 for table in leaves(value).iter().filter(|_| value.contains(":/")) {
                     let Some((kind, file)) = table.split_once(':') else { continue };
                     let (file, is_password) = (Path::new(file), name == "smtp_sasl_password_maps");
@@ -134,6 +138,7 @@ pub(super) fn sockets(config: &Config) -> Vec<Socket> {
         Address::Inet(address) => Socket {
             name: listener.address.to_string(),
             permissions: None,
+            is_there: false,
             open_folder: None,
             open_to_all: !address.ip().is_loopback()
                 && listener.allowed_peers.iter().any(|network| network.prefix_len() == 0),
@@ -141,6 +146,7 @@ pub(super) fn sockets(config: &Config) -> Vec<Socket> {
         Address::Unix { path, permissions, .. } => Socket {
             name: listener.address.to_string(),
             permissions: Some(permissions | there(path)),
+            is_there: path.exists(),
             open_folder: open_folder(path),
             open_to_all: false,
         },
@@ -148,6 +154,7 @@ pub(super) fn sockets(config: &Config) -> Vec<Socket> {
     let control = config.control.iter().map(|path| Socket {
         name: format!("unix:{}", path.display()),
         permissions: Some(there(path)),
+        is_there: path.exists(),
         open_folder: open_folder(path),
         open_to_all: false,
     });
