@@ -6,7 +6,6 @@
 #![allow(missing_docs, reason = "it is a program")]
 #![allow(clippy::unwrap_used, reason = "a benchmark ends where its surroundings do")]
 
-#[allow(dead_code, reason = "a benchmark uses its own part of the support")]
 #[path = "../tests/support/cases.rs"]
 mod cases;
 

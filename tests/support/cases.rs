@@ -289,7 +289,7 @@ pub(crate) fn all() -> Vec<Case> {
         if path.extension().is_some_and(|extension| extension == "yaml") {
             let text = fs::read_to_string(&path).expect("a readable file");
             let cases: Vec<Case> =
-                serde_yaml::from_str(&text).unwrap_or_else(|error| panic!("{path:?}: {error}"));
+                serde_yaml::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
             all.extend(cases);
         }
     }

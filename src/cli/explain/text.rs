@@ -19,7 +19,7 @@ const LABEL: usize = 11;
 
 /// The text so far, and how it looks.
 struct Text {
-    text: String,
+    written: String,
     layout: Layout,
     /// Whether long values go on in the next line; a program reads them better in one.
     wraps: bool,
@@ -27,7 +27,7 @@ struct Text {
 
 /// The outcome as aligned text.
 pub(super) fn render(outcome: &Outcome, all: bool, layout: Layout, wraps: bool) -> String {
-    let mut text = Text { text: String::new(), layout, wraps };
+    let mut text = Text { written: String::new(), layout, wraps };
     if let Some(replay) = &outcome.replay {
         text.replay(replay, all);
     }
@@ -42,18 +42,18 @@ pub(super) fn render(outcome: &Outcome, all: bool, layout: Layout, wraps: bool) 
         text.line("note", note);
     }
     for (path, explained) in &outcome.recipients {
-        text.text.push('\n');
+        text.written.push('\n');
         text.toned("rcpt to", &path.to_string(), Tone::Strong);
         text.describe(outcome, explained, all);
     }
     match &outcome.message {
         None if outcome.about_message => {
-            text.text.push('\n');
+            text.written.push('\n');
             text.line("message", "is never sent, as no recipient is accepted");
         }
         None => {}
         Some(explained) => {
-            text.text.push('\n');
+            text.written.push('\n');
             text.line("message", "");
             text.describe(outcome, explained, all);
             for (_, edit) in &explained.decision.edits {
@@ -61,7 +61,7 @@ pub(super) fn render(outcome: &Outcome, all: bool, layout: Layout, wraps: bool) 
             }
         }
     }
-    text.text
+    text.written
 }
 
 impl Text {
@@ -103,7 +103,7 @@ impl Text {
         for change in &replay.changes {
             self.line("  change", change);
         }
-        self.text.push('\n');
+        self.written.push('\n');
     }
 
     fn describe(&mut self, outcome: &Outcome, explained: &Explained, all: bool) {
@@ -141,7 +141,7 @@ impl Text {
     fn edit(&mut self, edit: &Edit) {
         match edit {
             Edit::Delete { name, occurrence } => {
-                self.line("  delete", &format!("{name} number {occurrence}"))
+                self.line("  delete", &format!("{name} number {occurrence}"));
             }
             Edit::DeleteRecipient(address) => self.line("  remove", &format!("recipient {address}")),
             Edit::AddRecipient { address, parameters } => {
@@ -164,7 +164,7 @@ impl Text {
             let room = if self.wraps { self.layout.width.saturating_sub(indent) } else { usize::MAX };
             for piece in fold(&line, room) {
                 let painted = tone.paint(&piece, self.layout.style);
-                let _ = writeln!(self.text, "{}", format!("{label:<0$} {painted}", indent - 1).trim_end());
+                let _ = writeln!(self.written, "{}", format!("{label:<0$} {painted}", indent - 1).trim_end());
                 label.clear();
             }
             indent = LABEL + 3;

@@ -243,7 +243,9 @@ proptest! {
         let findings = vec![Finding { check: CheckId::Spf, domain, mode: Mode::Monitor, judgment }];
         let decision = Decision { findings, ..Decision::default() };
         let mut known = Facts::default();
-        facts.iter().for_each(|(question, answer)| known.learn(question.clone(), answer.clone()));
+        for (question, answer) in &facts {
+            known.learn(question.clone(), answer.clone());
+        }
         let found = Found {
             check: "spf".to_owned(), domain: Some("example.org".to_owned()), mode: "monitor".to_owned(),
             judgment: "pass".to_owned(), reason: "spf-fail".to_owned(),

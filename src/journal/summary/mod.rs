@@ -187,7 +187,9 @@ impl Reasons {
     pub fn locks(&self) -> impl Iterator<Item = (&str, Tally)> {
         self.tallies.iter().map(|(check, tallies)| {
             let mut all = Tally::default();
-            tallies.values().for_each(|tally| all.include(tally));
+            for tally in tallies.values() {
+                all.include(tally);
+            }
             (check.as_str(), all)
         })
     }

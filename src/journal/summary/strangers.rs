@@ -86,8 +86,8 @@ impl OwnDomains {
 
     pub(super) fn add(&mut self, entry: &Entry<'_>) {
         let Some(hosted) = &self.hosted else { return };
-        let results = entry.text(Field::Spf).into_iter().flat_map(|spf| spf.split(','));
-        let result = results.filter_map(|one| one.strip_prefix("mailfrom:")).next();
+        let mut results = entry.text(Field::Spf).into_iter().flat_map(|spf| spf.split(','));
+        let result = results.find_map(|one| one.strip_prefix("mailfrom:"));
         // A gateway that found the result is named behind it.
         let result = result.and_then(|result| result.split('@').next()?.parse().ok());
         let domain = entry.text(Field::MailFrom).and_then(|path| path.rsplit_once('@'));
