@@ -27,7 +27,7 @@
 //! | [`config`] | from the file to the policy, with all problems and their places |
 //! | [`audit`] | the hardening guide as a checklist: a host that was looked at, judged row by row |
 //! | [`milter`] | the milter protocol: indymilter behind a face of ours |
-//! | [`daemon`] | the milter in front of the decision; clock, log, signals, control socket |
+//! | [`daemon`] | the milter in front of the decision; clock, log, signals, control socket, metrics |
 //! | [`cli`] | the commands |
 //!
 //! A new lock is a file in `check` and a line in its registry. It names the domains whose settings judge a request,

@@ -49,7 +49,7 @@ const IMPURE: [&str; 9] = [
 ];
 
 /// Strangers, and the one place that may name each.
-const STRANGERS: [(&str, &str); 12] = [
+const STRANGERS: [(&str, &str); 14] = [
     ("viaspf", "src/spf/"),
     ("indymilter", "src/milter/"),
     ("serde_yaml", "src/config/yaml.rs"),
@@ -60,6 +60,8 @@ const STRANGERS: [(&str, &str); 12] = [
     ("redb::", "src/lookup/store/"),
     ("Timestamp::now", "src/daemon/clock.rs"),
     ("annotate_snippets", "src/config/diagnostic.rs"),
+    ("prometheus_client", "src/daemon/metrics/text.rs"),
+    ("hyper::", "src/daemon/metrics/"),
     ("ldap3", "src/lookup/clients/ldap/connection.rs"),
     ("listenfd", "src/daemon/activation.rs"),
 ];

@@ -34,7 +34,7 @@ async fn ask(identities: &Identities, login: &str, mailbox: &str) -> String {
         mailbox: mailbox.parse().unwrap(),
         subdomains: false,
     };
-    match identities.find(&question).await {
+    match identities.find(&question, tokio::time::Instant::now() + std::time::Duration::from_mins(1)).await {
         Grant::Granted(by) => by,
         Grant::NotGranted(asked) => format!("no: {}", asked.join(", ")),
         Grant::Undetermined(why) => format!("cannot tell: {why}"),

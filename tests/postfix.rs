@@ -2,6 +2,7 @@
 //! what was delivered. What each session does and must lead to is in `tests/stories`.
 
 #![allow(clippy::unwrap_used, reason = "a test fails where its surroundings do")]
+#![allow(clippy::float_cmp, reason = "what is compared are counts, and exact")]
 
 #[path = "support/daemon.rs"]
 mod daemon;
@@ -9,6 +10,8 @@ mod daemon;
 mod dns;
 #[path = "support/host.rs"]
 mod host;
+#[path = "support/metrics.rs"]
+mod metrics;
 #[path = "support/mta.rs"]
 mod mta;
 #[path = "support/postfix.rs"]
@@ -24,12 +27,14 @@ mod story;
 #[path = "support/tls.rs"]
 mod tls;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
 use daemon::Daemon;
 use dns::{Dns, Fault, Zone};
 use hickory_proto::op::ResponseCode;
+use mta::Mta as _;
 use postfix::Postfix;
 use proxy::Proxy;
 use sink::Sink;
@@ -152,6 +157,78 @@ fn explain_agrees_with_the_refusal() {
     for part in [reply, refusal.field("reason").unwrap(), refusal.field("verdict").unwrap()] {
         assert!(text.contains(part), "no {part:?} in:\n{text}");
     }
+}
+
+/// What the metrics count is what the log tells, of all that these stories tell.
+#[test]
+fn the_metrics_agree_with_the_log() {
+    if !Postfix::is_available() {
+        return;
+    }
+    let dns = Dns::start(zone());
+    let sink = Sink::start();
+    let port = host::free_port();
+    // One more domain, whose recipients are known, for refusals of other kinds.
+    let listed = "domains:\n  listed.test: { recipients: { sources: [list: [info@listed.test]] } }\n";
+    let config = config(UNIX, &dns).replace("domains:\n", listed);
+    let daemon = Daemon::start(&format!("{config}metrics: {{ listen: \"127.0.0.1:{port}\" }}\n"));
+    let postfix = ["monitored.test", "strict.test", "unhosted.test", "listed.test"]
+        .into_iter()
+        .fold(Postfix::builder(sink.port()), postfix::Builder::relay_domain)
+        .milter(&format!("unix:{}", daemon.path("milter.sock").display()))
+        .start();
+    for (_, story) in story::all_in("") {
+        story::act(&story, &postfix, &daemon, &sink);
+    }
+    let mut client = Client::connect_as(postfix.port(), "ADDR=192.0.2.10 NAME=mail.pass.example");
+    client.ehlo("mail.pass.example");
+    for (sender, recipient, code) in [
+        ("alice@pass.example", "nobody@listed.test", 550),
+        ("alice@pass.example", "ghost@listed.test", 550),
+        ("alice@pass.example", "info@listed.test", 250),
+        ("boss@local.test", "info@local.test", 530),
+        ("boss@monitored.test", "info@monitored.test", 530),
+    ] {
+        client.mail(sender);
+        assert_eq!(client.rcpt(recipient).code(), code, "{sender} {recipient}");
+        if code != 250 {
+            daemon.next_decision();
+        }
+        client.command("RSET");
+    }
+    drop(client);
+    postfix.wait_until_idle();
+
+    let series = metrics::series(port);
+    let lines = daemon.decisions();
+    let mut told: BTreeMap<String, f64> = BTreeMap::new();
+    for line in &lines {
+        let field = |name| line.field(name).unwrap_or_default();
+        let verdict = field("verdict");
+        let would = line.field("would").unwrap_or(verdict);
+        let labels = [
+            ("event", field("event")),
+            ("check", field("check")),
+            ("verdict", verdict),
+            ("would", would),
+            ("mode", field("mode")),
+            ("reason", field("reason")),
+        ];
+        let labels = labels.map(|(name, value)| format!("{name}=\"{value}\"")).join(",");
+        *told.entry(format!("lockdown_milter_decisions_total{{{labels}}}")).or_default() += 1.0;
+    }
+    let of = |name: &str| -> BTreeMap<String, f64> {
+        let family = series.iter().filter(|(series, _)| series.split('{').next() == Some(name));
+        family.map(|(series, count)| (series.clone(), *count)).collect()
+    };
+    assert!(told.len() >= 8, "{told:#?}");
+    assert_eq!(of("lockdown_milter_decisions_total"), told);
+
+    let sum = |name: &str| of(name).values().sum::<f64>();
+    let all = sum("lockdown_milter_verdicts_total");
+    assert_eq!(all, told.values().sum::<f64>() + sum("lockdown_milter_quiet_passes_total"));
+    assert_eq!(all, sum("lockdown_milter_decision_seconds_count"));
+    println!("{} lines in {} kinds, {all} decisions", lines.len(), told.len());
 }
 
 /// A message with one recipient costs at most two awaited replies after HELO, and the last one leaves together with the

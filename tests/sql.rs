@@ -304,7 +304,9 @@ impl Granted {
             subdomains: false,
         };
         let before = Instant::now();
-        let found = match self.runtime.block_on(self.identities.find(&question)) {
+        let found = match self.runtime.block_on(
+            self.identities.find(&question, tokio::time::Instant::now() + std::time::Duration::from_mins(1)),
+        ) {
             Grant::Granted(by) => format!("by {}", by.split(" (").next().unwrap()),
             Grant::NotGranted(_) => "no".to_owned(),
             Grant::Undetermined(_) => "cannot tell".to_owned(),

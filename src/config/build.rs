@@ -26,6 +26,7 @@ use crate::policy::Policy;
 pub(super) fn build(problems: &mut Problems<'_>, host: &Host, base: &Path, written: &Written) -> Config {
     let listeners = listen::build(problems, host, written.listen.as_deref());
     let control = written.control.as_ref().and_then(|path| listen::control(problems, &listeners, path));
+    let metrics = written.metrics.build(problems, &listeners);
     let trusted_networks = match &written.trusted_networks {
         Some(list) => list.iter().flat_map(|text| trusted_networks(problems, host, text)).collect(),
         None => listen::loopback(),
@@ -87,6 +88,7 @@ pub(super) fn build(problems: &mut Problems<'_>, host: &Host, base: &Path, writt
         limits,
         log: log(problems, &written.log),
         ledger: written.ledger.build(problems, base),
+        metrics,
         identities,
         recipients,
         files,

@@ -1,7 +1,7 @@
 //! What the configuration knows and this version does not do yet. Each later version shortens the list.
 
 /// Settings, by their path; what holds for `defaults` holds for every domain.
-pub(super) const SETTINGS: &[&str] = &["metrics", "shared"];
+pub(super) const SETTINGS: &[&str] = &["shared"];
 
 /// What is said about them.
 pub(super) const HINT: &str = "not in this version; remove it";
@@ -135,6 +135,8 @@ mod tests {
         "log.format",
         "log.level",
         "log.target",
+        "metrics",
+        "metrics.listen",
         "mode",
         "profile",
         "relay",

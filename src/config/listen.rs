@@ -157,6 +157,8 @@ fn short_form(problems: &mut Problems<'_>, node: Id, text: &str) -> Option<Liste
     })
 }
 
+const INET_FORMS: &str = "write 127.0.0.1:8891, [::1]:8891 or 8891@localhost";
+
 const FORMS: &str = "write inet:127.0.0.1:8891, inet:8891@localhost or unix:/run/lockdown-milter/milter.sock";
 
 impl Written {
@@ -204,7 +206,7 @@ impl Written {
                         .error(setting.node, "`permissions` and `group` are for `unix` listeners")
                         .hint("`allowed_peers` says who may use an `inet` socket");
                 }
-                inet_address(problems, inet).map(Address::Inet)
+                inet_address(problems, inet, INET_FORMS).map(Address::Inet)
             }
         }
     }
@@ -280,8 +282,13 @@ fn unix_path(problems: &mut Problems<'_>, text: &At<String>) -> Option<PathBuf> 
     Some(text.value.clone().into())
 }
 
-/// `127.0.0.1:8891` or `8891@127.0.0.1`. No DNS is asked: it may not be there yet when the host starts.
-fn inet_address(problems: &mut Problems<'_>, text: &At<String>) -> Option<SocketAddr> {
+/// `127.0.0.1:8891` or `8891@127.0.0.1`. No DNS is asked: it may not be there yet when the host starts. `forms` says how it
+/// is written.
+pub(super) fn inet_address(
+    problems: &mut Problems<'_>,
+    text: &At<String>,
+    forms: &str,
+) -> Option<SocketAddr> {
     let (host, port) = match text.value.split_once('@') {
         Some((port, host)) => (host, port),
         None => text.value.rsplit_once(':').unwrap_or_default(),
@@ -302,7 +309,7 @@ fn inet_address(problems: &mut Problems<'_>, text: &At<String>) -> Option<Socket
         _ => {
             problems
                 .error(text.node, format!("{} is not an address with a port", quoted(&text.value)))
-                .hint("write 127.0.0.1:8891, [::1]:8891 or 8891@localhost");
+                .hint(forms);
             None
         }
     }

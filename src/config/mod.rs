@@ -27,6 +27,7 @@ mod inherited;
 mod later;
 mod ledger;
 mod listen;
+mod metrics;
 mod postfix;
 mod problems;
 mod profile;
@@ -49,6 +50,7 @@ pub use check::{Checked, Format, check};
 pub use diagnostic::{Diagnostic, Place, Related, Report, Severity, Spot, Style};
 pub use ledger::Ledger;
 pub use listen::{Address, Listener};
+pub use metrics::Metrics;
 pub use profile::Profile;
 pub use summary::summary;
 
@@ -85,6 +87,8 @@ pub struct Config {
     pub log: Log,
     /// What is kept from one day to the next.
     pub ledger: Ledger,
+    /// Where metrics and health are served.
+    pub metrics: Metrics,
     /// Where grants are found, in the order of asking.
     pub identities: Vec<IdentitySource>,
     /// Where recipients are found; the locks name them by their number.

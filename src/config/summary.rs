@@ -17,7 +17,6 @@ use crate::check::recipients::{self, CatchAll};
 use crate::check::responses::{AutoSettings, BounceSettings, Policy, Suppress, Unknown};
 use crate::check::spf::{self, Action, Actions, Record};
 use crate::check::{Forwarder, Locks, Mode, require_auth};
-use crate::lookup::identities::SourceSettings;
 use crate::lookup::recipients::{CallAheadSettings, SourceSettings as RecipientSource};
 use crate::mail::Domain;
 use crate::mail::spf::SpfResult;
@@ -38,6 +37,9 @@ pub fn summary(config: &Config) -> String {
     }
     if let Some(path) = &config.control {
         rows.push(("control", path.display().to_string()));
+    }
+    if let Some(address) = config.metrics.listen {
+        rows.push(("metrics", format!("http://{address}/metrics")));
     }
     rows.push(("trusted", networks(&policy.trusted_networks)));
     if !policy.site.trusted_forwarders.is_empty() {
@@ -163,20 +165,8 @@ fn logins(config: &Config) -> Vec<(&'static str, String)> {
     });
     let mut rows: Vec<(&str, String)> =
         [bare, exempt].into_iter().flatten().map(|line| ("logins", line)).collect();
-    rows.extend(config.identities.iter().map(|source| ("identities", identity_source(source))));
+    rows.extend(config.identities.iter().map(|source| ("identities", source.to_string())));
     rows
-}
-
-fn identity_source(source: &SourceSettings) -> String {
-    match source {
-        SourceSettings::File(path) => format!("file {}", path.display()),
-        SourceSettings::PostfixSenderLoginMaps { config_dir } => {
-            of_postfix("postfix_sender_login_maps", config_dir.as_deref())
-        }
-        SourceSettings::PostfixAliases { config_dir } => of_postfix("postfix_aliases", config_dir.as_deref()),
-        SourceSettings::Ldap { directory, .. } => format!("ldap {}", directory.servers()),
-        SourceSettings::Sql(settings) => format!("sql {}", settings.url),
-    }
 }
 
 /// A source, and the Postfix that it is of where that is not the machine's own.

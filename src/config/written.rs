@@ -9,7 +9,7 @@ use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor, value::MapAcc
 use super::document::{AT, ONE_OR_MORE};
 use super::yaml::Id;
 use super::{
-    addresses, auth_match, exceptions, harvest, identities, ledger, listen, postfix, recipients,
+    addresses, auth_match, exceptions, harvest, identities, ledger, listen, metrics, postfix, recipients,
     require_auth, responses, spf,
 };
 
@@ -35,6 +35,7 @@ pub(super) struct Written {
     pub(super) harvest: harvest::Written,
     pub(super) identities: identities::Written,
     pub(super) ledger: ledger::Written,
+    pub(super) metrics: metrics::Written,
     pub(super) log: Log,
 }
 

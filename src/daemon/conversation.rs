@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::evidence::Evidence;
 use super::guesses::{self, Guess};
+use super::metrics::Metrics;
 use super::recording::Draft;
 use super::senders::Sight;
 use super::{Daemon, Lesson, Snapshot, clock};
@@ -63,6 +64,8 @@ impl Talk {
                 Answer::Reply(reply)
             }
         };
+        // Counted first, so that whoever sees the line sees it counted.
+        self.daemon.metrics.decisions.note_logged(&record);
         self.daemon.log.record(&record);
         answer
     }
@@ -85,14 +88,19 @@ impl Conversation for Talk {
             message.envelope.queue_id.clone_from(&rcpt.queue_id);
         }
         let path = forward_path(&rcpt, self.session.is_postfix);
-        let (decision, record) = message.decide(&self.session, Some(&path)).await;
+        let (decision, record) = message.decide(&self.session, Some(&path), &self.daemon.metrics).await;
         let guess = guesses::of_decision(&message.snapshot.policy, message.origin, &path, &decision);
         if decision.verdict.reply().is_none() {
             let Rcpt { argument, parameters, .. } = rcpt;
             message.envelope.recipients.push(Recipient { path, argument, parameters });
         }
         self.note(guess.as_ref());
-        if is_eventful(&decision) { self.answer(&decision, record) } else { Answer::Continue }
+        if is_eventful(&decision) {
+            self.answer(&decision, record)
+        } else {
+            self.daemon.metrics.decisions.note_quiet();
+            Answer::Continue
+        }
     }
 
     fn refused(&mut self, rcpt: Rcpt) {
@@ -116,7 +124,7 @@ impl Conversation for Talk {
         if queue_id.is_some() {
             message.envelope.queue_id = queue_id;
         }
-        let (decision, record) = message.decide(&self.session, None).await;
+        let (decision, record) = message.decide(&self.session, None, &self.daemon.metrics).await;
         let answer = self.answer(&decision, record);
         let passes = decision.verdict == Verdict::Pass;
         (decision.edits.into_iter().filter(|_| passes).map(|(_, edit)| edit).collect(), answer)
@@ -168,7 +176,7 @@ impl Message {
         let origin = snapshot.policy.origin(session, &envelope);
         let (facts, header, spent) = (Facts::default(), Header::default(), Duration::ZERO);
         let (body, lesson, draft, sight) = Default::default();
-        Self { snapshot, envelope, origin, facts, header, body, lesson, draft, sight, evidence, spent }
+        Self { snapshot, envelope, origin, facts, header, lesson, body, draft, sight, evidence, spent }
     }
 
     /// Takes a piece of the body; whether more of it is wanted. Only reports say something in their body.
@@ -185,7 +193,12 @@ impl Message {
     }
 
     /// The decision about a recipient, or else about the message, and its record.
-    async fn decide(&mut self, session: &Session, recipient: Option<&ForwardPath>) -> (Decision, Record) {
+    async fn decide(
+        &mut self,
+        session: &Session,
+        recipient: Option<&ForwardPath>,
+        metrics: &Metrics,
+    ) -> (Decision, Record) {
         let begun = Instant::now();
         let point = recipient.map_or(Point::Message(&self.header), Point::Recipient);
         let report = match &self.body {
@@ -212,6 +225,7 @@ impl Message {
             record.judged = evidence.of(policy, &request, &decision, &self.facts, source_names);
         }
         let took = begun.elapsed();
+        metrics.note_decision(record.event, &decision, took);
         self.spent = self.spent.saturating_add(took);
         let shown = if recipient.is_some() { took } else { self.spent };
         record.ms = shown.as_millis().try_into().unwrap_or(u64::MAX);
@@ -334,8 +348,8 @@ domains: { hosted: , other: { spf: { mode: monitor } } }
             };
             let (config, report) = config::parse("test", CONFIGURATION, &host, Path::new("")).unwrap();
             let harvest = Arc::new(Watch::new(config.harvest.clone()));
-            let counter = Arc::clone(&harvest) as _;
-            let (snapshot, _) = Snapshot::new(&config, report, counter, None).await.unwrap();
+            let (counter, metrics) = (Arc::clone(&harvest) as _, Metrics::new());
+            let (snapshot, _) = Snapshot::new(&config, report, counter, &metrics.counts, None).await.unwrap();
             let lines = Lines::default();
             let log = Log::start_to(config.log, lines.clone()).unwrap();
             let snapshot = ArcSwap::from_pointee(snapshot);
@@ -347,7 +361,7 @@ domains: { hosted: , other: { spf: { mode: monitor } } }
                 software: None,
                 daemon_name: None,
             };
-            let talk = Talk::new(Arc::new(Daemon { snapshot, harvest, log }), Role::Auto, connect);
+            let talk = Talk::new(Arc::new(Daemon { snapshot, harvest, log, metrics }), Role::Auto, connect);
             Self { talk, lines, said: Vec::new() }
         }
 

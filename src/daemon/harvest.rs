@@ -2,6 +2,7 @@
 //! that begins or ends.
 
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -20,11 +21,24 @@ const TICK: Duration = Duration::from_secs(1);
 
 /// The tracker that all sessions share. It outlives every configuration.
 #[derive(Debug)]
-pub(super) struct Watch(Mutex<Tracker>);
+pub(super) struct Watch {
+    tracker: Mutex<Tracker>,
+    /// Blocks that have begun, and those that have ended.
+    begun: AtomicU64,
+    ended: AtomicU64,
+}
 
 impl Watch {
     pub(super) fn new(settings: Settings) -> Self {
-        Self(Mutex::new(Tracker::new(settings, clock::now())))
+        let tracker = Mutex::new(Tracker::new(settings, clock::now()));
+        Self { tracker, begun: AtomicU64::new(0), ended: AtomicU64::new(0) }
+    }
+
+    /// How many networks were blocked so far, and how many are.
+    pub(super) fn blocks(&self) -> (u64, u64) {
+        let ended = self.ended.load(Ordering::Acquire);
+        let begun = self.begun.load(Ordering::Relaxed);
+        (begun, begun.saturating_sub(ended))
     }
 
     /// Takes note of what a client asked for.
@@ -68,10 +82,14 @@ impl Watch {
     /// Does something with the tracker, and says what happened.
     fn with<T>(&self, act: impl FnOnce(&mut Tracker, Timestamp) -> T) -> T {
         // What a panic left half done is a count, which is better than none.
-        let mut tracker = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tracker = self.tracker.lock().unwrap_or_else(PoisonError::into_inner);
         let outcome = act(&mut tracker, clock::now());
         // The log is a queue on which nobody waits; so its lines come in the order of what they tell.
         for event in tracker.take_events() {
+            match event {
+                Event::Began(_) => self.begun.fetch_add(1, Ordering::Relaxed),
+                Event::Ended(..) => self.ended.fetch_add(1, Ordering::Release),
+            };
             report(&event, tracker.settings().enforced);
         }
         outcome

@@ -59,6 +59,11 @@ impl Kept {
         opened.await.map_err(broken)?.map(Some)
     }
 
+    /// What waits to be written, and how writing goes.
+    pub(super) fn queue(&self) -> &Queue {
+        self.store.queue()
+    }
+
     /// Writes what is still to be written.
     pub(super) fn close(&self) {
         self.store.close();

@@ -12,6 +12,7 @@ mod harvest;
 mod kept;
 mod learning;
 mod log;
+pub mod metrics;
 mod notify;
 mod recording;
 mod reload;
@@ -31,6 +32,7 @@ pub use snapshot::open;
 
 use harvest::Watch;
 use log::Log;
+use metrics::Metrics;
 use snapshot::Snapshot;
 
 /// What all sessions share.
@@ -38,6 +40,7 @@ struct Daemon {
     snapshot: ArcSwap<Snapshot>,
     harvest: Arc<Watch>,
     log: Log,
+    metrics: Arc<Metrics>,
 }
 
 impl Daemon {

@@ -40,6 +40,7 @@ impl Reloader {
                     RunError::Configuration(problems) => log_report(&problems),
                     other => error!("{other}"),
                 }
+                daemon.metrics.note_reload(false);
                 error!("the new configuration has errors; the old one stays in force");
                 return;
             }
@@ -47,6 +48,7 @@ impl Reloader {
         log_report(&warnings);
         daemon.snapshot.store(Arc::new(snapshot));
         daemon.harvest.apply(&config.harvest);
+        daemon.metrics.note_reload(true);
         daemon.log.apply(config.log);
         if let Err(error) = self.filter.reload(chosen(config.log.level)) {
             warn!(%error, "`log.level` stays as it is");
@@ -65,7 +67,8 @@ impl Reloader {
         let (config, report) =
             tokio::task::spawn_blocking(move || load()).await.map_err(std::io::Error::other)??;
         let (earlier, harvest) = (daemon.snapshot(), Arc::clone(&daemon.harvest) as _);
-        let opened = Snapshot::new(&config, report, harvest, earlier.kept.as_ref()).await?;
+        let counts = &daemon.metrics.counts;
+        let opened = Snapshot::new(&config, report, harvest, counts, earlier.kept.as_ref()).await?;
         Ok((config, opened))
     }
 }
@@ -76,6 +79,7 @@ fn fixed(new: &Config, old: &Config) -> Vec<&'static str> {
     let changed = [
         ("`listen`", new.listeners != old.listeners),
         ("`control`", new.control != old.control),
+        ("`metrics`", new.metrics != old.metrics),
         ("`log.target`", new.log.target != old.log.target),
         ("`limits.connections`", new_limits.connections != old_limits.connections),
         ("`limits.connections_per_peer`", new_limits.connections_per_peer != old_limits.connections_per_peer),

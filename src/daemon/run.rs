@@ -1,6 +1,7 @@
 //! The life of the daemon: start, signals, drain.
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -15,6 +16,7 @@ use super::clients::Clients;
 use super::conversation::Talk;
 use super::harvest::Watch;
 use super::log::Log;
+use super::metrics::{self, Metrics, Stage};
 use super::notify::{Notice, Notifier};
 use super::reload::Reloader;
 use super::snapshot::Snapshot;
@@ -37,6 +39,14 @@ pub enum RunError {
     /// A listener cannot be had.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// Metrics cannot be served where the configuration says.
+    #[error("metrics.listen {address}: {source}; is another program there? Name another port, or none")]
+    Metrics {
+        /// Where.
+        address: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
     /// The system refuses something that every daemon needs.
     #[error(transparent)]
     System(#[from] io::Error),
@@ -63,13 +73,23 @@ pub async fn run(
     if let Some(error) = no_journal {
         warn!(%error, "there is no journald; the log goes to standard error");
     }
+    let (metrics, mut tasks) = (Metrics::new(), JoinSet::new());
+    if let Some(address) = config.metrics.listen {
+        let bound = metrics::bind(address).await;
+        let listener =
+            bound.map_err(|source| RunError::Metrics { address, source }).inspect_err(|_| log.flush())?;
+        info!(address = %listener.local_addr().unwrap_or(address), "metrics and health");
+        tasks.spawn(metrics::serve(listener, Arc::clone(&metrics)));
+    }
     // The store has something to say when it is opened, so the log comes first.
-    let opened = Snapshot::new(&config, report, Arc::clone(&harvest) as _, None).await;
+    let opened = Snapshot::new(&config, report, Arc::clone(&harvest) as _, &metrics.counts, None).await;
     let (snapshot, warnings) = opened.inspect_err(|_| log.flush())?;
     log_report(&warnings);
 
     let mut signals = Signals::new()?;
-    let daemon = Arc::new(Daemon { snapshot: ArcSwap::from_pointee(snapshot), harvest, log });
+    let traffic = Arc::clone(&metrics.traffic);
+    let daemon = Arc::new(Daemon { snapshot: ArcSwap::from_pointee(snapshot), harvest, log, metrics });
+    daemon.metrics.watch(&daemon);
     let mut services = Vec::new();
     for listener in &config.listeners {
         let bound = activation.listen(address(&listener.address), listener.allowed_peers.clone()).await?;
@@ -83,7 +103,6 @@ pub async fn run(
             "answers that leave are judged where Postfix shows them"
         );
     }
-    let mut tasks = JoinSet::new();
     if let Some(path) = &config.control {
         let bound = activation.listen(control_address(path), Vec::new()).await?;
         tasks.spawn(control::serve(bound, Arc::clone(&daemon)));
@@ -92,13 +111,14 @@ pub async fn run(
     let harvest = Arc::clone(&daemon.harvest);
     tasks.spawn(async move { harvest.keep_time().await });
     let notifier = Notifier::start()?;
+    daemon.metrics.enter(Stage::Serving);
     notifier.tell(Notice::Ready);
     info!(version = env!("CARGO_PKG_VERSION"), hosted = config.policy.hosted.len(), "ready");
 
     let connections = descriptors::connections(config.limits.connections, descriptors);
     let limits = milter::Limits { connections, ..limits(&config.limits) };
     let reloader = Reloader { load: Arc::new(load), filter: handle, started_with: config, notifier };
-    milter::serve(services, limits, serve_signals(&mut signals, &daemon, &reloader)).await;
+    milter::serve(services, limits, traffic, serve_signals(&mut signals, &daemon, &reloader)).await;
     if let Some(kept) = &daemon.snapshot().kept {
         kept.close();
     }
@@ -172,6 +192,7 @@ async fn serve_signals(signals: &mut Signals, daemon: &Arc<Daemon>, reloader: &R
     };
     // A reload that takes its time is given up.
     tokio::select! { () = ended => {}, () = reloads => {} }
+    daemon.metrics.enter(Stage::Draining);
     reloader.notifier.tell(Notice::Stopping);
     let drain_time = reloader.started_with.limits.drain_time;
     info!(?drain_time, "no new connections; open ones are served to their end");

@@ -10,6 +10,7 @@ use crate::check::Mode;
 use crate::config::{Config, Diagnostic, Report, Severity};
 use crate::facts::SourceId;
 use crate::lookup::catch_all::CatchAll;
+use crate::lookup::counts::Counts;
 use crate::lookup::dns::Resolver;
 use crate::lookup::harvest::Counter;
 use crate::lookup::identities::Identities;
@@ -41,7 +42,7 @@ pub async fn open(
     report: Report,
     harvest: Arc<dyn Counter>,
 ) -> Result<(Arc<Sources>, Report), Report> {
-    let (mut sources, report) = open_sources(config, report, harvest).await?;
+    let (mut sources, report) = open_sources(config, report, harvest, &Counts::default()).await?;
     if config.policy.records() {
         let ledger = config.ledger.clone();
         sources = sources.with_ledger(Arc::new(Ledger::of_file(ledger.path, ledger.retention, clock::now)));
@@ -66,6 +67,7 @@ async fn open_sources(
     config: &Config,
     mut report: Report,
     harvest: Arc<dyn Counter>,
+    counts: &Counts,
 ) -> Result<(Sources, Report), Report> {
     let spf = spf::Options {
         lookups: config.limits.spf_lookups,
@@ -74,7 +76,7 @@ async fn open_sources(
         explanation: config.policy.quotes_explanations(),
         receiver: config.policy.site.host_name.clone(),
     };
-    let dns = Resolver::new(&config.dns);
+    let dns = Resolver::counted(&config.dns, Arc::clone(&counts.dns));
     let login_domain = config.policy.site.login_domain.as_ref();
     let identities = Identities::open(&config.identities, login_domain).await;
     let recipients = Recipients::open(&config.recipients).await;
@@ -97,7 +99,7 @@ async fn open_sources(
     match (dns, identities, recipients) {
         (Ok(dns), Ok(identities), Ok(recipients)) => {
             note(Severity::Warning, &recipients.doubts(&config.recipients, &uses(&config.policy)).await);
-            Ok((Sources::new(dns, identities, recipients, harvest, spf), report))
+            Ok((Sources::new(dns, identities, recipients, harvest, spf).counted(counts), report))
         }
         _ => Err(report),
     }
@@ -115,7 +117,8 @@ fn uses(policy: &Policy) -> Vec<(&Domain, &[SourceId])> {
 }
 
 impl Snapshot {
-    /// The configuration with its sources opened; see [`open`]. What an earlier one kept goes on.
+    /// The configuration with its sources opened; see [`open`]. What an earlier one kept goes on. Look-ups are counted in
+    /// `counts`.
     ///
     /// # Errors
     ///
@@ -124,9 +127,10 @@ impl Snapshot {
         config: &Config,
         report: Report,
         harvest: Arc<dyn Counter>,
+        counts: &Counts,
         earlier: Option<&Arc<Kept>>,
     ) -> Result<(Self, Report), RunError> {
-        let (mut sources, report) = open_sources(config, report, harvest).await?;
+        let (mut sources, report) = open_sources(config, report, harvest, counts).await?;
         let kept = Kept::open(config, earlier).await?;
         if let Some(kept) = &kept {
             sources =

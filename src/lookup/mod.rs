@@ -1,9 +1,10 @@
 //! Finding out what decisions depend on: DNS, the grants of logins, the names that exist, who uses them and who guesses
 //! them, which message an answer is about; from files, from Postfix's own tables, from servers, from what was learned,
-//! counted and recorded.
+//! counted and recorded. What look-ups come to is counted in [`counts`].
 
 pub mod catch_all;
 pub mod clients;
+pub mod counts;
 pub mod directory;
 pub mod dns;
 pub mod harvest;
@@ -27,12 +28,15 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 pub use problem::{Place, Problem};
+pub use remembered::Hits;
 pub use resolve::{ask, resolve, unanswered};
 
-use crate::facts::{Answer, Cause, Question, Usage};
+use crate::facts::{Answer, Cause, Existence, Grant, Question, Standing, Usage};
 use crate::mail::Domain;
+use crate::mail::spf::{SpfAnswer, SpfResult};
 use crate::spf;
 use catch_all::CatchAll;
+use counts::{Counts, Meter, Outcome};
 use dns::Resolver;
 use harvest::Counter;
 use identities::Identities;
@@ -51,6 +55,16 @@ pub struct Sources {
     catch_all: Result<Arc<CatchAll>, String>,
     /// The messages that were accepted, where they are recorded.
     ledger: Option<Arc<Ledger>>,
+    meters: Meters,
+}
+
+/// What counts the answers that come from one place each.
+#[derive(Debug, Default)]
+struct Meters {
+    cause: Meter,
+    harvest: Meter,
+    spf: Meter,
+    usage: Meter,
 }
 
 impl Sources {
@@ -63,7 +77,34 @@ impl Sources {
         spf: spf::Options,
     ) -> Self {
         let catch_all = Err("nothing is learned".to_owned());
-        Self { dns, identities, recipients, harvest, spf, catch_all, ledger: None }
+        let meters = Meters::default();
+        Self { dns, identities, recipients, harvest, spf, catch_all, ledger: None, meters }
+    }
+
+    /// The same with its look-ups counted here; those of DNS are counted by the resolver.
+    #[must_use]
+    pub fn counted(self, counts: &Counts) -> Self {
+        Self {
+            identities: self.identities.counted(counts),
+            recipients: self.recipients.counted(counts),
+            meters: Meters {
+                cause: counts.meter(("cause", "ledger")),
+                harvest: counts.meter(("harvest", "memory")),
+                spf: counts.meter(("spf", "dns")),
+                usage: counts.meter(("usage", "memory")),
+            },
+            ..self
+        }
+    }
+
+    /// The sources of recipients, by their number.
+    pub fn recipients(&self) -> &Recipients {
+        &self.recipients
+    }
+
+    /// The sources of grants.
+    pub fn identities(&self) -> &Identities {
+        &self.identities
     }
 
     /// The same with what is known of names behind wildcards, or why nothing is.
@@ -90,6 +131,25 @@ impl Sources {
 
     /// The answer to a question, by `deadline`.
     pub async fn find(&self, question: &Question, deadline: Instant) -> Answer {
+        match self.meter(question) {
+            Some(meter) => meter.watch(deadline, self.ask(question, deadline), outcome).await,
+            None => self.ask(question, deadline).await,
+        }
+    }
+
+    /// What counts the answers to such questions. The sources of grants have a meter each.
+    fn meter(&self, question: &Question) -> Option<&Meter> {
+        match question {
+            Question::Cause(_) => Some(&self.meters.cause),
+            Question::Harvest(_) => Some(&self.meters.harvest),
+            Question::Recipient(question) => self.recipients.meter(question.source),
+            Question::Usage(_) => Some(&self.meters.usage),
+            Question::Grant(_) => None,
+            Question::Spf(_) => Some(&self.meters.spf),
+        }
+    }
+
+    async fn ask(&self, question: &Question, deadline: Instant) -> Answer {
         match question {
             Question::Cause(question) => Answer::Cause(match &self.ledger {
                 Some(ledger) => ledger.find(question).await,
@@ -101,12 +161,37 @@ impl Sources {
                 Ok(catch_all) => catch_all.find(question),
                 Err(why) => Usage::Undetermined(why.clone()),
             }),
-            Question::Grant(question) => Answer::Grant(self.identities.find(question).await),
+            Question::Grant(question) => Answer::Grant(self.identities.find(question, deadline).await),
             Question::Spf(question) => {
                 let time = self.spf.time.min(deadline.saturating_duration_since(Instant::now()));
                 let options = spf::Options { time, ..self.spf.clone() };
                 Answer::Spf(spf::evaluate(&self.dns, question, &options).await)
             }
         }
+    }
+}
+
+/// What an answer counts as.
+fn outcome(answer: &Answer) -> Outcome {
+    match answer {
+        Answer::Cause(Cause::Known(_))
+        | Answer::Harvest(Standing::Blocked { .. })
+        | Answer::Recipient(Existence::Exists(_) | Existence::Relocated { .. } | Existence::Wildcard(_))
+        | Answer::Usage(Usage::Real(_))
+        | Answer::Grant(Grant::Granted(_)) => Outcome::Found,
+        Answer::Cause(Cause::Unknown(_))
+        | Answer::Harvest(Standing::Clear)
+        | Answer::Recipient(Existence::Unknown(_) | Existence::NoList(_))
+        | Answer::Usage(Usage::Unused(_))
+        | Answer::Grant(Grant::NotGranted(_)) => Outcome::None,
+        Answer::Harvest(Standing::NotCounted(_))
+        | Answer::Recipient(Existence::Undetermined(_))
+        | Answer::Usage(Usage::Undetermined(_))
+        | Answer::Grant(Grant::Undetermined(_)) => Outcome::Failed,
+        Answer::Spf(SpfAnswer { result, .. }) => match result {
+            SpfResult::Temperror => Outcome::Failed,
+            SpfResult::None => Outcome::None,
+            _ => Outcome::Found,
+        },
     }
 }

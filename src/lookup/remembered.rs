@@ -11,7 +11,28 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 /// Answers by key, the least recently used ones forgotten first. Failures are not remembered.
-pub(crate) struct Remembered<K, V>(Cache<K, Arc<Flight<V>>>);
+pub(crate) struct Remembered<K, V> {
+    flights: Cache<K, Arc<Flight<V>>>,
+    hits: AtomicU64,
+    misses: AtomicU64,
+}
+
+/// How often what was asked was remembered, and how often not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Hits {
+    /// It was remembered, or somebody was finding it out already.
+    pub hits: u64,
+    /// It had to be found out.
+    pub misses: u64,
+}
+
+impl std::ops::Add for Hits {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self { hits: self.hits + other.hits, misses: self.misses + other.misses }
+    }
+}
 
 /// How an answer to one key is found out.
 #[derive(Debug)]
@@ -35,7 +56,14 @@ where
 {
     /// Remembers nothing yet, and that many answers at most.
     pub(crate) fn new(entries: u64) -> Self {
-        Self(Cache::builder().max_capacity(entries).eviction_policy(EvictionPolicy::lru()).build())
+        let flights = Cache::builder().max_capacity(entries).eviction_policy(EvictionPolicy::lru()).build();
+        Self { flights, hits: AtomicU64::new(0), misses: AtomicU64::new(0) }
+    }
+
+    /// How often it helped so far.
+    pub(crate) fn hits(&self) -> Hits {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Hits { hits: read(&self.hits), misses: read(&self.misses) }
     }
 
     /// The answer to a key: what is remembered, or else what `find` says, with the time for which it may be believed.
@@ -51,16 +79,18 @@ where
         find: impl Future<Output = Result<(V, Duration), String>>,
     ) -> Result<V, String> {
         let new = || Arc::new(Flight { number: AtomicU64::new(0), latest: Mutex::new(None) });
-        let flight = self.0.get_with_by_ref(key, new);
+        let flight = self.flights.get_with_by_ref(key, new);
         let before = flight.number.load(Ordering::Acquire);
         let mut latest = flight.latest.lock().await;
         if let Some(latest) = &*latest {
             let is_of_ours = flight.number.load(Ordering::Acquire) != before;
             let holds = if latest.found.is_ok() { Instant::now() < latest.until } else { is_of_ours };
             if holds {
+                self.hits.fetch_add(1, Ordering::Relaxed);
                 return latest.found.clone();
             }
         }
+        self.misses.fetch_add(1, Ordering::Relaxed);
         let (found, lifetime) = match find.await {
             Ok((value, lifetime)) => (Ok(value), lifetime),
             Err(why) => (Err(why), Duration::ZERO),

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::traffic::Traffic;
 use super::trouble::{Trouble, Troubles};
 
 /// The limits of the milter shell (`limits` in the configuration).
@@ -65,16 +66,18 @@ impl fmt::Display for Peer {
 pub(super) struct Gate {
     pub(super) limits: Limits,
     pub(super) troubles: Troubles,
+    traffic: Arc<Traffic>,
     places: Arc<Semaphore>,
     peers: Mutex<HashMap<IpAddr, usize>>,
 }
 
 impl Gate {
-    pub(super) fn new(limits: Limits) -> Arc<Self> {
+    pub(super) fn new(limits: Limits, traffic: Arc<Traffic>) -> Arc<Self> {
         let places = usize::try_from(limits.places()).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
         Arc::new(Self {
             limits,
-            troubles: Troubles::default(),
+            troubles: Troubles::new(Arc::clone(&traffic)),
+            traffic,
             places: Arc::new(Semaphore::new(places)),
             peers: Mutex::default(),
         })
@@ -100,6 +103,7 @@ impl Gate {
             }
             *open += 1;
         }
+        self.traffic.note_opened();
         Some(Seat { gate: Arc::clone(self), peer, _place: place })
     }
 
@@ -136,6 +140,7 @@ impl Seat {
 
 impl Drop for Seat {
     fn drop(&mut self) {
+        self.gate.traffic.note_closed();
         if let Peer::Inet(address) = self.peer {
             let mut peers = self.gate.peers.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(open) = peers.get_mut(&address) {
@@ -156,7 +161,10 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_place_is_free_again_when_its_connection_is_gone() {
-        let gate = Gate::new(Limits { connections: 2, connections_per_peer: 1, ..Limits::default() });
+        let gate = Gate::new(
+            Limits { connections: 2, connections_per_peer: 1, ..Limits::default() },
+            Arc::default(),
+        );
         let first = gate.seat(gate.place().await, PEER).unwrap();
         assert!(gate.seat(gate.place().await, PEER).is_none(), "one for each peer");
         let second = gate.seat(gate.place().await, Peer::Unix).unwrap();

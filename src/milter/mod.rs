@@ -4,7 +4,7 @@
 //! connected to the MTA, and [`serve`] does the rest. The protocol itself is indymilter's, which this module alone names. What
 //! lies around it is ours, each in its file:
 //!
-//! - `socket`: what we listen on; `listener`: accepting; `gate`: how many; `trouble`: a quiet log;
+//! - `socket`: what we listen on; `listener`: accepting; `gate`: how many; `trouble`: a quiet log; `traffic`: what it adds up to;
 //! - `stream`: one connection, with its time limits (`patience`) and the two directions of frames (`inbound`,
 //!   `outbound`); `frame`: their form;
 //! - `negotiation`: what we ask of the MTA; `callbacks`: glue; `conversation`: what the daemon implements.
@@ -24,6 +24,7 @@ mod outbound;
 mod patience;
 mod socket;
 mod stream;
+mod traffic;
 mod trouble;
 
 use std::sync::Arc;
@@ -35,6 +36,7 @@ use tokio::time::timeout;
 pub use conversation::{Answer, Connect, Conversation, Mail, Rcpt};
 pub use gate::Limits;
 pub use socket::{Address, BindError, Bound, Handed};
+pub use traffic::Traffic;
 
 use gate::Gate;
 use listener::Accepted;
@@ -74,14 +76,19 @@ pub struct Wishes {
 /// Serves the MTAs until `shutdown`, and then the open connections for at most `limits.drain_time` longer.
 ///
 /// The listeners are closed as soon as `shutdown` is there, and the files of Unix sockets removed, unless both belong to
-/// whoever handed them over; this function returns when the last connection is closed.
-pub async fn serve<C, F, W>(services: Vec<Service<F, W>>, limits: Limits, shutdown: impl Future<Output = ()>)
-where
+/// whoever handed them over; this function returns when the last connection is closed. Connections are counted in
+/// `traffic`.
+pub async fn serve<C, F, W>(
+    services: Vec<Service<F, W>>,
+    limits: Limits,
+    traffic: Arc<Traffic>,
+    shutdown: impl Future<Output = ()>,
+) where
     C: Conversation,
     F: Fn(Connect) -> C + Send + Sync + 'static,
     W: Fn() -> Wishes + Send + Sync + 'static,
 {
-    let gate = Gate::new(limits);
+    let gate = Gate::new(limits, traffic);
     let (stage, _) = watch::channel(Stage::Serving);
     let mut sessions = JoinSet::new();
     let mut sockets = Vec::new();

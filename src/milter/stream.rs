@@ -166,7 +166,8 @@ mod tests {
     }
 
     async fn stream<S>(socket: S) -> FrameStream<S> {
-        let gate = Gate::new(Limits { frame_time: FRAME_TIME, ..Limits::default() });
+        let gate =
+            Gate::new(Limits { frame_time: FRAME_TIME, ..Limits::default() }, std::sync::Arc::default());
         let seat = gate.seat(gate.place().await, Peer::Unix).unwrap();
         FrameStream::new(socket, seat, Box::pin(std::future::pending()))
     }

@@ -2,10 +2,12 @@
 
 use std::collections::HashMap;
 use std::fmt::Display;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
+
+use super::traffic::Traffic;
 
 /// The shortest time between two lines about one kind of trouble.
 const INTERVAL: Duration = Duration::from_mins(1);
@@ -30,6 +32,23 @@ pub(super) enum Trouble {
 }
 
 impl Trouble {
+    /// All of them.
+    pub(super) const ALL: [Self; 7] =
+        [Self::Accept, Self::Stranger, Self::PeerLimit, Self::Limit, Self::Malformed, Self::Slow, Self::Deaf];
+
+    /// The word for it.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Accept => "accept",
+            Self::Stranger => "stranger",
+            Self::PeerLimit => "peer_limit",
+            Self::Limit => "limit",
+            Self::Malformed => "malformed",
+            Self::Slow => "slow",
+            Self::Deaf => "deaf",
+        }
+    }
+
     fn message(self) -> &'static str {
         match self {
             Self::Accept => "no connection could be accepted; trying again",
@@ -43,9 +62,12 @@ impl Trouble {
     }
 }
 
-/// The troubles of late.
+/// The troubles of late. All of them are counted.
 #[derive(Debug, Default)]
-pub(super) struct Troubles(Mutex<HashMap<Trouble, Recent>>);
+pub(super) struct Troubles {
+    recent: Mutex<HashMap<Trouble, Recent>>,
+    traffic: Arc<Traffic>,
+}
 
 #[derive(Clone, Copy, Debug)]
 struct Recent {
@@ -54,8 +76,13 @@ struct Recent {
 }
 
 impl Troubles {
+    pub(super) fn new(traffic: Arc<Traffic>) -> Self {
+        Self { recent: Mutex::default(), traffic }
+    }
+
     /// Logs a trouble, unless one of its kind was logged within a minute.
     pub(super) fn report(&self, trouble: Trouble, place: impl Display, detail: impl Display) {
+        self.traffic.note(trouble);
         if let Some(withheld) = self.admit(trouble, Instant::now()) {
             tracing::warn!(%place, %detail, withheld, "{}", trouble.message());
         }
@@ -63,7 +90,7 @@ impl Troubles {
 
     /// How many were withheld since the last line, if it is time for the next one.
     fn admit(&self, trouble: Trouble, now: Instant) -> Option<u64> {
-        let mut troubles = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut troubles = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(recent) = troubles.get_mut(&trouble) else {
             troubles.insert(trouble, Recent { logged: now, withheld: 0 });
             return Some(0);

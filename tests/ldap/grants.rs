@@ -22,7 +22,7 @@ async fn ask(identities: &Identities, login: &str, mailbox: &str) -> (&'static s
         mailbox: mailbox.parse().unwrap_or_else(|error| panic!("{mailbox}: {error}")),
         subdomains: false,
     };
-    match identities.find(&question).await {
+    match identities.find(&question, tokio::time::Instant::now() + std::time::Duration::from_mins(1)).await {
         Grant::Granted(by) => ("granted", by),
         Grant::NotGranted(asked) => ("not granted", asked.join(", ")),
         Grant::Undetermined(why) => ("undetermined", why),

@@ -191,7 +191,7 @@ impl Shell {
                 }
             })
             .collect();
-        let served = tokio::spawn(serve(services, limits, async {
+        let served = tokio::spawn(serve(services, limits, Arc::default(), async {
             let _ = stopped.await;
         }));
         Self { addresses, record, stop, served }

@@ -209,6 +209,16 @@ impl Daemon {
         self.wait_for(&["the new configuration is in force"])
     }
 
+    /// All decisions that were logged since the start, or since they were last passed over.
+    pub(crate) fn decisions(&self) -> Vec<LogLine> {
+        self.written.lock().unwrap().lines().filter_map(LogLine::parse).collect()
+    }
+
+    /// The process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Passes over everything that it has said so far.
     pub(crate) fn forget(&self) {
         while self.lines.try_recv().is_ok() {}

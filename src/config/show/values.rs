@@ -71,6 +71,7 @@ pub(super) fn of_host(config: &Config) -> Values {
         harvest,
         dns,
         limits,
+        metrics,
         log,
         ledger,
         identities: _,
@@ -113,6 +114,7 @@ pub(super) fn of_host(config: &Config) -> Values {
         ("identities.exempt_logins", list(exempt_logins)),
     ]);
     values.extend(of_ledger(ledger));
+    values.push(("metrics.listen", optional(metrics.listen.as_ref())));
     values.extend(of_log(*log));
     values
 }

@@ -44,6 +44,8 @@ pub(super) struct Log {
     settings: Arc<ArcSwap<config::Log>>,
     queue: SyncSender<Entry>,
     dropped: Arc<AtomicU64>,
+    /// The same, since the start.
+    all_dropped: Arc<AtomicU64>,
 }
 
 enum Entry {
@@ -91,7 +93,7 @@ impl Log {
             repeats: Repeats::default(),
         };
         thread::Builder::new().name("log".to_owned()).spawn(move || writer.write(&entries))?;
-        Ok(Self { settings, queue, dropped })
+        Ok(Self { settings, queue, dropped, all_dropped: Arc::default() })
     }
 
     /// Other settings from now on. The target stays.
@@ -111,6 +113,11 @@ impl Log {
             // Whether it was written or not, the daemon ends.
             let _ = wait.recv_timeout(FLUSH_TIME);
         }
+    }
+
+    /// How many lines were dropped since the start.
+    pub(super) fn dropped(&self) -> u64 {
+        self.all_dropped.load(Ordering::Relaxed)
     }
 
     /// Whether a line says what its decision was judged on.
@@ -135,6 +142,7 @@ impl Log {
     fn send(&self, entry: Entry) {
         if let Err(TrySendError::Full(_)) = self.queue.try_send(entry) {
             self.dropped.fetch_add(1, Ordering::Relaxed);
+            self.all_dropped.fetch_add(1, Ordering::Relaxed);
         }
     }
 }

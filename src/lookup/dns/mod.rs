@@ -16,11 +16,12 @@ use std::time::Duration;
 use hickory_resolver::proto::rr::rdata::TXT;
 use hickory_resolver::proto::rr::{Name, RData, RecordType};
 use tokio::sync::{Semaphore, watch};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use self::cache::Cache;
 pub use self::upstream::SetupError;
 use self::upstream::Upstream;
+use super::counts::{Outcome, Tally};
 use crate::spf::lint::Zone;
 use crate::spf::{Found, NotFound, Records};
 
@@ -98,15 +99,31 @@ struct Shared {
     failure_ttl: Duration,
     /// A permit for each question that is late.
     late: Semaphore,
-    counters: Counters,
+    counters: Arc<Counters>,
 }
 
+/// What resolvers do, counted.
 #[derive(Debug, Default)]
-struct Counters {
+pub struct Counters {
     cached: AtomicU64,
     upstream: AtomicU64,
     failed: AtomicU64,
     late: AtomicU64,
+    asked: Tally,
+}
+
+impl Counters {
+    /// What has been done so far.
+    pub fn counts(&self) -> Counts {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let Self { cached, upstream, failed, late, .. } = self;
+        Counts { cached: read(cached), upstream: read(upstream), failed: read(failed), late: read(late) }
+    }
+
+    /// What was asked upstream and is decided: what it came to and how long whoever asked waited.
+    pub fn asked(&self) -> &Tally {
+        &self.asked
+    }
 }
 
 /// What a resolver has done since it was made.
@@ -128,6 +145,14 @@ impl Resolver {
     /// # Errors
     /// No server is named and the system's resolv.conf names none either.
     pub fn new(settings: &Settings) -> Result<Self, SetupError> {
+        Self::counted(settings, Arc::default())
+    }
+
+    /// The same, with what it does counted here.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn counted(settings: &Settings, counters: Arc<Counters>) -> Result<Self, SetupError> {
         let shared = Shared {
             upstream: Upstream::new(settings)?,
             cache: Cache::new(settings.cache_entries),
@@ -135,16 +160,14 @@ impl Resolver {
             patience: settings.patience(),
             failure_ttl: settings.failure_ttl,
             late: Semaphore::new(LATE_AT_MOST),
-            counters: Counters::default(),
+            counters,
         };
         Ok(Self { shared: Arc::new(shared) })
     }
 
     /// What has been done so far.
     pub fn counts(&self) -> Counts {
-        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let Counters { cached, upstream, failed, late } = &self.shared.counters;
-        Counts { cached: read(cached), upstream: read(upstream), failed: read(failed), late: read(late) }
+        self.shared.counters.counts()
     }
 
     async fn find(&self, name: Option<Name>, record_type: RecordType) -> Answer {
@@ -173,7 +196,8 @@ impl Resolver {
         }
         let (landing, flight) = watch::channel(None);
         flights.insert(question.clone(), flight.clone());
-        tokio::spawn(fly(Flight { shared: Arc::clone(&self.shared), question, landing }));
+        let (shared, begun) = (Arc::clone(&self.shared), Instant::now());
+        tokio::spawn(fly(Flight { shared, question, landing, begun }));
         flight
     }
 }
@@ -194,11 +218,18 @@ struct Flight {
     shared: Arc<Shared>,
     question: Question,
     landing: watch::Sender<Option<Answer>>,
+    begun: Instant,
 }
 
 impl Flight {
     /// Leaves the answer in the cache, then hands it to all who wait.
     fn land(self, reply: Reply) {
+        let outcome = match &reply.answer {
+            Ok(_) => Outcome::Found,
+            Err(NotFound::NoRecords) => Outcome::None,
+            Err(NotFound::Failed(_)) => Outcome::Failed,
+        };
+        self.shared.counters.asked.note(outcome, self.begun.elapsed());
         self.shared.cache.insert(self.question.clone(), reply.clone());
         self.landing.send_replace(Some(reply.answer));
     }

@@ -10,9 +10,13 @@ mod postfix_aliases;
 mod postfix_sender_login_maps;
 pub mod sql;
 
-use std::path::PathBuf;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use tokio::time::Instant;
 
 use super::clients::sql::Settings;
+use super::counts::{Counts, Meter, Outcome};
 use super::directory;
 use super::problem::Problem;
 use super::watched::{Reading, apart};
@@ -69,6 +73,25 @@ impl SourceSettings {
     }
 }
 
+impl fmt::Display for SourceSettings {
+    /// Its name with what tells it from others of its kind.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let instance = |f: &mut fmt::Formatter<'_>, config_dir: Option<&Path>| match config_dir {
+            Some(path) => write!(f, " of {}", path.display()),
+            None => Ok(()),
+        };
+        f.write_str(self.name())?;
+        match self {
+            Self::File(path) => write!(f, " {}", path.display()),
+            Self::PostfixSenderLoginMaps { config_dir } | Self::PostfixAliases { config_dir } => {
+                instance(f, config_dir.as_deref())
+            }
+            Self::Ldap { directory, .. } => write!(f, " {}", directory.servers()),
+            Self::Sql(settings) => write!(f, " {}", settings.url),
+        }
+    }
+}
+
 /// What opening a source gives: itself with what is doubtful about it, or all that is wrong.
 type Opening = Reading<Box<dyn Source>>;
 
@@ -105,8 +128,19 @@ async fn open_ldap(_: Box<directory::Settings>, _: Vec<String>) -> Opening {
 /// The sources of grants, in the order of asking.
 #[derive(Debug, Default)]
 pub struct Identities {
-    sources: Vec<Box<dyn Source>>,
+    sources: Vec<Opened>,
     warnings: Vec<Problem>,
+}
+
+/// A source in use.
+#[derive(Debug)]
+struct Opened {
+    source: Box<dyn Source>,
+    /// Its name in the configuration.
+    kind: &'static str,
+    /// Its name with what tells it from others of its kind.
+    name: String,
+    meter: Meter,
 }
 
 /// One source of grants.
@@ -134,7 +168,8 @@ impl Identities {
             match open(one, login_domain).await {
                 Ok((source, warnings)) => {
                     opened.warnings.extend(warnings.into_iter().map(|warning| warning.of(one.name())));
-                    opened.sources.push(source);
+                    let (kind, name, meter) = (one.name(), one.to_string(), Meter::default());
+                    opened.sources.push(Opened { source, kind, name, meter });
                 }
                 Err(found) => problems.extend(found.into_iter().map(|problem| problem.of(one.name()))),
             }
@@ -147,11 +182,26 @@ impl Identities {
         &self.warnings
     }
 
-    /// The answer of the sources together: any ‘yes’ wins, else any ‘cannot tell’.
-    pub async fn find(&self, question: &GrantQuestion) -> Grant {
+    /// The same with its look-ups counted here.
+    #[must_use]
+    pub fn counted(mut self, counts: &Counts) -> Self {
+        for opened in &mut self.sources {
+            opened.meter = counts.meter(("grant", opened.kind));
+        }
+        self
+    }
+
+    /// The sources with their kinds and names.
+    pub fn meters(&self) -> impl Iterator<Item = (&'static str, &str, &Meter)> {
+        self.sources.iter().map(|opened| (opened.kind, opened.name.as_str(), &opened.meter))
+    }
+
+    /// The answer of the sources together: any ‘yes’ wins, else any ‘cannot tell’. Nobody waits for it longer than until
+    /// `deadline`.
+    pub async fn find(&self, question: &GrantQuestion, deadline: Instant) -> Grant {
         let mut trouble = None;
-        for source in &self.sources {
-            match source.find(question).await {
+        for Opened { source, meter, .. } in &self.sources {
+            match meter.watch(deadline, source.find(question), outcome).await {
                 Grant::Granted(by) => return Grant::Granted(by),
                 Grant::Undetermined(why) => {
                     trouble.get_or_insert(why);
@@ -159,7 +209,16 @@ impl Identities {
                 Grant::NotGranted(_) => {}
             }
         }
-        let asked = || self.sources.iter().map(|source| source.name().to_owned()).collect();
+        let asked = || self.sources.iter().map(|opened| opened.source.name().to_owned()).collect();
         trouble.map_or_else(|| Grant::NotGranted(asked()), Grant::Undetermined)
+    }
+}
+
+/// What an answer counts as.
+fn outcome(grant: &Grant) -> Outcome {
+    match grant {
+        Grant::Granted(_) => Outcome::Found,
+        Grant::NotGranted(_) => Outcome::None,
+        Grant::Undetermined(_) => Outcome::Failed,
     }
 }

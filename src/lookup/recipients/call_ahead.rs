@@ -7,7 +7,7 @@ use super::probed::{Lifetimes, Probed};
 use super::{CallAheadSettings, Source};
 use crate::facts::Existence;
 use crate::lookup::clients::smtp::{CallAhead, Dialect, Verdict};
-use crate::lookup::remembered::Remembered;
+use crate::lookup::remembered::{Hits, Remembered};
 use crate::mail::Mailbox;
 
 /// How many mailboxes are remembered; each takes some hundred octets.
@@ -70,5 +70,9 @@ impl Server for Recipients {
     async fn find(&self, mailbox: &Mailbox) -> Existence {
         let found = self.remembered.find(mailbox, self.ask(mailbox)).await;
         found.unwrap_or_else(Existence::Undetermined)
+    }
+
+    fn hits(&self) -> Hits {
+        self.remembered.hits()
     }
 }

@@ -28,8 +28,10 @@ use super::clients::Endpoint;
 use super::clients::smtp::Dialect;
 use super::clients::socketmap::is_map_name;
 use super::clients::sql::Settings;
+use super::counts::{Counts, Meter};
 use super::directory;
 use super::problem::Problem;
+use super::remembered::Hits;
 use super::watched::{Reading, apart};
 use crate::facts::{Cost, Existence, RecipientQuestion, SourceId};
 use crate::lookup::postfix::tables;
@@ -200,6 +202,11 @@ pub trait Source: std::fmt::Debug + Send + Sync {
     async fn doubts(&self, _domains: &[&Domain]) -> Vec<Problem> {
         Vec::new()
     }
+
+    /// How often what was found out before was enough.
+    fn hits(&self) -> Hits {
+        Hits::default()
+    }
 }
 
 /// How long a source may take to say what is doubtful about it. The daemon does not serve until then.
@@ -208,8 +215,17 @@ const DOUBTING: Duration = Duration::from_secs(3);
 /// The sources of recipients, by their number.
 #[derive(Debug, Default)]
 pub struct Recipients {
-    sources: Vec<Box<dyn Source>>,
+    sources: Vec<Opened>,
     warnings: Vec<Problem>,
+}
+
+/// A source in use.
+#[derive(Debug)]
+struct Opened {
+    source: Box<dyn Source>,
+    /// Its name in the configuration.
+    kind: &'static str,
+    meter: Meter,
 }
 
 impl Recipients {
@@ -224,12 +240,21 @@ impl Recipients {
             match open(one).await {
                 Ok((source, warnings)) => {
                     opened.warnings.extend(warnings.into_iter().map(|warning| warning.of(one.name())));
-                    opened.sources.push(source);
+                    opened.sources.push(Opened { source, kind: one.name(), meter: Meter::default() });
                 }
                 Err(found) => problems.extend(found.into_iter().map(|problem| problem.of(one.name()))),
             }
         }
         if problems.is_empty() { Ok(opened) } else { Err(problems) }
+    }
+
+    /// The same with its look-ups counted here.
+    #[must_use]
+    pub fn counted(mut self, counts: &Counts) -> Self {
+        for opened in &mut self.sources {
+            opened.meter = counts.meter(("recipient", opened.kind));
+        }
+        self
     }
 
     /// What is doubtful about the sources though they can be used.
@@ -240,7 +265,7 @@ impl Recipients {
     /// What is doubtful about the use of the sources for the domains that name them: recipients that nothing checks.
     pub async fn doubts(&self, settings: &[SourceSettings], uses: &[(&Domain, &[SourceId])]) -> Vec<Problem> {
         let mut doubts = Vec::new();
-        for (number, (source, settings)) in self.sources.iter().zip(settings).enumerate() {
+        for (number, (Opened { source, .. }, settings)) in self.sources.iter().zip(settings).enumerate() {
             let names = |ids: &[SourceId]| ids.iter().any(|id| id.number == number);
             let domains: Vec<&Domain> =
                 uses.iter().filter(|(_, ids)| names(ids)).map(|(domain, _)| *domain).collect();
@@ -255,13 +280,28 @@ impl Recipients {
 
     /// The answer of one source.
     pub async fn find(&self, question: &RecipientQuestion) -> Existence {
-        let Some(source) = self.sources.get(question.source.number) else {
+        let Some(Opened { source, .. }) = self.sources.get(question.source.number) else {
             return Existence::Undetermined("this source is not open".to_owned());
         };
         match source.find(question).await {
             Existence::Unknown(_) => Existence::Unknown(source.name().to_owned()),
             answer => answer,
         }
+    }
+
+    /// What counts the answers of a source.
+    pub fn meter(&self, source: SourceId) -> Option<&Meter> {
+        self.sources.get(source.number).map(|opened| &opened.meter)
+    }
+
+    /// The sources with their kinds and names, by their number.
+    pub fn meters(&self) -> impl Iterator<Item = (&'static str, &str, &Meter)> {
+        self.sources.iter().map(|Opened { source, kind, meter }| (*kind, source.name(), meter))
+    }
+
+    /// How often what sources had said before was enough.
+    pub fn hits(&self) -> Hits {
+        self.sources.iter().map(|opened| opened.source.hits()).fold(Hits::default(), |sum, hits| sum + hits)
     }
 }
 

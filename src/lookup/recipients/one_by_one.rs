@@ -2,6 +2,7 @@
 
 use super::Source;
 use crate::facts::{Existence, RecipientQuestion};
+use crate::lookup::remembered::Hits;
 use crate::mail::Mailbox;
 
 /// A server that knows of single mailboxes.
@@ -12,6 +13,11 @@ pub(super) trait Server: std::fmt::Debug + Send + Sync {
 
     /// What it says of a mailbox. The text of [`Existence::Unknown`] is not looked at.
     async fn find(&self, mailbox: &Mailbox) -> Existence;
+
+    /// How often what it said before was enough.
+    fn hits(&self) -> Hits {
+        Hits::default()
+    }
 }
 
 /// The source that asks a server for one form of an address after another until it knows one.
@@ -37,6 +43,10 @@ impl<S: Server> Source for OneByOne<S> {
             }
         }
         strongest
+    }
+
+    fn hits(&self) -> Hits {
+        self.0.hits()
     }
 }
 

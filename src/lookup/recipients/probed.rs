@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Source;
 use crate::facts::{Existence, RecipientQuestion};
-use crate::lookup::remembered::Remembered;
+use crate::lookup::remembered::{Hits, Remembered};
 use crate::mail::{Domain, Mailbox};
 
 /// How many domains are remembered; each takes some hundred octets.
@@ -114,6 +114,10 @@ impl<S: Source> Source for Probed<S> {
             }
         }
         strongest.unwrap_or_else(|| Existence::Unknown(String::new()))
+    }
+
+    fn hits(&self) -> Hits {
+        self.source.hits() + self.probes.hits()
     }
 }
 

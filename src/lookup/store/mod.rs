@@ -39,7 +39,7 @@ use redb::{Database, ReadableDatabase as _};
 use tracing::error;
 
 pub use open::OpenError;
-pub use queue::{MOST_OCTETS, MOST_ROWS, Queue};
+pub use queue::{MOST_OCTETS, MOST_ROWS, Queue, Writing};
 pub use record::{Input, Key, Output, Record};
 pub use rows::{Change, Rows, Table};
 pub use secret::Secret;
@@ -172,6 +172,11 @@ impl Store {
     /// The way to what is on the disk. It keeps nothing open.
     pub fn reader(&self) -> Reader {
         Reader(Arc::clone(&self.shared))
+    }
+
+    /// What waits to be written, and how writing goes.
+    pub fn queue(&self) -> &Queue {
+        &self.shared.queue
     }
 
     /// Waits until everything that was submitted so far is on the disk, at most that long; says whether it is.

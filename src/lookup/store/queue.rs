@@ -1,11 +1,13 @@
 //! Changes on their way to the disk: bounded, and visible to look-ups until they are there.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::record::{Key, Record};
 use super::rows::{Change, RowId, Table, TableId, Value};
+use crate::lookup::counts::Durations;
 
 /// Rows that wait, at most. At the end of the list a disk has been out of order for long.
 pub const MOST_ROWS: usize = 32_768;
@@ -23,6 +25,22 @@ pub struct Queue {
     end: Condvar,
     /// Something happened that others wait for.
     progress: Condvar,
+    writing: Writing,
+}
+
+/// How the writer fares, counted.
+#[derive(Debug, Default)]
+pub struct Writing {
+    /// Whether the file is open.
+    pub is_open: AtomicBool,
+    /// Rows that are on the disk.
+    pub rows: AtomicU64,
+    /// How long commits took, those that failed included.
+    pub commits: Durations,
+    /// Commits that failed.
+    pub failed_commits: AtomicU64,
+    /// Attempts to open the file that failed.
+    pub failed_openings: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -97,6 +115,17 @@ impl Queue {
     /// How many changes found no room.
     pub fn dropped(&self) -> u64 {
         self.lock().dropped
+    }
+
+    /// How many rows wait for the disk.
+    pub fn waiting(&self) -> usize {
+        let state = self.lock();
+        state.waiting.len() + state.leaving.len()
+    }
+
+    /// How the writer fares.
+    pub fn writing(&self) -> &Writing {
+        &self.writing
     }
 
     /// What waits for the disk under this key.

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use redb::{Database, ReadableDatabase as _};
+use tokio::time::Instant;
 use tracing::{error, info, warn};
 
 use super::queue::Batch;
@@ -31,6 +32,14 @@ pub(super) struct Writer {
 impl Writer {
     /// Opens the file and lets the residents see what is in it.
     pub(super) fn open(&self) -> Result<(), OpenError> {
+        let opened = self.open_once();
+        let writing = self.shared.queue.writing();
+        writing.is_open.store(opened.is_ok(), Ordering::Relaxed);
+        writing.failed_openings.fetch_add(opened.is_err().into(), Ordering::Relaxed);
+        opened
+    }
+
+    fn open_once(&self) -> Result<(), OpenError> {
         let known = self.shared.secret.get().copied();
         let database = Arc::new(open::writable(&self.path, (self.clock)(), known)?);
         self.welcome(&database)
@@ -92,15 +101,23 @@ impl Writer {
     fn commit(&self, batch: &Batch) -> Result<(), String> {
         let database = self.shared.database();
         let database = database.ok_or_else(|| "it is not open".to_owned())?;
+        let (begun, writing) = (Instant::now(), self.shared.queue.writing());
         let committed = catch_unwind(AssertUnwindSafe(|| apply(&database, batch)));
-        match committed {
+        writing.commits.note(begun.elapsed());
+        let outcome = match committed {
             Ok(outcome) => outcome.map_err(|error| error.to_string()),
             Err(_) => Err("writing ended in a panic".to_owned()),
+        };
+        writing.failed_commits.fetch_add(outcome.is_err().into(), Ordering::Relaxed);
+        if outcome.is_ok() {
+            writing.rows.fetch_add(batch.rows.len() as u64, Ordering::Relaxed);
         }
+        outcome
     }
 
     /// Lets go of the file.
     fn close(&self) {
+        self.shared.queue.writing().is_open.store(false, Ordering::Relaxed);
         let database = self.shared.database.write().unwrap_or_else(PoisonError::into_inner).take();
         let Some(database) = database.and_then(Arc::into_inner) else { return };
         match catch_unwind(AssertUnwindSafe(|| database.close())) {

@@ -1,0 +1,101 @@
+//! Whether the daemon is ready for mail.
+
+use nix::sys::signal::Signal;
+
+use crate::slapd::Slapd;
+use crate::{Stage, metrics, rcpt};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_directory_that_is_away_keeps_mail_waiting_and_the_daemon_unready() {
+    if !Slapd::is_available() {
+        return;
+    }
+    let mut slapd = Slapd::start(
+        "dn: uid=info,dc=example,dc=org\nobjectClass: inetOrgPerson\nuid: info\ncn: I\nsn: I\nmail: info@local.test\n",
+    );
+    let stage = Stage::start(&format!(
+        "mode: enforce\n\
+         defaults:\n\
+         \x20 spf: {{ mode: off }}\n\
+         \x20 recipients: {{ sources: [ldap: {{ url: \"{}\", base: \"dc=example,dc=org\" }}] }}\n\
+         domains: {{ local.test: }}\n",
+        slapd.url()
+    ));
+    let mut mta = stage.session("192.0.2.10").await;
+    let ready = || metrics::get(stage.metrics, "/readyz");
+    let silent = || metrics::value(stage.metrics, "lockdown_milter_silent_sources{kind=\"recipient\"}");
+    assert_eq!(rcpt(&mut mta, "a@pass.example", "info@local.test").await, "continue");
+    assert_eq!((ready().status, silent()), (200, 0.0));
+
+    slapd.stop();
+    let answer = rcpt(&mut mta, "a@pass.example", "info@local.test").await;
+    assert!(answer.contains("451 4.4.3"), "{answer}");
+    let page = ready();
+    let begins = format!("not ready\nrecipient source ldap {}: no answer since ", slapd.url());
+    assert!(page.status == 503 && page.body.starts_with(&begins), "{page:?}");
+    assert_eq!(silent(), 1.0);
+    assert_eq!(metrics::get(stage.metrics, "/healthz").status, 200);
+
+    // Where nothing waits for it, it is of no interest.
+    stage.daemon.reload(&stage.config.replace("recipients: {", "recipients: { on_error: accept,"));
+    assert_eq!(rcpt(&mut mta, "a@pass.example", "info@local.test").await, "continue");
+    assert_eq!((ready().status, silent()), (200, 0.0));
+    stage.daemon.reload(&stage.config);
+
+    slapd.run();
+    assert_eq!(rcpt(&mut mta, "a@pass.example", "info@local.test").await, "continue");
+    assert_eq!((ready().status, silent()), (200, 0.0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_draining_daemon_is_alive_and_not_ready() {
+    let stage = Stage::start("domains: { local.test: }\n");
+    let mta = stage.session("192.0.2.10").await;
+    stage.daemon.signal(Signal::SIGTERM);
+    stage.daemon.wait_for(&["no new connections"]);
+    let page = metrics::get(stage.metrics, "/readyz");
+    assert_eq!(
+        (page.status, page.body.as_str()),
+        (503, "not ready\ndraining: open sessions are served to their end\n")
+    );
+    assert_eq!(metrics::get(stage.metrics, "/healthz").status, 200);
+    assert_eq!(metrics::value(stage.metrics, "lockdown_milter_ready"), 0.0);
+    drop(mta);
+}
+
+#[test]
+fn pages_can_only_be_read() {
+    let stage = Stage::start("domains: { local.test: }\n");
+    for (line, status) in [
+        ("GET /metrics HTTP/1.1", 200),
+        ("HEAD /metrics HTTP/1.1", 200),
+        ("GET /readyz?verbose HTTP/1.0", 200),
+        ("POST /metrics HTTP/1.1", 405),
+        ("DELETE /readyz HTTP/1.1", 405),
+        ("GET / HTTP/1.1", 404),
+        ("POST /metrics/ HTTP/1.1", 404),
+        ("GET /../metrics HTTP/1.1", 404),
+    ] {
+        let page = metrics::request(stage.metrics, line);
+        assert_eq!(page.status, status, "{line}: {page:?}");
+        assert_eq!(page.body.is_empty(), line.starts_with("HEAD"), "{line}: {page:?}");
+    }
+}
+
+#[test]
+fn a_port_that_is_taken_is_an_error_with_a_hint() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("config.yaml");
+    let address = taken.local_addr().unwrap();
+    let text = format!(
+        "listen: [\"inet:127.0.0.1:0\"]\nmetrics: {{ listen: \"{address}\" }}\ndomains: {{ local.test: }}\n\
+         ledger: {{ path: {} }}\n",
+        dir.path().join("ledger.redb").display()
+    );
+    std::fs::write(&file, text).unwrap();
+    let ended = crate::daemon::run(&["run"], &file);
+    let said = String::from_utf8_lossy(&ended.stderr).into_owned();
+    assert!(!ended.status.success(), "{said}");
+    assert!(said.contains(&format!("metrics.listen {address}: ")) && said.contains("another port"), "{said}");
+}
