@@ -14,6 +14,7 @@ use std::process::Stdio;
 use lockdown_milter::check::{CheckId, REGISTRY};
 use lockdown_milter::config::show::Shown;
 use lockdown_milter::config::{self, Host};
+use lockdown_milter::daemon::metrics::FAMILIES;
 use lockdown_milter::journal::parse::Field;
 use lockdown_milter::lookup::postfix::main_cf::MainCf;
 
@@ -103,11 +104,13 @@ fn every_command_and_option_has_an_entry() {
 }
 
 #[test]
-fn the_log_is_explained() {
+fn log_metrics_and_replies_are_explained() {
     let page = page(COMMANDS);
     check_same("fields", items(&section(&page, ".Ss", "Fields"), "Cm"), Field::NAMES.map(|(name, _)| name));
     let reasons = reasons();
     check_same("reasons", items(&section(&page, ".Ss", "Reasons"), "Cm"), reasons.iter().map(String::as_str));
+    let metrics = items(&section(&page, ".Sh", "METRICS"), "Cm");
+    check_same("metrics", metrics, FAMILIES.iter().map(|family| family.name));
     let replies = replies();
     check_same("replies", items(&section(&page, ".Sh", "REPLIES"), "Cm"), replies.iter().map(String::as_str));
 }
