@@ -34,11 +34,18 @@ fn blocks(file: &str) -> Vec<String> {
         };
         match shown {
             Some(line) => block.extend([&line, "\n"]),
-            None if !block.is_empty() => blocks.push(std::mem::take(&mut block)),
+            None if !block.is_empty() => blocks.push(unindented(&std::mem::take(&mut block))),
             None => {}
         }
     }
     blocks
+}
+
+/// The block without the blanks that all its lines begin with, as in an item of a list.
+fn unindented(block: &str) -> String {
+    let blanks = |line: &str| line.len() - line.trim_start_matches(' ').len();
+    let least = block.lines().map(blanks).min().unwrap_or_default();
+    block.lines().map(|line| format!("{}\n", &line[least..])).collect()
 }
 
 /// The words of a command, as a shell divides it; ends where another command begins.
