@@ -203,3 +203,147 @@ fn every_golden_case_is_repeated_from_its_log() {
     assert!(wrong.is_empty(), "{} of {} cases:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
     println!("{} golden cases repeated", cases.len());
 }
+
+/// One recipient of a source that is a list: the configuration, and the log of a decision about him.
+struct Past {
+    dir: TempDir,
+}
+
+impl Past {
+    fn new() -> Self {
+        let text = "name: x\npolicy: \"domains: { example.org: { recipients: { sources: [list: []] } } }\"\n\
+            rcpt_to: { info@example.org: x }\n";
+        let case: Case = serde_yaml::from_str(text).unwrap();
+        let dir = directory(&case);
+        fs::write(dir.path().join("log"), log(&case, dir.path()).lines).unwrap();
+        Self { dir }
+    }
+
+    /// What `explain` says of the decision under a configuration, and its exit status.
+    fn explain(&self, policy: &str, arguments: &[&str]) -> (String, Option<i32>) {
+        let config = self.dir.path().join("config.yaml");
+        fs::write(&config, format!("{}{policy}\n", cases::PREAMBLE)).unwrap();
+        let log = self.dir.path().join("log");
+        let output = explain(&config, &[&["--log", log.to_str().unwrap()], arguments].concat());
+        let said = [output.stdout, output.stderr].concat();
+        (String::from_utf8(said).unwrap(), output.status.code())
+    }
+}
+
+/// What `explain` says of a decision that was made when nobody was listed: all of these texts.
+#[track_caller]
+fn check_past(policy: &str, arguments: &[&str], status: i32, expected: &[&str]) {
+    let (said, found) = Past::new().explain(policy, arguments);
+    assert_eq!(found, Some(status), "{said}");
+    for text in expected {
+        assert!(said.contains(text), "{text} is not in\n{said}");
+    }
+}
+
+#[test]
+fn a_logged_decision_under_another_configuration() {
+    let same = "domains: { example.org: { recipients: { sources: [list: []] } } }";
+    let reference = ["--offline", "--ref", "REF00000"];
+    check_past(
+        same,
+        &reference,
+        0,
+        &[
+            "logged      recipient at 2026-11-24T12:00:00Z",
+            "now         it would be decided the same",
+            "asked     whether info@example.org exists, by list",
+            "answer    no",
+        ],
+    );
+    check_past(
+        &same.replace("sources", "mode: monitor, sources"),
+        &reference,
+        1,
+        &["it would be decided otherwise", "change    the verdict was reject and is pass"],
+    );
+    // The name is listed now, so the old answer is no answer of this list's.
+    let listed = same.replace("[]", "[info@example.org]");
+    check_past(
+        &listed,
+        &reference[1..],
+        1,
+        &[
+            "said of info@example.org: unknown; that source is no longer configured",
+            "exists, by list 58252fee (asked now)",
+            "the verdict was reject and is",
+        ],
+    );
+    check_past(same, &["--ref", "NOTTHERE"], 1, &["has reference or queue id NOTTHERE"]);
+}
+
+#[test]
+fn a_line_without_facts_is_shown_with_a_hint() {
+    let past = Past::new();
+    let line = "time=2026-11-24T12:00:00Z event=recipient verdict=reject check=spf ref=ABCDEFGH ms=1\n";
+    fs::write(past.dir.path().join("log"), line).unwrap();
+    let (said, status) = past.explain("domains: { example.org: }", &["--ref", "ABCDEFGH"]);
+    assert_eq!(status, Some(1));
+    for text in ["cannot be repeated", line.trim(), "hint: `log: { format: json }`"] {
+        assert!(said.contains(text), "{said}");
+    }
+}
+
+/// A message as it lies in a mailbox.
+const MESSAGE: &str = "Return-Path: <a@example.com>\n\
+    Delivered-To: info@example.org\n\
+    Received: from mail.example.com (mx.example.com [192.0.2.1])\n\tby mx.example.org (Postfix)\n\
+    From: A <a@example.com>\n\nHello\n";
+
+/// What `explain` says of a message.
+#[track_caller]
+fn check_message(message: &str, arguments: &[&str], status: i32, expected: &[&str]) {
+    let dir = tempfile::tempdir().unwrap();
+    let (config, file) = (dir.path().join("config.yaml"), dir.path().join("message.eml"));
+    fs::write(&config, format!("{}domains: {{ example.org: }}\n", cases::PREAMBLE)).unwrap();
+    fs::write(&file, message).unwrap();
+    let given = ["--offline", "--message", file.to_str().unwrap(), "--assume", "harvest=clear"];
+    let output = explain(&config, &[&given, arguments].concat());
+    let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+    assert_eq!(output.status.code(), Some(status), "{said}");
+    for text in expected {
+        assert!(said.contains(text), "{text} is not in\n{said}");
+    }
+}
+
+#[test]
+fn a_message_says_who_brought_it() {
+    let spf = ["--assume", "spf=fail", "--assume", "spf.helo=none"];
+    check_message(
+        MESSAGE,
+        &spf,
+        1,
+        &[
+            "client      192.0.2.1\nhelo        mail.example.com\nmail from   a@example.com\n",
+            "note        MAIL FROM is that of the Return-Path field",
+            "rcpt to     info@example.org\n  verdict   reject\n",
+            "SPF of example.com (MAIL FROM) for 192.0.2.1 (assumed)",
+        ],
+    );
+    let bare = "From: A <a@example.com>\n\nHello\n";
+    check_message(bare, &[], 64, &["--client is needed: the message has no Received field"]);
+    let client = ["--client", "192.0.2.1"];
+    check_message(bare, &client, 64, &["--mail-from is needed: the message has no Return-Path field"]);
+    let login = [
+        "--client",
+        "192.0.2.1",
+        "--mail-from",
+        "b@example.org",
+        "--rcpt-to",
+        "x@example.com",
+        "--login",
+        "b@example.org",
+        "--assume",
+        "grant=no",
+    ];
+    check_message(
+        bare,
+        &login,
+        1,
+        &["whether b@example.org may send as a@example.com (assumed)", "550 5.7.1"],
+    );
+}

@@ -7,6 +7,7 @@ mod schema;
 
 use std::fs;
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -97,6 +98,35 @@ fn where_the_log_comes_from() {
     check_decisions(&["--since", "2026-11-24T05:20:00Z"], &log, 11);
     check_decisions(&["--since", "1h"], &log, 0);
     check_decisions(&["--since", "300y"], &log, 38);
+}
+
+/// What `report` reads where nothing comes through a pipe: a stand-in for journalctl says how it was called.
+#[test]
+fn without_a_file_the_journal_is_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let program = dir.path().join("journalctl");
+    fs::write(
+        &program,
+        "#!/bin/sh\necho \"$@\" > \"${0%/*}/called\"\ncat tests/report/rollout.log\nexit ${FAILS:-0}\n",
+    )
+    .unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!("{}:{}", dir.path().display(), std::env::var("PATH").unwrap());
+    let run = |arguments: &[&str], fails: &str, input: Stdio| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_lockdown-milter"));
+        command.args(["report", "--json"]).args(arguments).env("PATH", &path).env("FAILS", fails);
+        command.stdin(input).output().unwrap()
+    };
+    let output = run(&["--since", "2026-11-24"], "0", Stdio::null());
+    let report = schema::check("report", &output.stdout);
+    assert_eq!(report["lines"]["decisions"], 13);
+    let called = fs::read_to_string(dir.path().join("called")).unwrap();
+    assert_eq!(called.trim(), "-u lockdown-milter -o cat --no-pager -q --since=@1795478400");
+    // The journal whatever comes through the pipe, and a failure is told.
+    let output = run(&["--journal"], "1", Stdio::piped());
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("cannot read the journal of systemd (journalctl): exit status: 1"), "{said}");
 }
 
 #[test]

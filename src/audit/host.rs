@@ -48,7 +48,7 @@ pub enum Mta {
     /// Postfix.
     Postfix(Postfix),
     /// Sendmail.
-    Sendmail(Sendmail),
+    Sendmail(Box<Sendmail>),
     /// None that could be read; why.
     Unknown(String),
 }
@@ -163,11 +163,11 @@ impl Postfix {
 
     /// Those that strangers may reach, in any way.
     pub(super) fn open_services(&self) -> impl Iterator<Item = &Service> {
-        self.smtp_services().filter(|service| !self.takes_mail_back(service))
+        self.smtp_services().filter(|service| !Self::takes_mail_back(service))
     }
 
     /// Whether a service takes mail back from a content filter on this host, which was judged when it came.
-    pub(super) fn takes_mail_back(&self, service: &Service) -> bool {
+    pub(super) fn takes_mail_back(service: &Service) -> bool {
         let (address, _) = service.endpoint();
         let is_loopback = address.is_some_and(|a| a.starts_with("127.") || a == "::1" || a == "localhost");
         let no_milters = service.overridden("smtpd_milters") == Some("")
@@ -176,7 +176,7 @@ impl Postfix {
     }
 
     /// Whether a service is for those who log in, by its port.
-    pub(super) fn is_submission(&self, service: &Service) -> bool {
+    pub(super) fn is_submission(service: &Service) -> bool {
         ["submission", "submissions", "smtps", "587", "465"].contains(&service.endpoint().1)
     }
 

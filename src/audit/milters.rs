@@ -26,7 +26,7 @@ pub(super) fn others(config: &Config, list: &str) -> Vec<String> {
 
 /// The list of a service as it should be: ours first, with what it needs, and then the others.
 pub(super) fn mended(config: &Config, postfix: &Postfix, service: &Service, list: &str) -> Option<String> {
-    let role = if postfix.is_submission(service) { Role::Submission } else { Role::Inbound };
+    let role = if Postfix::is_submission(service) { Role::Submission } else { Role::Inbound };
     let with = |role| config.listeners.iter().find(move |listener| listener.role == role);
     let named = of_list(config, list).first().map(|(_, listener)| *listener);
     let listener =

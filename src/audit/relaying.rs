@@ -176,7 +176,7 @@ fn submission(host: &Host) -> Verdict {
         Mta::Postfix(postfix) => {
             let mut verdict = Verdict::new();
             let mut any = false;
-            for service in postfix.open_services().filter(|service| postfix.is_submission(service)) {
+            for service in postfix.open_services().filter(|service| Postfix::is_submission(service)) {
                 any = true;
                 if fate(postfix, service, true) != Fate::Refused {
                     let list = "permit_sasl_authenticated,reject";

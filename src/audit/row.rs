@@ -88,8 +88,18 @@ impl Verdict {
     pub(super) fn mend(&mut self, state: State, evidence: impl Into<String>, changes: Vec<Change>) {
         self.find(state, evidence);
         for change in changes {
-            if !self.changes.contains(&change) {
-                self.changes.push(change);
+            if self.changes.contains(&change) {
+                continue;
+            }
+            // Lines for the end of one file are one piece.
+            let is_end = matches!(change.place, Place::Add(_));
+            match self.changes.iter_mut().find(|other| is_end && other.place == change.place) {
+                Some(other) => {
+                    let lines = change.lines.into_iter();
+                    let new: Vec<String> = lines.filter(|line| !other.lines.contains(line)).collect();
+                    other.lines.extend(new);
+                }
+                None => self.changes.push(change),
             }
         }
     }

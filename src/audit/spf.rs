@@ -67,14 +67,14 @@ fn record_of(domain: &str, record: &str, verdict: &mut Verdict) {
     match terms.iter().find(is_all).map(String::as_str) {
         Some("-all" | "~all") => {}
         Some("?all") => {
-            verdict.mend(State::Doubtful, format!("{domain}: ?all says nothing of others"), mended())
+            verdict.mend(State::Doubtful, format!("{domain}: ?all says nothing of others"), mended());
         }
         Some(all) => {
             verdict.mend(State::Open, format!("{domain}: {all} lets everybody send for it"), mended());
         }
         None if terms.iter().any(|term| term.starts_with("redirect=")) => {}
         None => {
-            verdict.mend(State::Doubtful, format!("{domain}: the record does not end in `all`"), mended())
+            verdict.mend(State::Doubtful, format!("{domain}: the record does not end in `all`"), mended());
         }
     }
 }

@@ -51,7 +51,7 @@ pub(super) fn wire(config: &Config, postfix: &Postfix, service: &Service) -> Vec
     let list = postfix.value(service, "smtpd_milters");
     let Some(list) = mended(config, postfix, service, list) else { return Vec::new() };
     let has_own_role = config.listeners.iter().any(|listener| listener.role == Role::Submission);
-    let mut changes = if postfix.is_submission(service) && has_own_role {
+    let mut changes = if Postfix::is_submission(service) && has_own_role {
         vec![postfix.over_ride(service, "smtpd_milters", &list)]
     } else {
         vec![postfix.set(service, "smtpd_milters", &list)]

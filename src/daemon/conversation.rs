@@ -176,7 +176,7 @@ impl Message {
         let origin = snapshot.policy.origin(session, &envelope);
         let (facts, header, spent) = (Facts::default(), Header::default(), Duration::ZERO);
         let (body, lesson, draft, sight) = Default::default();
-        Self { snapshot, envelope, origin, facts, header, body, lesson, draft, sight, evidence, spent }
+        Self { snapshot, envelope, origin, facts, header, lesson, body, draft, sight, evidence, spent }
     }
 
     /// Takes a piece of the body; whether more of it is wanted. Only reports say something in their body.

@@ -89,6 +89,11 @@ const EXPLANATION_TIME: Duration = Duration::from_secs(1);
 /// Octets of an explanation or a cause: both may quote what others publish, at any length.
 const TEXT_LIMIT: usize = 1000;
 
+/// Whether a TXT record is an SPF record (RFC 7208, 4.5).
+pub fn is_spf(text: &str) -> bool {
+    normalise::is_spf(text)
+}
+
 /// Whether a domain publishes an SPF record at all.
 pub async fn has_record(dns: &impl Records, domain: &Domain) -> Result<bool, NotFound> {
     Ok(!records(dns, domain).await?.is_empty())

@@ -14,13 +14,14 @@ struct Checklist<'a> {
 
 #[derive(Serialize)]
 struct Row<'a> {
-    row: &'a str,
+    #[serde(rename = "row")]
+    name: &'a str,
     chapter: &'a str,
     title: &'a str,
     state: &'a str,
     evidence: Vec<Evidence<'a>>,
     consequence: &'a str,
-    changes: Vec<Lines<'a>>,
+    changes: Vec<Mending<'a>>,
 }
 
 #[derive(Serialize)]
@@ -30,7 +31,7 @@ struct Evidence<'a> {
 }
 
 #[derive(Serialize)]
-struct Lines<'a> {
+struct Mending<'a> {
     /// `set`, `service`, `add`, `remove`, `run` or `publish`.
     action: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -45,7 +46,7 @@ pub(super) fn render(audit: &Audit) -> String {
     let summary =
         State::NAMES.iter().map(|(state, name)| (name.replace(' ', "_"), audit.count(*state).into()));
     let rows = audit.rows.iter().map(|(row, verdict)| Row {
-        row: row.name,
+        name: row.name,
         chapter: row.chapter.name(),
         title: row.title,
         state: verdict.state().as_str(),
@@ -63,7 +64,7 @@ pub(super) fn render(audit: &Audit) -> String {
     harmless_json(&json) + "\n"
 }
 
-fn lines(change: &Change) -> Lines<'_> {
+fn lines(change: &Change) -> Mending<'_> {
     let (action, file, service) = match &change.place {
         Place::Set(file) => ("set", Some(file), None),
         Place::Service { file, service } => ("service", Some(file), Some(service)),
@@ -72,7 +73,7 @@ fn lines(change: &Change) -> Lines<'_> {
         Place::Run => ("run", None, None),
         Place::Publish => ("publish", None, None),
     };
-    Lines {
+    Mending {
         action,
         file: file.map(String::as_str),
         service: service.map(String::as_str),

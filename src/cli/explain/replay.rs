@@ -118,12 +118,21 @@ fn differences(logged: &Logged, then: &[Found], now: &Decision) -> Vec<String> {
     };
     compare("the verdict", &logged.verdict, now.verdict.as_str());
     compare("the verdict if all were enforced", &logged.would, now.would.as_str());
-    let reply = match (now.verdict.reply(), now.would.reply(), &logged.reference) {
-        (Some(reply), _, Some(reference)) => Some(reply.with_reference(reference).to_string()),
-        (reply, would, _) => reply.or(would).map(ToString::to_string),
+    let tail = logged.reference.as_ref().map(|reference| format!(" (ref {reference})")).unwrap_or_default();
+    let told = |text: Option<&str>| text.map_or_else(|| "none".to_owned(), |text| format!("‘{text}’"));
+    let (then_had, then_told) = match logged.reply.as_deref() {
+        Some(text) => (text.ends_with(&tail), Some(text.strip_suffix(&tail).unwrap_or(text))),
+        None => (false, None),
     };
-    let or_none = |text: Option<&String>| text.map_or_else(|| "none".to_owned(), |text| format!("‘{text}’"));
-    compare("the reply", &or_none(logged.reply.as_ref()), &or_none(reply.as_ref()));
+    let reply = now.verdict.reply().or(now.would.reply()).map(|reply| match &logged.reference {
+        // A long text gives way to the reference, so it must have had one to be compared.
+        Some(reference) if then_had => {
+            let text = reply.with_reference(reference).to_string();
+            text.strip_suffix(&tail).map(str::to_owned).unwrap_or(text)
+        }
+        _ => reply.to_string(),
+    });
+    compare("the reply", &told(then_told), &told(reply.as_deref()));
     let now: Vec<Found> = now
         .findings
         .iter()
@@ -135,7 +144,7 @@ fn differences(logged: &Logged, then: &[Found], now: &Decision) -> Vec<String> {
             reason: finding.judgment.remark().reason.to_owned(),
         })
         .collect();
-    let told = |found: Option<&Found>| {
+    let said = |found: Option<&Found>| {
         found.map_or_else(
             || "nothing".to_owned(),
             |found| format!("{} ({}, {})", found.judgment, found.reason, found.mode),
@@ -147,7 +156,7 @@ fn differences(logged: &Logged, then: &[Found], now: &Decision) -> Vec<String> {
         let old = then.iter().find(|found| same_place(found, place));
         let new = now.iter().find(|found| same_place(found, place));
         let domain = place.domain.as_ref().map(|domain| format!(" of {domain}")).unwrap_or_default();
-        compare(&format!("what {}{domain} found", place.check), &told(old), &told(new));
+        compare(&format!("what {}{domain} found", place.check), &said(old), &said(new));
     }
     changes
 }

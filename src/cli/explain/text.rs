@@ -160,7 +160,7 @@ impl Text {
         let mut label = format!("{label:LABEL$}");
         let mut indent = LABEL + 1;
         for line in value.split('\n') {
-            let line = harmless(line.trim());
+            let line = shown(line.trim());
             let room = if self.wraps { self.layout.width.saturating_sub(indent) } else { usize::MAX };
             for piece in fold(&line, room) {
                 let painted = tone.paint(&piece, self.layout.style);
@@ -170,6 +170,17 @@ impl Text {
             indent = LABEL + 3;
         }
     }
+}
+
+/// Text that shows as itself; the quotation marks of our own sentences do.
+fn shown(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for piece in text.split_inclusive(['‘', '’']) {
+        let inner = piece.trim_end_matches(['‘', '’']);
+        shown.push_str(&harmless(inner));
+        shown.push_str(&piece[inner.len()..]);
+    }
+    shown
 }
 
 /// The text in pieces of so many columns, broken at blanks; a word that is longer has a line of its own.

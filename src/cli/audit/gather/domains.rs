@@ -21,7 +21,7 @@ use crate::lookup::recipients::{Recipients, SourceSettings};
 use crate::mail::{Domain, Mailbox};
 
 /// How long looking at names may take, all domains together.
-pub(super) const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// How long one table or server may take for one name.
 const ONE: Duration = Duration::from_secs(10);

@@ -21,7 +21,7 @@ use crate::lookup::Sources;
 use crate::lookup::harvest::Uncounted;
 
 /// How long opening all tables and sources may take.
-const OPENING: Duration = Duration::from_secs(60);
+const OPENING: Duration = Duration::from_mins(1);
 
 /// Looks at the host.
 pub(super) async fn gather(arguments: &Arguments) -> Host {

@@ -65,7 +65,7 @@ pub(super) fn sendmail(file: &Path) -> Mta {
         networks.listed.extend(relays.filter_map(|(key, _)| network(key.trim_start_matches("Connect:"))));
     }
     let macros = file.with_extension("mc");
-    Mta::Sendmail(Sendmail { cf, file, macros, wildcards, networks, unread })
+    Mta::Sendmail(Box::new(Sendmail { cf, file, macros, wildcards, networks, unread }))
 }
 
 fn text(file: &Path) -> Result<String, String> {
@@ -124,9 +124,9 @@ pub(super) fn domains(sendmail: &Sendmail) -> BTreeMap<Domain, Option<Class>> {
         text(file).unwrap_or_default().lines().map(|line| line.trim().to_owned()).collect::<Vec<_>>()
     });
     let names = members.chain(in_files).filter(|name| name.contains('.') && !name.starts_with('#'));
-    let named = names.filter_map(|name| name.parse::<Domain>().ok());
+    let parsed = names.filter_map(|name| name.parse::<Domain>().ok());
     let with_entries = sendmail.wildcards.iter().map(|(domain, _)| domain.clone());
-    named.chain(with_entries).map(|domain| (domain, None)).collect()
+    parsed.chain(with_entries).map(|domain| (domain, None)).collect()
 }
 
 /// What is seen of a domain.

@@ -1,0 +1,188 @@
+//! `spf suggest` for a domain whose senders a daemon has seen: each of them passes `spf check` once the record is published, a
+//! stranger does not, and receivers grant the look-ups.
+
+#![allow(clippy::unwrap_used, reason = "a test fails where its surroundings do")]
+
+#[path = "support/daemon.rs"]
+mod daemon;
+#[path = "support/dns.rs"]
+mod dns;
+#[allow(dead_code, reason = "each test file uses its own part of the support")]
+#[path = "support/frames.rs"]
+mod frames;
+
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+use daemon::Daemon;
+use dns::{Server, Zone};
+use frames::Mta;
+use lockdown_milter::milter::Address;
+use serde_json::Value;
+use tempfile::TempDir;
+
+const CONFIG: &str = "
+mode: monitor
+authserv_id: mx.own.example
+listen: [{ unix: '{dir}/smtp.sock', role: inbound }]
+trusted_networks: [10.0.0.0/8]
+ledger: { path: '{store}/ledger.redb', commit_interval: 20ms }
+dns: { servers: ['{dns}'] }
+domains: { own.example: , quiet.example: }
+";
+
+const MAIL_HOST: &str = "192.0.2.25";
+const MAIL_HOST_V6: &str = "2001:db8::25";
+const RELAY: &str = "192.0.2.80";
+const HOST_V6: &str = "2001:db8:1::7";
+const NEWSLETTER: &str = "198.51.100.17";
+const FORGOTTEN: &str = "203.0.113.40";
+const FORGER: &str = "203.0.113.66";
+
+/// The zone, with this record for the domain.
+fn zone(record: &str) -> Zone {
+    Zone::new()
+        .txt("own.example", record)
+        .mx("own.example", 10, "mail.own.example")
+        .address("mail.own.example", MAIL_HOST)
+        .address("mail.own.example", MAIL_HOST_V6)
+        .txt("_dmarc.own.example", "v=DMARC1; p=quarantine")
+        .txt("_spf.news.example", "v=spf1 ip4:198.51.100.0/24 -all")
+        .txt("unused.example", "v=spf1 ip4:198.51.101.0/24 -all")
+        .txt("shop.example", "v=spf1 ip4:203.0.113.40 -all")
+        .address("out.shop.example", FORGOTTEN)
+        .ptr("40.113.0.203.in-addr.arpa", "out.shop.example")
+}
+
+struct Stage {
+    dns: Server,
+    store: TempDir,
+    daemon: Daemon,
+}
+
+impl Stage {
+    async fn start(record: &str) -> Self {
+        let (dns, store) = (Server::start(zone(record)).await, TempDir::new().unwrap());
+        let daemon = Daemon::start(&config(&dns, &store));
+        Self { dns, store, daemon }
+    }
+
+    /// The same store under a new daemon.
+    fn restart(self) -> Self {
+        let Self { dns, store, daemon } = self;
+        daemon.stop();
+        let daemon = Daemon::start(&config(&dns, &store));
+        Self { dns, store, daemon }
+    }
+
+    /// A message from this client, as Postfix would show it.
+    async fn send(&self, client: &str, login: Option<&str>, from: &str) {
+        let socket = Address::Unix { path: self.daemon.path("smtp.sock"), permissions: 0o600, group: None };
+        let mut mta = Mta::connect(&socket).await.unwrap();
+        mta.ask(&[frames::full_offer()]).await;
+        let family = if client.contains(':') { '6' } else { '4' };
+        let connect = frames::connect("mail.example", family, 4711, client);
+        let begin = [frames::macros('C', &[("v", "Postfix 3.7.11")]), connect, frames::helo("mail.example")];
+        mta.send(&begin.concat()).await.unwrap();
+        let mut macros = vec![("{mail_addr}", from)];
+        macros.extend(login.map(|login| ("{auth_authen}", login)));
+        let mail = [frames::macros('M', &macros), frames::mail(&[&format!("<{from}>")])];
+        mta.send(&mail.concat()).await.unwrap();
+        let to = "info@quiet.example";
+        let rcpt = [frames::macros('R', &[("{rcpt_addr}", to)]), frames::rcpt(&format!("<{to}>"))];
+        assert_eq!(mta.ask(&rcpt).await, "continue");
+        mta.send(&frames::header("From", from)).await.unwrap();
+        mta.ask(&[frames::macros('E', &[("i", "4XyZ")]), frames::end_of_message()]).await;
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_lockdown-milter"));
+        command.arg("spf").args(arguments).arg("--config").arg(self.config_file()).env("COLUMNS", "80");
+        command.output().unwrap()
+    }
+
+    fn config_file(&self) -> PathBuf {
+        self.daemon.config_file()
+    }
+
+    fn suggest(&self, allowed: &[&str]) -> (Value, bool) {
+        let mut arguments =
+            vec!["suggest", "own.example", "--outgoing", RELAY, "--outgoing", HOST_V6, "--json"];
+        arguments.extend(allowed.iter().flat_map(|allow| ["--allow", allow]));
+        let output = self.run(&arguments);
+        let value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"));
+        (value, output.status.success())
+    }
+
+    /// The result of `spf check` for a client.
+    #[track_caller]
+    fn check(&self, client: &str, expected: &str) {
+        let output = self.run(&["check", "--client", client, "--mail-from", "info@own.example", "--json"]);
+        let value: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let evaluation = &value["evaluations"][0];
+        assert_eq!(evaluation["result"], expected, "{client}: {value:#}");
+        assert!(evaluation["lookups"].as_u64().unwrap() <= 10);
+        assert_eq!(output.status.success(), expected == "pass");
+    }
+}
+
+fn config(dns: &Server, store: &TempDir) -> String {
+    let store = store.path().to_str().unwrap();
+    CONFIG.replace("{store}", store).replace("{dns}", &dns.address().to_string())
+}
+
+fn terms(value: &Value) -> Vec<&str> {
+    value["terms"].as_array().unwrap().iter().map(|term| term["term"].as_str().unwrap()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_record_covers_who_sends_and_nobody_else() {
+    let present = "v=spf1 include:_spf.news.example include:unused.example include:gone.example ptr ~all";
+    // A broken include makes everything a permerror, so that the ledger is filled before that happened.
+    let stage = Stage::start("v=spf1 include:_spf.news.example include:unused.example ~all").await;
+    for _ in 0..3 {
+        stage.send(NEWSLETTER, None, "news@own.example").await;
+    }
+    stage.send(FORGOTTEN, None, "shop@own.example").await;
+    stage.send(FORGER, None, "boss@own.example").await;
+    stage.send("203.0.113.99", Some("alice@own.example"), "alice@own.example").await;
+    stage.send("10.0.0.7", None, "scanner@own.example").await;
+    // What was seen is still known to the next daemon, and is read while that is at work.
+    let stage = stage.restart();
+
+    let (first, is_done) = stage.suggest(&[]);
+    assert!(!is_done, "somebody unknown sends");
+    assert_eq!(
+        terms(&first),
+        [
+            format!("ip4:{RELAY}").as_str(),
+            &format!("ip6:{HOST_V6}"),
+            "mx",
+            "include:_spf.news.example",
+            "include:unused.example",
+        ]
+    );
+    let unknown: Vec<&str> =
+        first["unknown"].as_array().unwrap().iter().map(|one| one["client"].as_str().unwrap()).collect();
+    assert_eq!(unknown, [FORGOTTEN, FORGER]);
+    assert_eq!(first["unknown"][0]["name"], "out.shop.example");
+    assert_eq!(first["unknown"][0]["own_record"], "shop.example");
+    // A login and a trusted host leave by our own hosts.
+    assert_eq!(first["ours"], 2);
+
+    let (second, _) = stage.suggest(&["include:shop.example"]);
+    assert!(second["record"].as_str().unwrap().ends_with(" ~all"));
+    stage.dns.replace(zone(second["record"].as_str().unwrap()));
+    for client in [MAIL_HOST, MAIL_HOST_V6, RELAY, HOST_V6, NEWSLETTER, FORGOTTEN] {
+        stage.check(client, "pass");
+    }
+    stage.check(FORGER, "softfail");
+    stage.check("2001:db8:9::1", "softfail");
+
+    // Terms that break a record are left out.
+    stage.dns.replace(zone(present));
+    let (third, _) = stage.suggest(&[]);
+    let dropped: Vec<&str> =
+        third["dropped"].as_array().unwrap().iter().map(|term| term["term"].as_str().unwrap()).collect();
+    assert_eq!(dropped, ["include:gone.example", "ptr"]);
+}
