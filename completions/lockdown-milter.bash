@@ -151,6 +151,12 @@ _lockdown__milter() {
             lockdown__milter__subcmd__help__subcmd__spf,lint)
                 cmd="lockdown__milter__subcmd__help__subcmd__spf__subcmd__lint"
                 ;;
+            lockdown__milter__subcmd__help__subcmd__spf,report)
+                cmd="lockdown__milter__subcmd__help__subcmd__spf__subcmd__report"
+                ;;
+            lockdown__milter__subcmd__help__subcmd__spf,suggest)
+                cmd="lockdown__milter__subcmd__help__subcmd__spf__subcmd__suggest"
+                ;;
             lockdown__milter__subcmd__spf,check)
                 cmd="lockdown__milter__subcmd__spf__subcmd__check"
                 ;;
@@ -160,6 +166,12 @@ _lockdown__milter() {
             lockdown__milter__subcmd__spf,lint)
                 cmd="lockdown__milter__subcmd__spf__subcmd__lint"
                 ;;
+            lockdown__milter__subcmd__spf,report)
+                cmd="lockdown__milter__subcmd__spf__subcmd__report"
+                ;;
+            lockdown__milter__subcmd__spf,suggest)
+                cmd="lockdown__milter__subcmd__spf__subcmd__suggest"
+                ;;
             lockdown__milter__subcmd__spf__subcmd__help,check)
                 cmd="lockdown__milter__subcmd__spf__subcmd__help__subcmd__check"
                 ;;
@@ -168,6 +180,12 @@ _lockdown__milter() {
                 ;;
             lockdown__milter__subcmd__spf__subcmd__help,lint)
                 cmd="lockdown__milter__subcmd__spf__subcmd__help__subcmd__lint"
+                ;;
+            lockdown__milter__subcmd__spf__subcmd__help,report)
+                cmd="lockdown__milter__subcmd__spf__subcmd__help__subcmd__report"
+                ;;
+            lockdown__milter__subcmd__spf__subcmd__help,suggest)
+                cmd="lockdown__milter__subcmd__spf__subcmd__help__subcmd__suggest"
                 ;;
             *)
                 ;;
@@ -868,7 +886,7 @@ _lockdown__milter() {
             return 0
             ;;
         lockdown__milter__subcmd__help__subcmd__spf)
-            opts="check lint"
+            opts="check lint suggest report"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -896,6 +914,34 @@ _lockdown__milter() {
             return 0
             ;;
         lockdown__milter__subcmd__help__subcmd__spf__subcmd__lint)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        lockdown__milter__subcmd__help__subcmd__spf__subcmd__report)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        lockdown__milter__subcmd__help__subcmd__spf__subcmd__suggest)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -950,7 +996,7 @@ _lockdown__milter() {
             return 0
             ;;
         lockdown__milter__subcmd__spf)
-            opts="-h --help check lint help"
+            opts="-h --help check lint suggest report help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -998,7 +1044,7 @@ _lockdown__milter() {
             return 0
             ;;
         lockdown__milter__subcmd__spf__subcmd__help)
-            opts="check lint help"
+            opts="check lint suggest report help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1053,6 +1099,34 @@ _lockdown__milter() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        lockdown__milter__subcmd__spf__subcmd__help__subcmd__report)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        lockdown__milter__subcmd__spf__subcmd__help__subcmd__suggest)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         lockdown__milter__subcmd__spf__subcmd__lint)
             opts="-h --config --dns --domain --outgoing --not-this-host --postfix-dir --offline --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -1073,6 +1147,74 @@ _lockdown__milter() {
                     return 0
                     ;;
                 --outgoing)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --postfix-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        lockdown__milter__subcmd__spf__subcmd__report)
+            opts="-h --config --dns --outgoing --postfix-dir --mail --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --dns)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --outgoing)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --postfix-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --mail)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        lockdown__milter__subcmd__spf__subcmd__suggest)
+            opts="-h --config --dns --outgoing --allow --postfix-dir --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --dns)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --outgoing)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --allow)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -125,10 +125,12 @@ complete -c lockdown-milter -n "__fish_lockdown_milter_using_subcommand harvest;
 complete -c lockdown-milter -n "__fish_lockdown_milter_using_subcommand harvest; and __fish_seen_subcommand_from help" -f -a "list" -d 'List what is blocked for guessing names'
 complete -c lockdown-milter -n "__fish_lockdown_milter_using_subcommand harvest; and __fish_seen_subcommand_from help" -f -a "release" -d 'Release what is blocked for guessing names, at once'
 complete -c lockdown-milter -n "__fish_lockdown_milter_using_subcommand harvest; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c lockdown-milter -n "__fish_lockdown_milter_using_subcommand spf; and not __fish_seen_subcommand_from check lint help" -s h -l help -d 'Print help'
-complete -c lockdown-milter -n "__fish_lockdown_milter_using_subcommand spf; and not __fish_seen_subcommand_from check lint help" -f -a "check" -d 'Evaluate a client as the daemon does, and show every step'
-complete -c lockdown-milter -n "__fish_lockdown_milter_using_subcommand spf; and not __fish_seen_subcommand_from check lint help" -f -a "lint" -d 'Say what is wrong with a record, published or not'
-complete -c lockdown-milter -n "__fish_lockdown_milter_using_subcommand spf; and not __fish_seen_subcommand_from check lint help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c lockdown-milter -n "__fish_lockdown_milter_using_subcommand spf; and not __fish_seen_subcommand_from check lint suggest report help" -s h -l help -d 'Print help'
+complete -c lockdown-milter -n "__fish_lockdown_milter_using_subcommand spf; and not __fish_seen_subcommand_from check lint suggest report help" -f -a "check" -d 'Evaluate a client as the daemon does, and show every step'
+complete -c lockdown-milter -n "__fish_lockdown_milter_using_subcommand spf; and not __fish_seen_subcommand_from check lint suggest report help" -f -a "lint" -d 'Say what is wrong with a record, published or not'
+complete -c lockdown-milter -n "__fish_lockdown_milter_using_subcommand spf; and not __fish_seen_subcommand_from check lint suggest report help" -f -a "suggest" -d 'Write a record for a domain of ours, from what is known of who sends for it'
+complete -c lockdown-milter -n "__fish_lockdown_milter_using_subcommand spf; and not __fish_seen_subcommand_from check lint suggest report help" -f -a "report" -d 'Say how all hosted domains stand, and which are ready for -all'
+complete -c lockdown-milter -n "__fish_lockdown_milter_using_subcommand spf; and not __fish_seen_subcommand_from check lint suggest report help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c lockdown-milter -n "__fish_lockdown_milter_using_subcommand spf; and __fish_seen_subcommand_from check" -l config -d 'The configuration file' -r -F
 complete -c lockdown-milter -n "__fish_lockdown_milter_using_subcommand spf; and __fish_seen_subcommand_from check" -l dns -d 'The name server to ask, `IP` or `IP:PORT`; else those of the configuration, else those of the system' -r
 complete -c lockdown-milter -n "__fish_lockdown_milter_using_subcommand spf; and __fish_seen_subcommand_from check" -l client -d 'The client\'s address' -r
@@ -145,8 +147,24 @@ complete -c lockdown-milter -n "__fish_lockdown_milter_using_subcommand spf; and
 complete -c lockdown-milter -n "__fish_lockdown_milter_using_subcommand spf; and __fish_seen_subcommand_from lint" -l offline -d 'Do not ask DNS: only what a record given as text says by itself'
 complete -c lockdown-milter -n "__fish_lockdown_milter_using_subcommand spf; and __fish_seen_subcommand_from lint" -l json -d 'Write JSON'
 complete -c lockdown-milter -n "__fish_lockdown_milter_using_subcommand spf; and __fish_seen_subcommand_from lint" -s h -l help -d 'Print help'
+complete -c lockdown-milter -n "__fish_lockdown_milter_using_subcommand spf; and __fish_seen_subcommand_from suggest" -l config -d 'The configuration file' -r -F
+complete -c lockdown-milter -n "__fish_lockdown_milter_using_subcommand spf; and __fish_seen_subcommand_from suggest" -l dns -d 'The name server to ask, `IP` or `IP:PORT`; else those of the configuration, else those of the system' -r
+complete -c lockdown-milter -n "__fish_lockdown_milter_using_subcommand spf; and __fish_seen_subcommand_from suggest" -l outgoing -d 'An address from which mail leaves; may be repeated. Else what Postfix says, or this host\'s public addresses' -r
+complete -c lockdown-milter -n "__fish_lockdown_milter_using_subcommand spf; and __fish_seen_subcommand_from suggest" -l allow -d 'Somebody else who may send: a network, or the record of a service; may be repeated' -r
+complete -c lockdown-milter -n "__fish_lockdown_milter_using_subcommand spf; and __fish_seen_subcommand_from suggest" -l postfix-dir -d 'Where main.cf is, if not in Postfix\'s default' -r -F
+complete -c lockdown-milter -n "__fish_lockdown_milter_using_subcommand spf; and __fish_seen_subcommand_from suggest" -l json -d 'Write JSON'
+complete -c lockdown-milter -n "__fish_lockdown_milter_using_subcommand spf; and __fish_seen_subcommand_from suggest" -s h -l help -d 'Print help'
+complete -c lockdown-milter -n "__fish_lockdown_milter_using_subcommand spf; and __fish_seen_subcommand_from report" -l config -d 'The configuration file' -r -F
+complete -c lockdown-milter -n "__fish_lockdown_milter_using_subcommand spf; and __fish_seen_subcommand_from report" -l dns -d 'The name server to ask, `IP` or `IP:PORT`; else those of the configuration, else those of the system' -r
+complete -c lockdown-milter -n "__fish_lockdown_milter_using_subcommand spf; and __fish_seen_subcommand_from report" -l outgoing -d 'An address from which mail leaves; may be repeated. Else what Postfix says, or this host\'s public addresses' -r
+complete -c lockdown-milter -n "__fish_lockdown_milter_using_subcommand spf; and __fish_seen_subcommand_from report" -l postfix-dir -d 'Where main.cf is, if not in Postfix\'s default' -r -F
+complete -c lockdown-milter -n "__fish_lockdown_milter_using_subcommand spf; and __fish_seen_subcommand_from report" -l mail -d 'Write a mail to this address, for sendmail -t' -r
+complete -c lockdown-milter -n "__fish_lockdown_milter_using_subcommand spf; and __fish_seen_subcommand_from report" -l json -d 'Write JSON'
+complete -c lockdown-milter -n "__fish_lockdown_milter_using_subcommand spf; and __fish_seen_subcommand_from report" -s h -l help -d 'Print help'
 complete -c lockdown-milter -n "__fish_lockdown_milter_using_subcommand spf; and __fish_seen_subcommand_from help" -f -a "check" -d 'Evaluate a client as the daemon does, and show every step'
 complete -c lockdown-milter -n "__fish_lockdown_milter_using_subcommand spf; and __fish_seen_subcommand_from help" -f -a "lint" -d 'Say what is wrong with a record, published or not'
+complete -c lockdown-milter -n "__fish_lockdown_milter_using_subcommand spf; and __fish_seen_subcommand_from help" -f -a "suggest" -d 'Write a record for a domain of ours, from what is known of who sends for it'
+complete -c lockdown-milter -n "__fish_lockdown_milter_using_subcommand spf; and __fish_seen_subcommand_from help" -f -a "report" -d 'Say how all hosted domains stand, and which are ready for -all'
 complete -c lockdown-milter -n "__fish_lockdown_milter_using_subcommand spf; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c lockdown-milter -n "__fish_lockdown_milter_using_subcommand help; and not __fish_seen_subcommand_from run check audit explain report catch-all config completions harvest spf help" -f -a "run" -d 'Serve the MTA, in the foreground'
 complete -c lockdown-milter -n "__fish_lockdown_milter_using_subcommand help; and not __fish_seen_subcommand_from run check audit explain report catch-all config completions harvest spf help" -f -a "check" -d 'Check the configuration and say what it will enforce'
@@ -166,3 +184,5 @@ complete -c lockdown-milter -n "__fish_lockdown_milter_using_subcommand help; an
 complete -c lockdown-milter -n "__fish_lockdown_milter_using_subcommand help; and __fish_seen_subcommand_from harvest" -f -a "release" -d 'Release what is blocked for guessing names, at once'
 complete -c lockdown-milter -n "__fish_lockdown_milter_using_subcommand help; and __fish_seen_subcommand_from spf" -f -a "check" -d 'Evaluate a client as the daemon does, and show every step'
 complete -c lockdown-milter -n "__fish_lockdown_milter_using_subcommand help; and __fish_seen_subcommand_from spf" -f -a "lint" -d 'Say what is wrong with a record, published or not'
+complete -c lockdown-milter -n "__fish_lockdown_milter_using_subcommand help; and __fish_seen_subcommand_from spf" -f -a "suggest" -d 'Write a record for a domain of ours, from what is known of who sends for it'
+complete -c lockdown-milter -n "__fish_lockdown_milter_using_subcommand help; and __fish_seen_subcommand_from spf" -f -a "report" -d 'Say how all hosted domains stand, and which are ready for -all'
