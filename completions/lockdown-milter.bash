@@ -16,6 +16,9 @@ _lockdown__milter() {
             ",$1")
                 cmd="lockdown__milter"
                 ;;
+            lockdown__milter,audit)
+                cmd="lockdown__milter__subcmd__audit"
+                ;;
             lockdown__milter,catch-all)
                 cmd="lockdown__milter__subcmd__catch__subcmd__all"
                 ;;
@@ -42,6 +45,9 @@ _lockdown__milter() {
                 ;;
             lockdown__milter,run)
                 cmd="lockdown__milter__subcmd__run"
+                ;;
+            lockdown__milter,spf)
+                cmd="lockdown__milter__subcmd__spf"
                 ;;
             lockdown__milter__subcmd__catch__subcmd__all,help)
                 cmd="lockdown__milter__subcmd__catch__subcmd__all__subcmd__help"
@@ -91,6 +97,9 @@ _lockdown__milter() {
             lockdown__milter__subcmd__harvest__subcmd__help,release)
                 cmd="lockdown__milter__subcmd__harvest__subcmd__help__subcmd__release"
                 ;;
+            lockdown__milter__subcmd__help,audit)
+                cmd="lockdown__milter__subcmd__help__subcmd__audit"
+                ;;
             lockdown__milter__subcmd__help,catch-all)
                 cmd="lockdown__milter__subcmd__help__subcmd__catch__subcmd__all"
                 ;;
@@ -118,6 +127,9 @@ _lockdown__milter() {
             lockdown__milter__subcmd__help,run)
                 cmd="lockdown__milter__subcmd__help__subcmd__run"
                 ;;
+            lockdown__milter__subcmd__help,spf)
+                cmd="lockdown__milter__subcmd__help__subcmd__spf"
+                ;;
             lockdown__milter__subcmd__help__subcmd__catch__subcmd__all,plan)
                 cmd="lockdown__milter__subcmd__help__subcmd__catch__subcmd__all__subcmd__plan"
                 ;;
@@ -133,6 +145,48 @@ _lockdown__milter() {
             lockdown__milter__subcmd__help__subcmd__harvest,release)
                 cmd="lockdown__milter__subcmd__help__subcmd__harvest__subcmd__release"
                 ;;
+            lockdown__milter__subcmd__help__subcmd__spf,check)
+                cmd="lockdown__milter__subcmd__help__subcmd__spf__subcmd__check"
+                ;;
+            lockdown__milter__subcmd__help__subcmd__spf,lint)
+                cmd="lockdown__milter__subcmd__help__subcmd__spf__subcmd__lint"
+                ;;
+            lockdown__milter__subcmd__help__subcmd__spf,report)
+                cmd="lockdown__milter__subcmd__help__subcmd__spf__subcmd__report"
+                ;;
+            lockdown__milter__subcmd__help__subcmd__spf,suggest)
+                cmd="lockdown__milter__subcmd__help__subcmd__spf__subcmd__suggest"
+                ;;
+            lockdown__milter__subcmd__spf,check)
+                cmd="lockdown__milter__subcmd__spf__subcmd__check"
+                ;;
+            lockdown__milter__subcmd__spf,help)
+                cmd="lockdown__milter__subcmd__spf__subcmd__help"
+                ;;
+            lockdown__milter__subcmd__spf,lint)
+                cmd="lockdown__milter__subcmd__spf__subcmd__lint"
+                ;;
+            lockdown__milter__subcmd__spf,report)
+                cmd="lockdown__milter__subcmd__spf__subcmd__report"
+                ;;
+            lockdown__milter__subcmd__spf,suggest)
+                cmd="lockdown__milter__subcmd__spf__subcmd__suggest"
+                ;;
+            lockdown__milter__subcmd__spf__subcmd__help,check)
+                cmd="lockdown__milter__subcmd__spf__subcmd__help__subcmd__check"
+                ;;
+            lockdown__milter__subcmd__spf__subcmd__help,help)
+                cmd="lockdown__milter__subcmd__spf__subcmd__help__subcmd__help"
+                ;;
+            lockdown__milter__subcmd__spf__subcmd__help,lint)
+                cmd="lockdown__milter__subcmd__spf__subcmd__help__subcmd__lint"
+                ;;
+            lockdown__milter__subcmd__spf__subcmd__help,report)
+                cmd="lockdown__milter__subcmd__spf__subcmd__help__subcmd__report"
+                ;;
+            lockdown__milter__subcmd__spf__subcmd__help,suggest)
+                cmd="lockdown__milter__subcmd__spf__subcmd__help__subcmd__suggest"
+                ;;
             *)
                 ;;
         esac
@@ -140,12 +194,46 @@ _lockdown__milter() {
 
     case "${cmd}" in
         lockdown__milter)
-            opts="-h -V --help --version run check explain report catch-all config completions harvest help"
+            opts="-h -V --help --version run check audit explain report catch-all config completions harvest spf help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        lockdown__milter__subcmd__audit)
+            opts="-h --config --postfix-dir --sendmail-cf --chapter --accept --open --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --postfix-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --sendmail-cf)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --chapter)
+                    COMPREPLY=($(compgen -W "catch-all quiet authentication auth-match spf up-to-date" -- "${cur}"))
+                    return 0
+                    ;;
+                --accept)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -394,7 +482,7 @@ _lockdown__milter() {
             return 0
             ;;
         lockdown__milter__subcmd__explain)
-            opts="-h --config --client --client-name --helo --mail-from --rcpt-to --login --header --assume --all --json --help"
+            opts="-h --config --client --client-name --helo --mail-from --rcpt-to --login --header --message --role --sendmail --assume --ref --log --offline --all --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -432,7 +520,23 @@ _lockdown__milter() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --message)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --role)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --assume)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ref)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -558,8 +662,22 @@ _lockdown__milter() {
             return 0
             ;;
         lockdown__milter__subcmd__help)
-            opts="run check explain report catch-all config completions harvest help"
+            opts="run check audit explain report catch-all config completions harvest spf help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        lockdown__milter__subcmd__help__subcmd__audit)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -767,13 +885,87 @@ _lockdown__milter() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        lockdown__milter__subcmd__help__subcmd__spf)
+            opts="check lint suggest report"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        lockdown__milter__subcmd__help__subcmd__spf__subcmd__check)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        lockdown__milter__subcmd__help__subcmd__spf__subcmd__lint)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        lockdown__milter__subcmd__help__subcmd__spf__subcmd__report)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        lockdown__milter__subcmd__help__subcmd__spf__subcmd__suggest)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         lockdown__milter__subcmd__report)
-            opts="-h --since --json --help"
+            opts="-h --journal --config --since --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --since)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -793,6 +985,240 @@ _lockdown__milter() {
             fi
             case "${prev}" in
                 --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        lockdown__milter__subcmd__spf)
+            opts="-h --help check lint suggest report help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        lockdown__milter__subcmd__spf__subcmd__check)
+            opts="-h --config --dns --client --mail-from --helo --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --dns)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --client)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --mail-from)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --helo)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        lockdown__milter__subcmd__spf__subcmd__help)
+            opts="check lint suggest report help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        lockdown__milter__subcmd__spf__subcmd__help__subcmd__check)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        lockdown__milter__subcmd__spf__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        lockdown__milter__subcmd__spf__subcmd__help__subcmd__lint)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        lockdown__milter__subcmd__spf__subcmd__help__subcmd__report)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        lockdown__milter__subcmd__spf__subcmd__help__subcmd__suggest)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        lockdown__milter__subcmd__spf__subcmd__lint)
+            opts="-h --config --dns --domain --outgoing --not-this-host --postfix-dir --offline --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --dns)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --domain)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --outgoing)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --postfix-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        lockdown__milter__subcmd__spf__subcmd__report)
+            opts="-h --config --dns --outgoing --postfix-dir --mail --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --dns)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --outgoing)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --postfix-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --mail)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        lockdown__milter__subcmd__spf__subcmd__suggest)
+            opts="-h --config --dns --outgoing --allow --postfix-dir --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --dns)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --outgoing)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --allow)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --postfix-dir)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

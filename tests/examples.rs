@@ -25,20 +25,26 @@ fn blocks(file: &str) -> Vec<String> {
     let is_manual = file.starts_with("man/");
     let mut inside = false;
     for line in text.lines().chain([""]) {
-        let shown = match is_manual {
-            true => {
-                inside = (inside || line.starts_with(".Bd -literal")) && line != ".Ed";
-                (inside && !line.starts_with(".Bd")).then(|| line.replace("\\e", "\\"))
-            }
-            false => line.strip_prefix("    ").map(str::to_owned),
+        let shown = if is_manual {
+            inside = (inside || line.starts_with(".Bd -literal")) && line != ".Ed";
+            (inside && !line.starts_with(".Bd")).then(|| line.replace("\\e", "\\"))
+        } else {
+            line.strip_prefix("    ").map(str::to_owned)
         };
         match shown {
             Some(line) => block.extend([&line, "\n"]),
-            None if !block.is_empty() => blocks.push(std::mem::take(&mut block)),
+            None if !block.is_empty() => blocks.push(unindented(&std::mem::take(&mut block))),
             None => {}
         }
     }
     blocks
+}
+
+/// The block without the blanks that all its lines begin with, as in an item of a list.
+fn unindented(block: &str) -> String {
+    let blanks = |line: &str| line.len() - line.trim_start_matches(' ').len();
+    let least = block.lines().map(blanks).min().unwrap_or_default();
+    block.lines().flat_map(|line| [&line[least..], "\n"]).collect()
 }
 
 /// The words of a command, as a shell divides it; ends where another command begins.
@@ -135,6 +141,7 @@ fn examples_in_help_texts_parse() {
     });
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "others may fail")]
 fn main_cf(_: Option<&Path>, _: &[&str]) -> Result<MainCf, Problem> {
     let values = [("mydestination", "example.org"), ("mynetworks", "127.0.0.0/8")];
     Ok(MainCf::of(Path::new("/etc/postfix"), &values))

@@ -14,6 +14,7 @@ use std::process::Stdio;
 use lockdown_milter::check::{CheckId, REGISTRY};
 use lockdown_milter::config::show::Shown;
 use lockdown_milter::config::{self, Host};
+use lockdown_milter::daemon::metrics::FAMILIES;
 use lockdown_milter::journal::parse::Field;
 use lockdown_milter::lookup::postfix::main_cf::MainCf;
 
@@ -39,9 +40,9 @@ fn items<'p>(lines: &[&'p str], macro_name: &str) -> BTreeSet<&'p str> {
     lines.iter().filter_map(|line| line.strip_prefix(&head)).collect()
 }
 
-fn check_same<'a>(what: &str, page: BTreeSet<&'a str>, program: impl IntoIterator<Item = &'a str>) {
+fn check_same<'a>(what: &str, page: &BTreeSet<&'a str>, program: impl IntoIterator<Item = &'a str>) {
     let program: BTreeSet<&str> = program.into_iter().collect();
-    let missing: Vec<_> = program.difference(&page).collect();
+    let missing: Vec<_> = program.difference(page).collect();
     let strange: Vec<_> = page.difference(&program).collect();
     assert!(
         missing.is_empty() && strange.is_empty(),
@@ -92,24 +93,36 @@ fn every_command_and_option_has_an_entry() {
     let mut program = BTreeMap::new();
     commands(&lockdown_milter::cli::command(), &[], &mut program);
     let part = section(&page, ".Sh", "COMMANDS");
-    let titles = part.iter().filter_map(|line| line.strip_prefix(".Ss ")).collect();
-    check_same("commands", titles, program.keys().map(String::as_str));
+    let titles = part.iter().filter_map(|line| line.strip_prefix(".Ss ")).collect::<BTreeSet<_>>();
+    check_same("commands", &titles, program.keys().map(String::as_str));
     for (command, options) in &program {
         let lines = section(&page, ".Ss", command);
         let named = items(&lines, "Fl").into_iter();
-        let named = named.map(|item| item.split(' ').next().unwrap().trim_start_matches('-')).collect();
-        check_same(command, named, options.iter().map(String::as_str));
+        let named = named
+            .map(|item| item.split(' ').next().unwrap().trim_start_matches('-'))
+            .collect::<BTreeSet<_>>();
+        check_same(command, &named, options.iter().map(String::as_str));
     }
 }
 
 #[test]
-fn the_log_is_explained() {
+fn log_metrics_and_replies_are_explained() {
     let page = page(COMMANDS);
-    check_same("fields", items(&section(&page, ".Ss", "Fields"), "Cm"), Field::NAMES.map(|(name, _)| name));
+    check_same("fields", &items(&section(&page, ".Ss", "Fields"), "Cm"), Field::NAMES.map(|(name, _)| name));
     let reasons = reasons();
-    check_same("reasons", items(&section(&page, ".Ss", "Reasons"), "Cm"), reasons.iter().map(String::as_str));
+    check_same(
+        "reasons",
+        &items(&section(&page, ".Ss", "Reasons"), "Cm"),
+        reasons.iter().map(String::as_str),
+    );
+    let metrics = items(&section(&page, ".Sh", "METRICS"), "Cm");
+    check_same("metrics", &metrics, FAMILIES.iter().map(|family| family.name));
     let replies = replies();
-    check_same("replies", items(&section(&page, ".Sh", "REPLIES"), "Cm"), replies.iter().map(String::as_str));
+    check_same(
+        "replies",
+        &items(&section(&page, ".Sh", "REPLIES"), "Cm"),
+        replies.iter().map(String::as_str),
+    );
 }
 
 /// The sources of the locks and of the decision, without their tests.
@@ -196,12 +209,12 @@ fn every_setting_has_an_entry() {
     let of_domains = names.iter().filter_map(|name| name.strip_prefix("defaults."));
     let of_host = names.iter().map(String::as_str).filter(|name| !name.starts_with("defaults."));
     let lines = section(&page, ".Sh", "SETTINGS OF DOMAINS");
-    check_same("settings of domains", items(&lines, "Ic"), of_domains);
+    check_same("settings of domains", &items(&lines, "Ic"), of_domains);
     let lines = section(&page, ".Sh", "SETTINGS OF THE HOST");
     // Maps of maps, and what a listener is made of.
     let listener = known("listen: [{ zzzzzz: 1 }]", 0);
     let others = listener.iter().map(String::as_str).chain(["defaults", "domains"]);
-    check_same("settings of the host", items(&lines, "Ic"), of_host.chain(others));
+    check_same("settings of the host", &items(&lines, "Ic"), of_host.chain(others));
 }
 
 /// What a configuration could have instead of the `at`th thing in it that is not known.
@@ -230,7 +243,7 @@ fn every_source_and_every_key_of_one_has_an_entry() {
             path.iter().rev().fold(value.to_owned(), |inner, key| format!("{{ {key}: {inner} }}"))
         };
         let kinds = known(&setting("[{ zzzzzz: 1 }]"), 0);
-        check_same(title, items(&lines, "Ic"), kinds.iter().map(String::as_str));
+        check_same(title, &items(&lines, "Ic"), kinds.iter().map(String::as_str));
         let named: BTreeSet<&str> =
             lines.iter().flat_map(|line| line.strip_prefix(".Ic ").unwrap_or_default().split(' ')).collect();
         for kind in [
@@ -271,8 +284,8 @@ fn every_lock_has_a_name() {
         .flat_map(|line| line.split([',', ' ']).filter(|word| !word.is_empty()))
         .chain(["harvest"])
         .collect();
-    check_same("locks", named.clone(), CheckId::LOCKS.map(|(name, _)| name));
-    check_same("registry", named, REGISTRY.iter().map(|check| check.id().as_str()));
+    check_same("locks", &named, CheckId::LOCKS.map(|(name, _)| name));
+    check_same("registry", &named, REGISTRY.iter().map(|check| check.id().as_str()));
 }
 
 #[test]
