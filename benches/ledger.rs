@@ -9,7 +9,6 @@
 mod daemon;
 #[path = "../tests/support/dns.rs"]
 mod dns;
-#[allow(dead_code, reason = "a benchmark uses its own part of the support")]
 #[path = "../tests/support/frames.rs"]
 mod frames;
 

@@ -1,7 +1,7 @@
 //! What a decision was judged on: the transaction and the answers of the world, so that it can be judged again later.
 //!
 //! The JSON log carries it as the value of `judged`, an object whose key `v` says in which form it is written. Form 1 is
-//! in [`written`] and [`facts`]: keys may be added to it, none goes or changes its meaning. Everything in it is
+//! in `written` and `facts`: keys may be added to it, none goes or changes its meaning. Everything in it is
 //! exact, where the other fields of a line are cut for people.
 
 mod facts;
