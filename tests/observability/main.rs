@@ -6,7 +6,6 @@
 
 #[path = "../support/daemon.rs"]
 mod daemon;
-#[allow(dead_code, reason = "each test file uses its own part of the support")]
 #[path = "../support/frames.rs"]
 mod frames;
 #[path = "../support/host.rs"]
