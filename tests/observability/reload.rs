@@ -77,7 +77,7 @@ async fn where_metrics_are_served_changes_with_a_restart() {
     let moved = stage.config.replace(&stage.metrics.to_string(), &other.to_string());
     let lines = stage.daemon.reload(&moved);
     assert!(
-        lines.iter().any(|line| line.contains("`metrics`") && line.contains("take a restart")),
+        lines.iter().any(|line| line.contains("`metrics`") && line.contains("a restart is needed")),
         "{lines:#?}"
     );
     assert_eq!(metrics::get(stage.metrics, "/healthz").status, 200);
