@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
+use nix::unistd::geteuid;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::UnixStream;
@@ -75,6 +76,8 @@ pub(super) async fn serve(bound: Bound, daemon: Arc<Daemon>) {
     loop {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
         match bound.accept_local().await {
+            // A socket that systemd made may have let in others than us and root.
+            Ok(stream) if !is_ours(&stream) => warn!("the control socket: refused somebody who is neither root nor us"),
             Ok(stream) => {
                 let daemon = Arc::clone(&daemon);
                 tokio::spawn(async move {
@@ -89,6 +92,11 @@ pub(super) async fn serve(bound: Bound, daemon: Arc<Daemon>) {
             }
         }
     }
+}
+
+/// Whether the other end is root or the daemon's own user.
+fn is_ours(stream: &UnixStream) -> bool {
+    stream.peer_cred().is_ok_and(|peer| peer.uid() == 0 || peer.uid() == geteuid().as_raw())
 }
 
 async fn converse(stream: UnixStream, daemon: &Daemon) -> io::Result<()> {

@@ -4,12 +4,16 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value};
 
-use super::Record;
+use super::{Record, judged};
 use crate::check::Mode;
 use crate::mail::text::clip;
 
 /// Octets of one value, at most; whoever sends more has it cut, with `…` at its end.
 const MAX_VALUE: usize = 1024;
+
+/// Octets of a line with what it was judged on, at most: journald takes 48 KiB from a stream before it breaks a line,
+/// whose second half would be a stranger's.
+const MAX_JSON: usize = 47 * 1024;
 
 /// Recipients named in one line, at most.
 const MAX_RECIPIENTS: usize = 20;
@@ -76,7 +80,9 @@ pub fn json(record: &Record) -> String {
     if let Some(judged) = &record.judged {
         // Behind all that is short, so that readers who want only that can stop there.
         line.pop();
-        line.extend([",\"judged\":", judged, "}"]);
+        let has_room = line.len() + judged.len() <= MAX_JSON;
+        let judged = if has_room { judged.clone() } else { judged::omitted(judged.len()) };
+        line.extend([",\"judged\":", &judged, "}"]);
     }
     line
 }
@@ -104,7 +110,8 @@ pub fn harmless(text: &str) -> String {
     harmless
 }
 
-fn shortened(value: Value) -> Value {
+/// A value that is no longer than values may be.
+pub(crate) fn shortened(value: Value) -> Value {
     match value {
         Value::String(text) if text.len() > MAX_VALUE => {
             Value::String(format!("{}…", clip(&text, MAX_VALUE)))

@@ -22,6 +22,9 @@ use crate::journal::{Record, render};
 /// Where journald listens.
 pub(super) const SOCKET: &str = "/run/systemd/journal/socket";
 
+/// How the system says that a datagram has no room: by its own limit, or by that of the socket's memory.
+const TOO_LONG: [Errno; 2] = [Errno::EMSGSIZE, Errno::ENOBUFS];
+
 /// What our fields begin with, so that none is taken for one of journald's.
 const PREFIX: &str = "LOCKDOWN_";
 
@@ -61,7 +64,7 @@ impl Output for Journal {
     fn put(&mut self, line: &Line) -> io::Result<()> {
         let datagram = datagram(line);
         match self.socket.send_to(&datagram, &self.path) {
-            Err(error) if error.raw_os_error() == Some(Errno::EMSGSIZE as i32) => {
+            Err(error) if TOO_LONG.map(|errno| Some(errno as i32)).contains(&error.raw_os_error()) => {
                 self.send_in_memory(&datagram)
             }
             result => result.map(drop),
@@ -74,7 +77,7 @@ pub(super) fn fields(record: &Record) -> Vec<(String, String)> {
     let mut fields = Vec::new();
     for (name, value) in render::fields(record) {
         let name = format!("{PREFIX}{}", name.to_ascii_uppercase());
-        match value {
+        match render::shortened(value) {
             Value::Array(items) => {
                 let texts = items.iter().filter_map(Value::as_str);
                 fields.extend(texts.map(|text| (name.clone(), text.to_owned())));

@@ -11,7 +11,7 @@ mod repeats;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread;
 use std::time::Duration;
@@ -32,6 +32,9 @@ use repeats::{Complaint, Repeats};
 /// Lines that wait to be written, at most.
 const QUEUE: usize = 10_000;
 
+/// Octets of the decisions among them, at most: strangers choose how long a line is.
+const QUEUE_OCTETS: usize = 32 << 20;
+
 /// How long the end of the daemon waits for the lines that are left.
 const FLUSH_TIME: Duration = Duration::from_secs(2);
 
@@ -43,6 +46,8 @@ const LOOK: Duration = Duration::from_secs(5);
 pub(super) struct Log {
     settings: Arc<ArcSwap<config::Log>>,
     queue: SyncSender<Entry>,
+    /// Octets that wait to be written.
+    queued: Arc<AtomicUsize>,
     dropped: Arc<AtomicU64>,
     /// The same, since the start.
     all_dropped: Arc<AtomicU64>,
@@ -58,6 +63,19 @@ enum Entry {
     Flush(SyncSender<()>),
 }
 
+impl Entry {
+    /// How much room it takes while it waits. Messages of the daemon's own are short.
+    fn octets(&self) -> usize {
+        match self {
+            Self::Line(line) => {
+                let fields = line.fields.iter().map(|(name, value)| name.len() + value.len());
+                line.text.len() + fields.sum::<usize>()
+            }
+            Self::Message(_) | Self::Settle | Self::Flush(_) => 0,
+        }
+    }
+}
+
 impl Log {
     /// Starts the writer. Where there is no journald, lines go to standard error, as mail is more than its log; the
     /// second value is why.
@@ -69,7 +87,10 @@ impl Log {
         match journal {
             Ok(Some(journal)) => Ok((Self::start_with(settings, journal)?, None)),
             Ok(None) => Ok((Self::start_with(settings, Stream(io::stderr()))?, None)),
-            Err(error) => Ok((Self::start_with(settings, Stream(io::stderr()))?, Some(error))),
+            Err(error) => {
+                let settings = config::Log { target: LogTarget::Stderr, ..settings };
+                Ok((Self::start_with(settings, Stream(io::stderr()))?, Some(error)))
+            }
         }
     }
 
@@ -84,20 +105,23 @@ impl Log {
 
     fn start_with(settings: config::Log, output: impl Output + Send + 'static) -> io::Result<Self> {
         let (queue, entries) = sync_channel(QUEUE);
-        let dropped = Arc::new(AtomicU64::new(0));
+        let (dropped, all_dropped, queued) = <(Arc<AtomicU64>, Arc<AtomicU64>, Arc<AtomicUsize>)>::default();
         let settings = Arc::new(ArcSwap::from_pointee(settings));
         let writer = Writer {
             output,
             settings: Arc::clone(&settings),
             dropped: Arc::clone(&dropped),
+            all_dropped: Arc::clone(&all_dropped),
+            queued: Arc::clone(&queued),
             repeats: Repeats::default(),
         };
         thread::Builder::new().name("log".to_owned()).spawn(move || writer.write(&entries))?;
-        Ok(Self { settings, queue, dropped, all_dropped: Arc::default() })
+        Ok(Self { settings, queue, queued, dropped, all_dropped })
     }
 
     /// Other settings from now on. The target stays.
-    pub(super) fn apply(&self, settings: config::Log) {
+    pub(super) fn apply(&self, mut settings: config::Log) {
+        settings.target = self.settings.load().target;
         self.settings.store(Arc::new(settings));
     }
 
@@ -140,10 +164,14 @@ impl Log {
     }
 
     fn send(&self, entry: Entry) {
-        if let Err(TrySendError::Full(_)) = self.queue.try_send(entry) {
-            self.dropped.fetch_add(1, Ordering::Relaxed);
-            self.all_dropped.fetch_add(1, Ordering::Relaxed);
+        let octets = entry.octets();
+        let waiting = self.queued.fetch_add(octets, Ordering::Relaxed);
+        if waiting.saturating_add(octets) <= QUEUE_OCTETS && self.queue.try_send(entry).is_ok() {
+            return;
         }
+        self.queued.fetch_sub(octets, Ordering::Relaxed);
+        self.dropped.fetch_add(1, Ordering::Relaxed);
+        self.all_dropped.fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -152,6 +180,8 @@ struct Writer<O> {
     output: O,
     settings: Arc<ArcSwap<config::Log>>,
     dropped: Arc<AtomicU64>,
+    all_dropped: Arc<AtomicU64>,
+    queued: Arc<AtomicUsize>,
     repeats: Repeats,
 }
 
@@ -159,7 +189,11 @@ impl<O: Output> Writer<O> {
     /// Writes until every sender is gone.
     fn write(mut self, entries: &Receiver<Entry>) {
         loop {
-            match entries.recv_timeout(LOOK) {
+            let entry = entries.recv_timeout(LOOK);
+            if let Ok(entry) = &entry {
+                self.queued.fetch_sub(entry.octets(), Ordering::Relaxed);
+            }
+            match entry {
                 Ok(Entry::Line(line)) => self.put(&line),
                 Ok(Entry::Message(message)) => {
                     if self.repeats.is_news(&message, clock::now()) {
@@ -205,9 +239,11 @@ impl<O: Output> Writer<O> {
         self.put(&Line { text, priority: Priority::of_level(level), fields: Vec::new() });
     }
 
-    /// What cannot be written is lost: there is nowhere to complain.
+    /// What cannot be written is lost and counted: there is nowhere to complain.
     fn put(&mut self, line: &Line) {
-        let _ = self.output.put(line);
+        if self.output.put(line).is_err() {
+            self.all_dropped.fetch_add(1, Ordering::Relaxed);
+        }
     }
 }
 

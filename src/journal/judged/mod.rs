@@ -16,7 +16,7 @@ use crate::decide::Decision;
 use crate::facts::{Answer, Facts, Question, SourceId};
 use crate::mail::report::Report;
 use crate::mail::{ForwardPath, Header};
-use crate::session::{Envelope, Request, Session};
+use crate::session::{Envelope, Point, Request, Session};
 use written::{Line, Written};
 
 /// The form in which it is written.
@@ -108,16 +108,33 @@ pub fn write(
     more: &[(Question, Answer)],
     sources: &[String],
 ) -> String {
-    let mut octets = 0;
-    for more in [more, &[]] {
-        let written = Written::of(VERSION, request, decision, facts.iter().chain(more), sources);
-        // Maps with keys that are texts, and nothing else that JSON has no form for.
-        let text = serde_json::to_string(&written).map(|text| harmless_json(&text)).unwrap_or_default();
-        octets = text.len();
-        if (1..=MAX_JUDGED).contains(&octets) {
-            return text;
+    if let Point::Message(header) = request.point {
+        let octets: usize = header.fields().iter().map(|field| field.name.len() + field.value.len()).sum();
+        // The verdict waits for this. Of a header that is too long not all is known.
+        if header.is_excessive() || octets > MAX_JUDGED {
+            return omitted(octets);
         }
     }
+    let mut octets = 0;
+    for more in [more, &[]].into_iter().take(if more.is_empty() { 1 } else { 2 }) {
+        let written = Written::of(VERSION, request, decision, facts.iter().chain(more), sources);
+        // Maps with keys that are texts, and nothing else that JSON has no form for.
+        let text = serde_json::to_string(&written).unwrap_or_default();
+        octets = text.len();
+        // Escapes only make it longer.
+        if (1..=MAX_JUDGED).contains(&octets) {
+            let text = harmless_json(&text);
+            octets = text.len();
+            if octets <= MAX_JUDGED {
+                return text;
+            }
+        }
+    }
+    omitted(octets)
+}
+
+/// What is written instead of so many octets.
+pub(super) fn omitted(octets: usize) -> String {
     format!("{{\"v\":{VERSION},\"omitted\":{octets}}}")
 }
 
