@@ -120,8 +120,9 @@ pub struct Socket {
     pub permissions: Option<u32>,
     /// Whether it is there, as the daemon runs.
     pub is_there: bool,
-    /// A folder above it that everybody may write to.
-    pub open_folder: Option<PathBuf>,
+    /// The folder that it is in, where everybody may write to that; and whether nobody may remove there what others have,
+    /// as in /tmp.
+    pub open_folder: Option<(PathBuf, bool)>,
     /// TCP: peers may be anywhere.
     pub open_to_all: bool,
 }

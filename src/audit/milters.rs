@@ -33,7 +33,8 @@ pub(super) fn mended(config: &Config, postfix: &Postfix, service: &Service, list
         named.or_else(|| with(role)).or_else(|| with(Role::Auto)).or_else(|| with(Role::Inbound))?;
     let address = match &listener.address {
         Address::Unix { path, .. } if service.chroot => {
-            let inside = path.strip_prefix(postfix.main_cf.value("queue_directory")).unwrap_or(path);
+            // Out of its chroot the service reaches nothing, and would put off all mail.
+            let inside = path.strip_prefix(postfix.main_cf.value("queue_directory")).ok()?;
             format!("unix:{}", inside.display())
         }
         address => address.to_string(),

@@ -252,10 +252,18 @@ fn sockets(host: &Host) -> Verdict {
         if socket.open_to_all {
             verdict.find(State::Open, format!("{name}: `allowed_peers` lets every host in"));
         }
-        if let Some(folder) = &socket.open_folder {
-            let change = Change::run(format!("chmod o-w {}", folder.display()));
+        if let Some((folder, is_everybodys)) = &socket.open_folder {
             let evidence = format!("{name}: everybody may write to {}", folder.display());
-            verdict.mend(State::Open, evidence, vec![change]);
+            if *is_everybodys {
+                // Other programs need it as it is.
+                verdict.find(
+                    State::Open,
+                    format!("{evidence}; use a folder of its own, such as /run/lockdown-milter"),
+                );
+            } else {
+                let change = Change::run(format!("chmod o-w {}", folder.display()));
+                verdict.mend(State::Open, evidence, vec![change]);
+            }
         }
         if let Some(permissions) = socket.permissions.filter(|bits| bits & 0o006 != 0) {
             let evidence = format!("{name}: permissions {permissions:04o} let every user in");

@@ -125,7 +125,10 @@ pub(super) fn filter_line(config: &Config, sendmail: &Sendmail) -> Change {
         config.listeners.iter().find(|listener| listener.role != Role::Local).map(|listener| match &listener
             .address
         {
-            Address::Inet(address) => format!("inet:{}@{}", address.port(), address.ip()),
+            Address::Inet(address) => {
+                let family = if address.is_ipv6() { "inet6" } else { "inet" };
+                format!("{family}:{}@{}", address.port(), address.ip())
+            }
             Address::Unix { path, .. } => format!("local:{}", path.display()),
         });
     let line = format!(

@@ -77,7 +77,9 @@ pub(super) async fn serve(bound: Bound, daemon: Arc<Daemon>) {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
         match bound.accept_local().await {
             // A socket that systemd made may have let in others than us and root.
-            Ok(stream) if !is_ours(&stream) => warn!("the control socket: refused somebody who is neither root nor us"),
+            Ok(stream) if !is_ours(&stream) => {
+                warn!("the control socket: refused somebody who is neither root nor us");
+            }
             Ok(stream) => {
                 let daemon = Arc::clone(&daemon);
                 tokio::spawn(async move {

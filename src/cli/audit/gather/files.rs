@@ -166,9 +166,10 @@ fn there(path: &Path) -> u32 {
     fs::symlink_metadata(path).map_or(0, |found| found.permissions().mode() & 0o777)
 }
 
-/// The folder of a socket, where everybody may write to it.
-fn open_folder(path: &Path) -> Option<PathBuf> {
+/// The folder of a socket, where everybody may write to it; and whether nobody may remove what others have there, as in
+/// /tmp.
+fn open_folder(path: &Path) -> Option<(PathBuf, bool)> {
     let folder = path.parent()?;
     let bits = fs::metadata(folder).ok()?.permissions().mode();
-    (bits & 0o002 != 0).then(|| folder.to_owned())
+    (bits & 0o002 != 0).then(|| (folder.to_owned(), bits & 0o1000 != 0))
 }

@@ -91,12 +91,15 @@ impl Suggestion {
             .all(|trial| trial.result == SpfResult::Pass);
         let lookups =
             self.cost.is_none_or(|cost| !cost.is_endless && cost.counts.lookups <= self.most_lookups);
-        passes && lookups && self.strangers.iter().all(|result| *result != SpfResult::Pass)
+        passes
+            && lookups
+            && self.evidence.trouble.is_none()
+            && self.strangers.iter().all(|result| *result != SpfResult::Pass)
     }
 
     /// Whether nothing is left to be decided.
     pub(super) fn is_good(&self) -> bool {
-        self.keeps() && self.unknown().next().is_none() && self.evidence.trouble.is_none()
+        self.keeps() && self.unknown().next().is_none()
     }
 }
 
@@ -123,8 +126,12 @@ impl Draft {
     fn record(&self, end: &str) -> String {
         let rank = |term: &Term| {
             let kinds = ["ip4:", "ip6:", "a", "mx", "exists:", "include:"];
+            // What is kept out must be kept out before anything lets it in (RFC 7208, 4.6.2).
+            if term.text.starts_with(['-', '~', '?']) {
+                return 0;
+            }
             // What costs nothing comes first, and what others keep last (RFC 7208, 4.6.4).
-            if term.text.starts_with("include:") {
+            1 + if term.text.starts_with("include:") {
                 5
             } else {
                 kinds.iter().position(|kind| term.text.starts_with(kind)).unwrap_or(4)
@@ -205,6 +212,9 @@ fn mail_hosts(view: &View, evidence: &Evidence, draft: &mut Draft) {
 /// What the present record authorises: by what others keep, and by networks that are not ours.
 async fn present(view: &View, evidence: &Evidence, draft: &mut Draft) {
     let Some(record) = &evidence.record else { return };
+    let has_all = record
+        .split(' ')
+        .any(|term| term.trim_start_matches(['+', '-', '~', '?']).eq_ignore_ascii_case("all"));
     for term in record.split(' ').filter(|term| !term.is_empty()).skip(1) {
         let bare = term.trim_start_matches('+');
         let lower = bare.to_ascii_lowercase();
@@ -221,9 +231,12 @@ async fn present(view: &View, evidence: &Evidence, draft: &mut Draft) {
         let drop = |draft: &mut Draft, why: &str| {
             draft.dropped.push(Term { text: term.to_owned(), why: why.to_owned() });
         };
-        if lower == "ptr" || lower.starts_with("ptr:") {
+        if has_all && lower.starts_with("redirect=") {
+            drop(draft, "nobody follows it, as the record has `all` (RFC 7208, 6.1)");
+        } else if lower == "ptr" || lower.starts_with("ptr:") {
             drop(draft, "RFC 7208, 5.5 tells domains not to use it");
-        } else if (lower == "mx" || draft.terms.iter().any(|term| term.text.eq_ignore_ascii_case(&kept)))
+        } else if ((lower == "mx" && !evidence.mail_hosts.is_empty())
+            || draft.terms.iter().any(|term| term.text.eq_ignore_ascii_case(&kept)))
             && messages == 0
         {
             // Named already.
@@ -250,8 +263,16 @@ async fn present(view: &View, evidence: &Evidence, draft: &mut Draft) {
 async fn works(view: &View, term: &str, domain: &Domain) -> bool {
     let record = format!("v=spf1 {term} -all");
     let lint = lint_record(Some(&view.dns), Some(domain), &record, &view.options, &Duties::default()).await;
-    let harmless =
-        ["void-lookups-of-family", "wide-network", "host-bits", "too-many-lookups", "too-many-void-lookups"];
+    // That DNS does not answer now says nothing of a term.
+    let harmless = [
+        "dns-failure",
+        "too-many-queries",
+        "void-lookups-of-family",
+        "wide-network",
+        "host-bits",
+        "too-many-lookups",
+        "too-many-void-lookups",
+    ];
     lint.findings.iter().all(|finding| {
         finding.kind.severity == crate::spf::lint::Severity::Note || harmless.contains(&finding.kind.slug)
     })

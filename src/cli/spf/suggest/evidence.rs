@@ -52,16 +52,31 @@ pub(super) struct Client {
 
 impl Evidence {
     pub(super) async fn gather(view: &View, domain: &Domain, host: Host) -> Self {
-        let (record, trouble) = match view.dns.txt(domain.as_str()).await {
-            Ok(texts) => (texts.into_iter().find(|text| is_spf(text)), None),
+        let (record, mut trouble) = match view.dns.txt(domain.as_str()).await {
+            Ok(texts) => {
+                let mut records = texts.into_iter().filter(|text| is_spf(text));
+                let first = records.next();
+                let more = records.next();
+                (first, more.map(|_| "the domain has several records, of which one was looked at".to_owned()))
+            }
             Err(NotFound::NoRecords) => (None, None),
             Err(NotFound::Failed(why)) => (None, Some(why)),
         };
-        let exchangers = view.dns.mx(domain.as_str()).await.unwrap_or_default();
+        let exchangers = match view.dns.mx(domain.as_str()).await {
+            Ok(exchangers) => exchangers,
+            Err(NotFound::NoRecords) => Vec::new(),
+            Err(NotFound::Failed(why)) => {
+                trouble.get_or_insert(format!("its mail hosts are not known: {why}"));
+                Vec::new()
+            }
+        };
         let null_mx = exchangers.iter().any(String::is_empty);
         let mut mail_hosts = Vec::new();
         for name in exchangers.into_iter().filter(|name| !name.is_empty()) {
             let addresses = resolved(&name, view).await;
+            if addresses.is_empty() {
+                trouble.get_or_insert(format!("the mail host {name} has no address that could be found"));
+            }
             mail_hosts.push((name, addresses));
         }
         let (senders, no_ledger) = seen(view, domain);
