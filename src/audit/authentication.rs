@@ -44,7 +44,7 @@ pub(super) static UNTRUSTED_NETWORKS: Row = Row {
 };
 
 /// What is left of `mynetworks` where it was everybody.
-pub(super) const OWN_NETWORKS: &str = "127.0.0.0/8 [::1]/128";
+const OWN_NETWORKS: &str = "127.0.0.0/8 [::1]/128";
 
 fn tls(host: &Host) -> Verdict {
     match &host.mta {
@@ -150,15 +150,17 @@ fn width(network: &IpNet) -> Option<State> {
 
 fn wide_networks(host: &Host) -> Verdict {
     let mut verdict = Verdict::new();
-    let mut judge = |name: &str, networks: &[IpNet], change: &dyn Fn(&[IpNet]) -> Vec<Change>| {
+    let mut judge = |name: &str, networks: &[IpNet], changes: Vec<Change>| {
         let wide: Vec<(&IpNet, State)> = networks.iter().filter_map(|one| Some((one, width(one)?))).collect();
         let Some(worst) = wide.iter().map(|(_, state)| *state).max() else { return };
-        let narrow: Vec<IpNet> = networks.iter().filter(|one| width(one).is_none()).copied().collect();
         let evidence = format!("{name}: {}", named(wide.iter().map(|(network, _)| network)));
-        verdict.mend(worst, evidence, change(&narrow));
+        verdict.mend(worst, evidence, changes);
     };
     if let Some(config) = host.config() {
-        judge("trusted_networks", &config.policy.trusted_networks, &|narrow| vec![trusting(host, narrow)]);
+        let trusted = &config.policy.trusted_networks;
+        let kept = kept(trusted);
+        let changes = if kept.len() < trusted.len() { vec![trusting(host, &kept)] } else { Vec::new() };
+        judge("trusted_networks", trusted, changes);
     }
     match &host.mta {
         Mta::Postfix(postfix) => {
@@ -169,21 +171,35 @@ fn wide_networks(host: &Host) -> Verdict {
                     Some(_) => format!("{}: mynetworks", service.label()),
                     None => "mynetworks".to_owned(),
                 };
-                judge(&name, &networks.listed, &|narrow| {
-                    let list = match narrow {
-                        [] => OWN_NETWORKS.to_owned(),
-                        narrow => in_postfix(narrow),
-                    };
-                    vec![postfix.set(service, "mynetworks", &list)]
-                });
+                let line = narrowed(networks).map(|list| postfix.set(service, "mynetworks", &list));
+                judge(&name, &networks.listed, line.into_iter().collect());
             }
         }
         Mta::Sendmail(sendmail) => {
-            judge("relay-domains and access", &sendmail.networks.listed, &|_| Vec::new());
+            judge("relay-domains and access", &sendmail.networks.listed, Vec::new());
         }
         Mta::Unknown(why) => verdict.find(State::Unknown, why),
     }
     verdict.or_good("no network of strangers is trusted")
+}
+
+/// Networks without those that are open. What is doubtful may be needed, so that it stays.
+fn kept(networks: &[IpNet]) -> Vec<IpNet> {
+    networks.iter().filter(|one| width(one) != Some(State::Open)).copied().collect()
+}
+
+/// `mynetworks` without what is open in it; none where nothing is, or where no line can be given.
+pub(super) fn narrowed(networks: &Networks) -> Option<String> {
+    // A line without an exclusion trusts whom it excluded, and one without a table loses whom it has.
+    if !networks.excluded.is_empty() || !networks.unlisted.is_empty() {
+        return None;
+    }
+    let kept = kept(&networks.listed);
+    match kept.as_slice() {
+        kept if kept.len() == networks.listed.len() => None,
+        [] => Some(OWN_NETWORKS.to_owned()),
+        kept => Some(in_postfix(kept)),
+    }
 }
 
 /// Networks as Postfix writes them.

@@ -10,6 +10,7 @@ use crate::check::responses::Policy as Answers;
 use crate::facts::Existence;
 use crate::lookup::postfix::classes::Class;
 use crate::lookup::postfix::everybodys::{Everybodys, Spot};
+use crate::lookup::postfix::words;
 
 /// No name exists that nobody has.
 pub(super) static CATCH_ALLS: Row = Row {
@@ -284,17 +285,27 @@ fn unlisted(host: &Host) -> Verdict {
             continue;
         }
         let main_cf = postfix.main_cf.file();
-        let change = if class == Class::Local {
+        let change = if class == Class::Local && !delivers_elsewhere(postfix) {
             Change::set(main_cf, "local_recipient_maps = proxy:unix:passwd.byname $alias_maps")
         } else {
             // The next hop is asked, so that nobody who exists is refused meanwhile.
-            let all = [restrictions, "reject_unverified_recipient"];
-            let all: Vec<&str> = all.into_iter().filter(|part| !part.is_empty()).collect();
+            let mut all: Vec<&str> = words(restrictions).collect();
+            // What stands behind an unconditional permit is never asked.
+            let at = all.iter().position(|word| word.eq_ignore_ascii_case("permit")).unwrap_or(all.len());
+            all.insert(at, "reject_unverified_recipient");
             Change::set(main_cf, setting("smtpd_recipient_restrictions", &all.join(", ")))
         };
         verdict.mend(State::Open, format!("{}: {why}", hosted.domain), vec![change]);
     }
     verdict.or_good(format!("on every service, for {}", domains(host)))
+}
+
+/// Whether local mail leaves local(8), so that its users need not be in the passwd file.
+fn delivers_elsewhere(postfix: &Postfix) -> bool {
+    let others =
+        ["mailbox_transport", "mailbox_transport_maps", "fallback_transport", "fallback_transport_maps"];
+    others.iter().any(|name| !postfix.main_cf.value(name).is_empty())
+        || !postfix.main_cf.value("local_transport").starts_with("local")
 }
 
 fn vrfy(host: &Host) -> Verdict {

@@ -157,14 +157,11 @@ fn open_relay(host: &Host) -> Verdict {
 /// The lines that refuse strangers' mail for strangers.
 fn closing(postfix: &Postfix, service: &Service) -> Vec<Change> {
     let mut changes = Vec::new();
-    let networks = postfix.value(service, "mynetworks");
-    let everybody = postfix
-        .networks
-        .get(networks)
-        .is_some_and(|networks| networks.listed.iter().any(|network| network.prefix_len() == 0));
-    if everybody {
-        changes.push(postfix.set(service, "mynetworks", super::authentication::OWN_NETWORKS));
-    }
+    let networks = postfix.networks.get(postfix.value(service, "mynetworks"));
+    let everybody =
+        networks.filter(|networks| networks.listed.iter().any(|network| network.prefix_len() == 0));
+    let narrowed = everybody.and_then(super::authentication::narrowed);
+    changes.extend(narrowed.map(|list| postfix.set(service, "mynetworks", &list)));
     let list = "permit_mynetworks,permit_sasl_authenticated,reject_unauth_destination";
     changes.push(postfix.set(service, "smtpd_relay_restrictions", list));
     changes
