@@ -91,7 +91,10 @@ fn tls(host: &Host) -> Verdict {
                 return Verdict::only(State::Good, format!("AuthOptions={options}"));
             }
             let mut verdict = Verdict::new();
-            let change = Change::set(&sendmail.macros, "define(`confAUTH_OPTIONS',`A p')dnl");
+            // What is set stays: `y`, for one, refuses anonymous logins.
+            let added = if options.is_empty() { "A p".to_owned() } else { format!("{options} p") };
+            let line = format!("define(`confAUTH_OPTIONS',`{added}')dnl");
+            let change = Change::set(&sendmail.macros, &line);
             let evidence =
                 format!("AuthOptions={} has no `p`", if options.is_empty() { "(none)" } else { options });
             verdict.mend(State::Open, evidence, vec![change]);
@@ -112,7 +115,8 @@ fn mechanisms(host: &Host) -> Verdict {
                 for name in ["smtpd_sasl_security_options", "smtpd_sasl_tls_security_options"] {
                     if !has(postfix.value(service, name), "noanonymous") {
                         let evidence = format!("{}: {name} lacks noanonymous", service.label());
-                        verdict.mend(State::Open, evidence, vec![postfix.set(service, name, "noanonymous")]);
+                        let list = format!("{} noanonymous", postfix.value(service, name));
+                        verdict.mend(State::Open, evidence, vec![postfix.set(service, name, list.trim())]);
                     }
                 }
             }
@@ -162,6 +166,7 @@ fn wide_networks(host: &Host) -> Verdict {
         let changes = if kept.len() < trusted.len() { vec![trusting(host, &kept)] } else { Vec::new() };
         judge("trusted_networks", trusted, changes);
     }
+    let mut unseen = Vec::new();
     match &host.mta {
         Mta::Postfix(postfix) => {
             for service in postfix.open_services() {
@@ -171,6 +176,9 @@ fn wide_networks(host: &Host) -> Verdict {
                     Some(_) => format!("{}: mynetworks", service.label()),
                     None => "mynetworks".to_owned(),
                 };
+                unseen.extend(
+                    networks.unlisted.iter().map(|item| format!("{name}: what {item} has is not known")),
+                );
                 let line = narrowed(networks).map(|list| postfix.set(service, "mynetworks", &list));
                 judge(&name, &networks.listed, line.into_iter().collect());
             }
@@ -179,6 +187,9 @@ fn wide_networks(host: &Host) -> Verdict {
             judge("relay-domains and access", &sendmail.networks.listed, Vec::new());
         }
         Mta::Unknown(why) => verdict.find(State::Unknown, why),
+    }
+    for evidence in unseen {
+        verdict.find(State::Unknown, evidence);
     }
     verdict.or_good("no network of strangers is trusted")
 }

@@ -329,9 +329,13 @@ fn vrfy(host: &Host) -> Verdict {
             if has(flags, "goaway") || (has(flags, "novrfy") && has(flags, "noexpn")) {
                 return Verdict::only(State::Good, format!("PrivacyOptions={flags}"));
             }
+            // `goaway` is not all flags; those that are set stay.
+            let words = flags.split([',', ' ']).filter(|flag| !flag.is_empty());
+            let list = words.chain(["goaway"]).collect::<Vec<_>>().join(",");
             let flags = if flags.is_empty() { "(none)" } else { flags };
             let mut verdict = Verdict::new();
-            let change = Change::set(&sendmail.macros, "define(`confPRIVACY_FLAGS',`goaway')dnl");
+            let line = format!("define(`confPRIVACY_FLAGS',`{list}')dnl");
+            let change = Change::set(&sendmail.macros, &line);
             verdict.mend(State::Open, format!("PrivacyOptions={flags}"), vec![change]);
             verdict
         }

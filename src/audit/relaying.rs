@@ -58,21 +58,22 @@ const LISTS: [&str; 5] = [
 
 /// What becomes of a stranger's mail at a service, to one of our own domains or to another one.
 fn fate(postfix: &Postfix, service: &Service, is_ours: bool) -> Fate {
-    let is_everybody = |list: &str| {
-        let networks = postfix.networks.get(list);
-        networks.is_some_and(|networks| networks.listed.iter().any(|network| network.prefix_len() == 0))
+    let trusted = match postfix.networks.get(postfix.value(service, "mynetworks")) {
+        Some(networks) if networks.listed.iter().any(|network| network.prefix_len() <= 1) => Fate::Passes,
+        // Whom a table has cannot be told.
+        Some(networks) if !networks.unlisted.is_empty() => Fate::Perhaps,
+        _ => Fate::Refused,
     };
-    let trusts_all = is_everybody(postfix.value(service, "mynetworks"));
     let fates = LISTS
         .iter()
         .filter(|list| postfix.main_cf.has(list))
-        .map(|list| of_list_of_restrictions(postfix.value(service, list), is_ours, trusts_all));
+        .map(|list| of_list_of_restrictions(postfix.value(service, list), is_ours, trusted));
     // Of lists that must all let pass, the strictest counts.
     fates.min_by_key(|fate| *fate as u8).unwrap_or(Fate::Passes)
 }
 
-/// What a list says of a stranger; its first restriction that decides does.
-fn of_list_of_restrictions(list: &str, is_ours: bool, trusts_all: bool) -> Fate {
+/// What a list says of a stranger, who may be in mynetworks as `trusted` says; its first restriction that decides does.
+fn of_list_of_restrictions(list: &str, is_ours: bool, trusted: Fate) -> Fate {
     let (mut perhaps, mut is_warning, mut skip) = (false, false, false);
     for word in words(list) {
         if std::mem::take(&mut skip) {
@@ -88,7 +89,8 @@ fn of_list_of_restrictions(list: &str, is_ours: bool, trusts_all: bool) -> Fate 
             }
             "permit" | "permit_inet_interfaces" | "permit_naked_ip_address" => return Fate::Passes,
             "permit_auth_destination" if is_ours => return Fate::Passes,
-            "permit_mynetworks" if trusts_all => return Fate::Passes,
+            "permit_mynetworks" if trusted == Fate::Passes => return Fate::Passes,
+            "permit_mynetworks" if trusted == Fate::Perhaps => perhaps = true,
             "permit_tls_all_clientcerts" | "permit_mx_backup" if !is_ours => perhaps = true,
             word if word.starts_with("permit_dnswl_client") || word.starts_with("permit_rhswl_client") => {
                 (perhaps, skip) = (true, true);
@@ -159,12 +161,23 @@ fn closing(postfix: &Postfix, service: &Service) -> Vec<Change> {
     let mut changes = Vec::new();
     let networks = postfix.networks.get(postfix.value(service, "mynetworks"));
     let everybody =
-        networks.filter(|networks| networks.listed.iter().any(|network| network.prefix_len() == 0));
+        networks.filter(|networks| networks.listed.iter().any(|network| network.prefix_len() <= 1));
     let narrowed = everybody.and_then(super::authentication::narrowed);
     changes.extend(narrowed.map(|list| postfix.set(service, "mynetworks", &list)));
-    let list = "permit_mynetworks,permit_sasl_authenticated,reject_unauth_destination";
-    changes.push(postfix.set(service, "smtpd_relay_restrictions", list));
+    let list = closed(postfix.value(service, "smtpd_relay_restrictions"));
+    changes.push(postfix.set(service, "smtpd_relay_restrictions", &list));
     changes
+}
+
+/// A list of restrictions that ends strangers' mail for strangers: what comes before a `permit` for everybody stays.
+fn closed(list: &str) -> String {
+    const ENDS: [&str; 4] = ["permit", "reject", "reject_unauth_destination", "defer_unauth_destination"];
+    let kept = list.split([',', ' ', '\t', '\n']).filter(|word| !word.is_empty());
+    let kept: Vec<&str> = kept.take_while(|word| !ENDS.contains(word)).collect();
+    if kept.is_empty() {
+        return "permit_mynetworks,permit_sasl_authenticated,reject_unauth_destination".to_owned();
+    }
+    format!("{},reject_unauth_destination", kept.join(","))
 }
 
 fn submission(host: &Host) -> Verdict {
