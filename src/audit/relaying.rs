@@ -282,8 +282,8 @@ mod tests {
 
     #[track_caller]
     fn check(list: &str, to_strangers: Fate, to_us: Fate) {
-        assert_eq!(of_list_of_restrictions(list, false, false), to_strangers, "{list}");
-        assert_eq!(of_list_of_restrictions(list, true, false), to_us, "{list}");
+        assert_eq!(of_list_of_restrictions(list, false, Fate::Refused), to_strangers, "{list}");
+        assert_eq!(of_list_of_restrictions(list, true, Fate::Refused), to_us, "{list}");
     }
 
     #[test]
@@ -304,6 +304,22 @@ mod tests {
         check("permit_auth_destination, reject", Fate::Refused, Fate::Passes);
         check("permit_mx_backup, defer_unauth_destination", Fate::Perhaps, Fate::Passes);
         check("{ check_client_access hash:/x }, reject", Fate::Perhaps, Fate::Perhaps);
-        assert_eq!(of_list_of_restrictions("permit_mynetworks, reject", false, true), Fate::Passes);
+        for trusted in [Fate::Passes, Fate::Perhaps, Fate::Refused] {
+            assert_eq!(of_list_of_restrictions("permit_mynetworks, reject", false, trusted), trusted);
+        }
+    }
+
+    #[test]
+    fn what_a_closed_list_keeps() {
+        for (list, expected) in [
+            ("", "permit_mynetworks,permit_sasl_authenticated,reject_unauth_destination"),
+            ("permit", "permit_mynetworks,permit_sasl_authenticated,reject_unauth_destination"),
+            (
+                "permit_tls_clientcerts, permit_mynetworks permit",
+                "permit_tls_clientcerts,permit_mynetworks,reject_unauth_destination",
+            ),
+        ] {
+            assert_eq!(closed(list), expected, "{list}");
+        }
     }
 }
