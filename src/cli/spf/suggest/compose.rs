@@ -126,9 +126,12 @@ impl Draft {
     fn record(&self, end: &str) -> String {
         let rank = |term: &Term| {
             let kinds = ["ip4:", "ip6:", "a", "mx", "exists:", "include:"];
-            // What is kept out must be kept out before anything lets it in (RFC 7208, 4.6.2).
-            if term.text.starts_with(['-', '~', '?']) {
-                return 0;
+            // What is kept out must be kept out before anything lets it in, and what is doubtful comes after that
+            // (RFC 7208, 4.6.2).
+            match term.text.as_bytes() {
+                [b'-', ..] => return 0,
+                [b'~' | b'?', ..] => return 7,
+                _ => {}
             }
             // What costs nothing comes first, and what others keep last (RFC 7208, 4.6.4).
             1 + if term.text.starts_with("include:") {
