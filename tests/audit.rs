@@ -231,7 +231,7 @@ impl Host {
         let file = change["file"].as_str().map(Path::new);
         let text = || fs::read_to_string(file.unwrap()).unwrap_or_default();
         match change["action"].as_str().unwrap() {
-            "set" if file.unwrap().ends_with("config.yaml") => {
+            "merge" => {
                 let mut config: serde_yaml::Value = serde_yaml::from_str(&text()).unwrap();
                 merge(&mut config, &serde_yaml::from_str(&lines.join("\n")).unwrap());
                 fs::write(file.unwrap(), serde_yaml::to_string(&config).unwrap()).unwrap();

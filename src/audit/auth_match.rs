@@ -2,7 +2,7 @@
 
 use super::catch_all::no_configuration;
 use super::host::{Mta, named};
-use super::{Change, Chapter, Host, Place, Row, State, Verdict};
+use super::{Change, Chapter, Host, Row, State, Verdict};
 use crate::check::Mode;
 use crate::check::auth_match::Axis;
 
@@ -42,11 +42,9 @@ fn domains(host: &Host) -> Verdict {
         if open.is_empty() {
             continue;
         }
-        let lines = open.iter().map(|domain| format!("  {domain}: {{ auth_match: {{ {name}: domain }} }}"));
-        let lines = ["domains:".to_owned()].into_iter().chain(lines).collect();
-        let place = Place::Set(host.config_file.display().to_string());
+        let change = Change::of_domains(host, &open, &format!("auth_match: {{ {name}: domain }}"));
         let evidence = format!("auth_match.{name} is `none` for {}", named(open));
-        verdict.mend(State::Open, evidence, vec![Change { place, lines }]);
+        verdict.mend(State::Open, evidence, vec![change]);
     }
     if config.policy.hosted.is_empty() {
         return Verdict::not_applicable("no domain is hosted by lockdown-milter");

@@ -4,7 +4,7 @@ use ipnet::IpNet;
 
 use super::catch_all::no_configuration;
 use super::host::{Mta, has, named};
-use super::{Change, Chapter, Host, Place, Row, State, Verdict};
+use super::{Change, Chapter, Host, Row, State, Verdict};
 use crate::lookup::postfix::networks::Networks;
 
 /// Passwords in clear.
@@ -184,6 +184,9 @@ fn wide_networks(host: &Host) -> Verdict {
             }
         }
         Mta::Sendmail(sendmail) => {
+            unseen.extend(
+                sendmail.networks.unlisted.iter().map(|why| format!("relay-domains and access: {why}")),
+            );
             judge("relay-domains and access", &sendmail.networks.listed, Vec::new());
         }
         Mta::Unknown(why) => verdict.find(State::Unknown, why),
@@ -225,10 +228,7 @@ fn in_postfix(networks: &[IpNet]) -> String {
 /// The line of ours that trusts these networks.
 fn trusting(host: &Host, networks: &[IpNet]) -> Change {
     let networks: Vec<String> = networks.iter().map(|network| format!("\"{network}\"")).collect();
-    Change {
-        place: Place::Set(host.config_file.display().to_string()),
-        lines: vec![format!("trusted_networks: [{}]", networks.join(", "))],
-    }
+    Change::merge(host, vec![format!("trusted_networks: [{}]", networks.join(", "))])
 }
 
 fn untrusted_networks(host: &Host) -> Verdict {

@@ -152,7 +152,7 @@ fn refusal(host: &Host) -> Vec<Change> {
     let has_sources = host.config().is_some_and(|config| !config.recipients.is_empty());
     let sources = if has_sources { String::new() } else { format!("sources: {}, ", own_tables(host)) };
     let lines = vec!["defaults:".to_owned(), format!("  recipients: {{ {sources}catch_all: reject }}")];
-    vec![Change { place: super::Place::Set(host.config_file.display().to_string()), lines }]
+    vec![Change::merge(host, lines)]
 }
 
 /// The tables of the Postfix that was looked at, as a source of ours.
@@ -403,7 +403,7 @@ fn text_table<'a>(postfix: &'a Postfix, parameter: &str) -> Option<(&'a str, &'a
 /// The beginning of a verdict about the domains: where there are none, nothing can be said.
 fn seen(host: &Host) -> Verdict {
     let mut verdict = Verdict::new();
-    if host.domains.is_empty() {
+    if host.domains.is_empty() && host.unlisted.is_empty() {
         let why = match &host.mta {
             Mta::Unknown(why) => why.clone(),
             _ => "no domain is hosted here".to_owned(),
@@ -413,13 +413,8 @@ fn seen(host: &Host) -> Verdict {
             why,
         );
     }
-    if let Mta::Sendmail(sendmail) = &host.mta {
-        for why in &sendmail.unread {
-            verdict.find(State::Unknown, why);
-        }
-    }
-    if host.omitted > 0 {
-        verdict.find(State::Unknown, format!("{} more domains were not looked at", host.omitted));
+    for why in host.unseen() {
+        verdict.find(State::Unknown, why);
     }
     verdict
 }

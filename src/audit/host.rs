@@ -34,6 +34,8 @@ pub struct Host {
     pub domains: Vec<Hosted>,
     /// Domains that were left out, as there are too many.
     pub omitted: usize,
+    /// Where the mail server may have more domains, which nobody can list.
+    pub unlisted: Vec<String>,
     /// What each of our sources of recipients says of a name that nobody has.
     pub sources: Vec<Asked>,
     /// Sockets of ours.
@@ -153,6 +155,20 @@ impl Host {
     /// The configuration, where there is one.
     pub(super) fn config(&self) -> Option<&Config> {
         self.configuration.as_ref().ok()
+    }
+
+    /// What is not known of the domains that mail is received for.
+    pub(super) fn unseen(&self) -> Vec<String> {
+        let told =
+            |list| format!("the domains of {list} cannot be listed; what `domains` names was looked at");
+        let mut unseen: Vec<String> = self.unlisted.iter().map(told).collect();
+        if let Mta::Sendmail(sendmail) = &self.mta {
+            unseen.extend(sendmail.unread.iter().cloned());
+        }
+        if self.omitted > 0 {
+            unseen.push(format!("{} more domains were not looked at", self.omitted));
+        }
+        unseen
     }
 }
 

@@ -3,7 +3,7 @@
 use super::catch_all::no_configuration;
 use super::host::{Mta, has, named};
 use super::milters::of_list;
-use super::{Change, Chapter, Host, Place, Row, State, Verdict};
+use super::{Change, Chapter, Host, Row, State, Verdict};
 use crate::check::responses::Policy as Answers;
 use crate::config::{Judged, main_cf};
 use crate::session::Role;
@@ -51,12 +51,9 @@ fn locks(host: &Host) -> Verdict {
     {
         let domains = all(lock);
         if !domains.is_empty() {
-            let lines =
-                domains.iter().map(|domain| format!("  {domain}: {{ {lock}: {{ policy: {policy} }} }}"));
-            let lines = ["domains:".to_owned()].into_iter().chain(lines).collect();
-            let place = Place::Set(host.config_file.display().to_string());
+            let change = Change::of_domains(host, &domains, &format!("{lock}: {{ policy: {policy} }}"));
             let evidence = format!("{lock}.policy is `allow` for {}", named(domains));
-            verdict.mend(State::Open, evidence, vec![Change { place, lines }]);
+            verdict.mend(State::Open, evidence, vec![change]);
         }
     }
     verdict.or_good(format!("hosted domains: {}", hosted.len()))

@@ -243,13 +243,10 @@ fn hosted_senders(host: &Host) -> Verdict {
     };
     let (open, watched) = (is_open(Mode::Off), is_open(Mode::Monitor));
     if !open.is_empty() {
-        let lines = open
-            .iter()
-            .map(|domain| format!("  {domain}: {{ require_auth: {{ mode: enforce, mail_from: reject }} }}"));
-        let lines = ["domains:".to_owned()].into_iter().chain(lines).collect();
-        let place = Place::Set(host.config_file.display().to_string());
+        let settings = "require_auth: { mode: enforce, mail_from: reject }";
+        let change = Change::of_domains(host, &open, settings);
         let evidence = format!("require_auth is off for {}", named(open));
-        verdict.mend(State::Open, evidence, vec![Change { place, lines }]);
+        verdict.mend(State::Open, evidence, vec![change]);
     }
     if !watched.is_empty() {
         verdict.find(State::Doubtful, format!("require_auth only watches (monitor) for {}", named(watched)));

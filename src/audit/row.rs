@@ -151,8 +151,10 @@ pub struct Change {
 /// Where lines belong, and what becomes of what is there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
-    /// In a file of settings, main.cf or our own, instead of what is there of the same name.
+    /// In a file of settings such as main.cf, instead of what is there of the same name.
     Set(String),
+    /// In our own configuration, whose maps keep what stands beside these keys.
+    Merge(String),
     /// In master.cf, below the line of a service, instead of what is there of the same name.
     Service {
         /// The file.
@@ -184,6 +186,17 @@ impl Change {
     /// Lines that go.
     pub(super) fn remove(file: &Path, lines: Vec<String>) -> Self {
         Self { place: Place::Remove(file.display().to_string()), lines }
+    }
+
+    /// Lines of our own configuration.
+    pub(super) fn merge(host: &Host, lines: Vec<String>) -> Self {
+        Self { place: Place::Merge(host.config_file.display().to_string()), lines }
+    }
+
+    /// The same settings of ours, such as `spf: { mode: enforce }`, for some hosted domains.
+    pub(super) fn of_domains(host: &Host, domains: &[String], settings: &str) -> Self {
+        let lines = domains.iter().map(|domain| format!("  {domain}: {{ {settings} }}"));
+        Self::merge(host, ["domains:".to_owned()].into_iter().chain(lines).collect())
     }
 
     /// A command.

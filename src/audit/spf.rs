@@ -2,7 +2,7 @@
 
 use super::catch_all::no_configuration;
 use super::host::named;
-use super::{Change, Chapter, Host, Place, Row, State, Verdict};
+use super::{Change, Chapter, Host, Row, State, Verdict};
 use crate::check::spf::Action;
 
 /// What hosted domains publish.
@@ -45,8 +45,12 @@ fn records(host: &Host) -> Verdict {
             },
         }
     }
-    if host.domains.is_empty() {
+    let unseen = host.unseen();
+    if host.domains.is_empty() && unseen.is_empty() {
         return Verdict::not_applicable("no domain is hosted here");
+    }
+    for why in unseen {
+        verdict.find(State::Unknown, why);
     }
     verdict.or_good(named(host.domains.iter().map(|hosted| &hosted.domain)))
 }
@@ -86,13 +90,9 @@ fn lock(host: &Host) -> Verdict {
         .collect();
     let mut verdict = Verdict::new();
     if !lenient.is_empty() {
-        let lines = lenient
-            .iter()
-            .map(|domain| format!("  {domain}: {{ spf: {{ mail_from: {{ fail: reject }} }} }}"));
-        let lines = ["domains:".to_owned()].into_iter().chain(lines).collect();
-        let place = Place::Set(host.config_file.display().to_string());
+        let change = Change::of_domains(host, &lenient, "spf: { mail_from: { fail: reject } }");
         let evidence = format!("spf.mail_from.fail is `accept` for {}", named(lenient));
-        verdict.mend(State::Open, evidence, vec![Change { place, lines }]);
+        verdict.mend(State::Open, evidence, vec![change]);
     }
     if config.policy.hosted.is_empty() {
         return Verdict::not_applicable("no domain is hosted by lockdown-milter");

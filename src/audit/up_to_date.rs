@@ -1,7 +1,7 @@
 //! Chapter 6, second part: programs, modes, sockets and secrets.
 
 use super::host::{Mta, named};
-use super::{Change, Chapter, Host, Place, Row, State, Verdict};
+use super::{Change, Chapter, Host, Row, State, Verdict};
 use crate::check::{CheckId, Locks, Mode};
 use crate::config::{Address, Config};
 
@@ -87,15 +87,10 @@ fn modes(host: &Host) -> Verdict {
     let Some(config) = host.config() else { return super::catch_all::no_configuration(host) };
     let policy = &config.policy;
     let mut verdict = Verdict::new();
-    let place = || Place::Set(host.config_file.display().to_string());
     if policy.mode != Mode::Enforce {
         let state = if policy.mode == Mode::Off { State::Open } else { State::Doubtful };
         let evidence = format!("mode: {} caps every lock", policy.mode.as_str());
-        verdict.mend(
-            state,
-            evidence,
-            vec![Change { place: place(), lines: vec!["mode: enforce".to_owned()] }],
-        );
+        verdict.mend(state, evidence, vec![Change::merge(host, vec!["mode: enforce".to_owned()])]);
         return verdict;
     }
     for (name, lock) in CheckId::LOCKS {
@@ -116,15 +111,13 @@ fn modes(host: &Host) -> Verdict {
             if domains.is_empty() {
                 continue;
             }
-            let lines = if lock == CheckId::Harvest {
-                vec!["harvest:".to_owned(), "  mode: enforce".to_owned()]
+            let change = if lock == CheckId::Harvest {
+                Change::merge(host, vec!["harvest:".to_owned(), "  mode: enforce".to_owned()])
             } else {
-                let lines =
-                    domains.iter().map(|domain| format!("  {domain}: {{ {name}: {{ mode: enforce }} }}"));
-                ["domains:".to_owned()].into_iter().chain(lines).collect()
+                Change::of_domains(host, &domains, &format!("{name}: {{ mode: enforce }}"))
             };
             let evidence = format!("{name}: {} for {}", mode.as_str(), named(domains));
-            verdict.mend(state, evidence, vec![Change { place: place(), lines }]);
+            verdict.mend(state, evidence, vec![change]);
         }
     }
     let blind = policy.hosted.iter().filter(|(_, locks)| without_sources(locks));
@@ -133,7 +126,7 @@ fn modes(host: &Host) -> Verdict {
         let tables = super::catch_all::own_tables(host);
         let lines = vec!["defaults:".to_owned(), format!("  recipients: {{ sources: {tables} }}")];
         let changes = match &host.mta {
-            Mta::Postfix(_) => vec![Change { place: place(), lines }],
+            Mta::Postfix(_) => vec![Change::merge(host, lines)],
             _ => Vec::new(),
         };
         verdict.mend(State::Open, format!("recipients: no sources for {}", named(blind)), changes);
@@ -267,10 +260,9 @@ fn sockets(host: &Host) -> Verdict {
         }
         if let Some(permissions) = socket.permissions.filter(|bits| bits & 0o006 != 0) {
             let evidence = format!("{name}: permissions {permissions:04o} let every user in");
-            let place = Place::Set(host.config_file.display().to_string());
             let path = name.trim_start_matches("unix:");
             let lines = ["listen:".to_owned()].into_iter().chain(closed(config)).collect();
-            let mut changes = vec![Change { place, lines }];
+            let mut changes = vec![Change::merge(host, lines)];
             if socket.is_there {
                 changes.push(Change::run(format!("chmod o-rwx {path}")));
             }

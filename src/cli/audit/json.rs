@@ -67,6 +67,7 @@ pub(super) fn render(audit: &Audit) -> String {
 fn lines(change: &Change) -> Mending<'_> {
     let (action, file, service) = match &change.place {
         Place::Set(file) => ("set", Some(file), None),
+        Place::Merge(file) => ("merge", Some(file), None),
         Place::Service { file, service } => ("service", Some(file), Some(service)),
         Place::Add(file) => ("add", Some(file), None),
         Place::Remove(file) => ("remove", Some(file), None),

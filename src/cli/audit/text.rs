@@ -84,6 +84,7 @@ fn item(label: &str, content: &str, width: usize) -> String {
 fn change_of(change: &Change, layout: &Layout) -> String {
     let place = match &change.place {
         Place::Set(file) => format!("in {file}, instead of what is there of the same name:"),
+        Place::Merge(file) => format!("in {file}, keeping what stands beside these keys:"),
         Place::Service { file, service } => {
             format!("in {file}, below the service {service}, instead of what is there of the same name:")
         }

@@ -37,17 +37,17 @@ fn nobody() -> Vec<String> {
     ["", "john.smith", "j-smith", "john12"].map(stranger).to_vec()
 }
 
-/// The domains that we or the mail server receive mail for, and how many were left out.
+/// The domains that we or the mail server receive mail for, where there may be more of them, and how many were left out.
 pub(super) async fn domains(
     mta: &Mta,
     config: Option<&Config>,
     sources: Option<&Arc<Sources>>,
     deadline: Instant,
-) -> (Vec<Hosted>, usize) {
-    let mut named: BTreeMap<Domain, Option<Class>> = match mta {
+) -> (Vec<Hosted>, Vec<String>, usize) {
+    let (mut named, unlisted): (BTreeMap<Domain, Option<Class>>, Vec<String>) = match mta {
         Mta::Postfix(postfix) => classes(postfix),
-        Mta::Sendmail(sendmail) => sendmail::domains(sendmail),
-        Mta::Unknown(_) => BTreeMap::new(),
+        Mta::Sendmail(sendmail) => (sendmail::domains(sendmail), Vec::new()),
+        Mta::Unknown(_) => Default::default(),
     };
     for domain in config.into_iter().flat_map(|config| config.policy.hosted.keys()) {
         named.entry(domain.clone()).or_default();
@@ -72,14 +72,18 @@ pub(super) async fn domains(
         };
         all.push(Hosted { spf, ..hosted });
     }
-    (all, omitted)
+    (all, unlisted, omitted)
 }
 
-/// The domains of a Postfix that mail from outside may be for.
-fn classes(postfix: &Postfix) -> BTreeMap<Domain, Option<Class>> {
-    let Ok((classes, _)) = Classes::open(&postfix.main_cf) else { return BTreeMap::new() };
-    let mut all = BTreeMap::new();
+/// The domains of a Postfix that mail from outside may be for, and the lists and tables that nobody can list.
+fn classes(postfix: &Postfix) -> (BTreeMap<Domain, Option<Class>>, Vec<String>) {
+    let classes = match Classes::open(&postfix.main_cf) {
+        Ok((classes, _)) => classes,
+        Err(problems) => return (BTreeMap::new(), problems.iter().map(ToString::to_string).collect()),
+    };
+    let (mut all, mut unlisted) = (BTreeMap::new(), Vec::new());
     for (class, names) in classes.names() {
+        unlisted.extend(names.unlisted);
         for name in names.listed {
             let is_own = name == "localhost" || name.starts_with("localhost.") || !name.contains('.');
             if let Some(domain) = name.parse::<Domain>().ok().filter(|_| !is_own) {
@@ -87,7 +91,7 @@ fn classes(postfix: &Postfix) -> BTreeMap<Domain, Option<Class>> {
             }
         }
     }
-    all
+    (all, unlisted)
 }
 
 /// The tables of a Postfix, as it asks them, or why they cannot be asked.

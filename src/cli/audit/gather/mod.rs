@@ -30,7 +30,7 @@ pub(super) async fn gather(arguments: &Arguments) -> Host {
     let config_file = arguments.source.config.clone();
     let config = configuration.as_ref().ok();
     let deadline = Instant::now() + domains::PATIENCE;
-    let (hosted, omitted) = domains::domains(&mta, config, sources.as_ref(), deadline).await;
+    let (hosted, unlisted, omitted) = domains::domains(&mta, config, sources.as_ref(), deadline).await;
     let asked = match (config, &sources) {
         (Some(config), Some(sources)) => domains::sources(config, sources, deadline).await,
         _ => Vec::new(),
@@ -46,6 +46,7 @@ pub(super) async fn gather(arguments: &Arguments) -> Host {
         today: TimeZone::UTC.to_datetime(daemon::now()).date(),
         domains: hosted,
         omitted,
+        unlisted,
         sources: asked,
     }
 }

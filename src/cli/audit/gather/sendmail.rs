@@ -53,19 +53,42 @@ pub(super) fn sendmail(file: &Path) -> Mta {
     let relayed: Vec<String> = cf.members("R").map(str::to_owned).collect();
     let files: Vec<PathBuf> =
         cf.class_files.iter().filter(|(class, _)| class == "R").map(|(_, file)| file.clone()).collect();
-    let in_files = files.iter().filter(|file| file.exists()).map(|file| text(file).unwrap_or_default());
+    let in_files = files.iter().map(|file| there(file, &mut networks.unlisted));
     let in_files = in_files.collect::<Vec<_>>().join("\n");
     for word in relayed.iter().map(String::as_str).chain(in_files.lines()) {
         networks.listed.extend(network(word.trim()));
     }
-    if let Some(file) = cf.map("access").and_then(|map| map.file.as_ref()).filter(|file| file.exists()) {
-        let table = text(file).unwrap_or_default();
+    for (_, file) in cf.class_files.iter().filter(|(class, _)| names_domains(class)) {
+        there(file, &mut unread);
+    }
+    if let Some(map) = cf.map("access") {
+        let table = map.file.as_ref().map(|file| there(file, &mut networks.unlisted));
+        if table.is_none() {
+            networks.unlisted.push(format!("the access table is on a server ({})", map.kind));
+        }
+        let table = table.unwrap_or_default();
         let relays = table.lines().filter_map(|line| line.split_once(char::is_whitespace));
         let relays = relays.filter(|(_, value)| value.trim() == "RELAY");
         networks.listed.extend(relays.filter_map(|(key, _)| network(key.trim_start_matches("Connect:"))));
     }
     let macros = file.with_extension("mc");
     Mta::Sendmail(Box::new(Sendmail { cf, file, macros, wildcards, networks, unread }))
+}
+
+/// Whether a class has domains that mail is received for.
+fn names_domains(class: &str) -> bool {
+    ["w", "VirtHost"].contains(&class)
+}
+
+/// The text of a file, which need not be there: none then, while one that cannot be read is told in `unread`.
+fn there(file: &Path, unread: &mut Vec<String>) -> String {
+    if matches!(file.try_exists(), Ok(false)) {
+        return String::new();
+    }
+    text(file).unwrap_or_else(|why| {
+        unread.push(format!("{}: {why}", file.display()));
+        String::new()
+    })
 }
 
 fn text(file: &Path) -> Result<String, String> {
@@ -119,9 +142,10 @@ fn wildcards_of(kind: &str, file: &Path, text: &str) -> Vec<(Domain, Everybodys)
 pub(super) fn domains(sendmail: &Sendmail) -> BTreeMap<Domain, Option<Class>> {
     let cf = &sendmail.cf;
     let members = ["w", "VirtHost"].into_iter().flat_map(|class| cf.members(class).map(str::to_owned));
-    let in_files = cf.class_files.iter().filter(|(class, _)| ["w", "VirtHost"].contains(&class.as_str()));
+    let in_files = cf.class_files.iter().filter(|(class, _)| names_domains(class));
     let in_files = in_files.flat_map(|(_, file)| {
-        text(file).unwrap_or_default().lines().map(|line| line.trim().to_owned()).collect::<Vec<_>>()
+        // What cannot be read was told when the host was looked at.
+        there(file, &mut Vec::new()).lines().map(|line| line.trim().to_owned()).collect::<Vec<_>>()
     });
     let names = members.chain(in_files).filter(|name| name.contains('.') && !name.starts_with('#'));
     let parsed = names.filter_map(|name| name.parse::<Domain>().ok());
