@@ -1,5 +1,9 @@
 //! Whether the daemon is ready for mail.
 
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::thread;
+
 use nix::sys::signal::Signal;
 
 use crate::slapd::Slapd;
@@ -45,6 +49,43 @@ async fn a_directory_that_is_away_keeps_mail_waiting_and_the_daemon_unready() {
     slapd.run();
     assert_eq!(rcpt(&mut mta, "a@pass.example", "info@local.test").await, "continue");
     assert_eq!((ready().status, silent()), (200, 0.0));
+}
+
+/// A mail server that has no opinion about one mailbox, and is not away for that.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_cannot_tell_about_one_mailbox_is_there() {
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = server.local_addr().unwrap();
+    thread::spawn(move || {
+        for stream in server.incoming() {
+            let stream = stream.unwrap();
+            thread::spawn(move || undecided(&stream));
+        }
+    });
+    let stage = Stage::start(&format!(
+        "mode: enforce\n\
+         defaults:\n\
+         \x20 spf: {{ mode: off }}\n\
+         \x20 recipients: {{ sources: [smtp: {{ server: \"{address}\" }}] }}\n\
+         domains: {{ local.test: }}\n"
+    ));
+    let mut mta = stage.session("192.0.2.10").await;
+    let answer = rcpt(&mut mta, "a@pass.example", "full@local.test").await;
+    assert!(answer.contains("451 4.4.3"), "{answer}");
+    assert_eq!(metrics::get(stage.metrics, "/readyz").body, "ready\n");
+}
+
+/// Speaks SMTP, takes nobody's mail and refuses nobody's.
+fn undecided(stream: &TcpStream) {
+    let mut writer = stream;
+    let mut say = |line: &str| writer.write_all(line.as_bytes());
+    say("220 undecided\r\n").unwrap();
+    for line in BufReader::new(stream).lines().map_while(Result::ok) {
+        let answer = if line.starts_with("RCPT") { "450 4.2.2 full\r\n" } else { "250 ok\r\n" };
+        if say(answer).is_err() {
+            return;
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

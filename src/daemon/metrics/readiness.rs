@@ -63,7 +63,9 @@ pub(super) fn silent(snapshot: &Snapshot) -> Vec<Silent> {
     let Snapshot { policy, sources, .. } = snapshot;
     let locks = || policy.hosted.values().chain([&policy.defaults]).map(AsRef::as_ref);
     let recipients = sources.recipients().meters().enumerate();
-    let deferring = recipients.filter(|(number, _)| locks().any(|locks| defers_for(locks, *number)));
+    let deferring = recipients.filter(|(number, _)| {
+        !sources.recipients().answered(*number) && locks().any(|locks| defers_for(locks, *number))
+    });
     let grants = sources.identities().meters().filter(|_| locks().any(matches_logins));
     let silent = |what, (kind, name, meter): (&'static str, &str, &Meter)| {
         let since = meter.silent_for(RECENT)?;

@@ -1,5 +1,6 @@
 //! Recipients that an SMTP or LMTP server would take mail for.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::one_by_one::{OneByOne, Server};
@@ -24,6 +25,8 @@ struct Recipients {
     exists: Duration,
     unknown: Duration,
     remembered: Remembered<Mailbox, Existence>,
+    /// Whether the server spoke to us last time, whatever it said of the mailbox.
+    answered: AtomicBool,
 }
 
 /// Takes the server; it is asked for nothing yet.
@@ -40,6 +43,7 @@ pub(super) fn open(dialect: Dialect, settings: &CallAheadSettings) -> Box<dyn So
         exists: *exists,
         unknown: *unknown,
         remembered: Remembered::new(MAILBOXES),
+        answered: AtomicBool::new(false),
     };
     Box::new(Probed::new(OneByOne(recipients), PROBES))
 }
@@ -48,7 +52,9 @@ impl Recipients {
     /// Asks the server; the answer with the time for which it may be believed.
     async fn ask(&self, mailbox: &Mailbox) -> Result<(Existence, Duration), String> {
         let by = || format!("{mailbox} ({})", self.name);
-        match self.server.find(mailbox).await {
+        let verdict = self.server.find(mailbox).await;
+        self.answered.store(verdict.is_ok(), Ordering::Relaxed);
+        match verdict {
             Ok(Verdict::Exists) => Ok((Existence::Exists(by()), self.exists)),
             Ok(Verdict::Relocated(to)) => {
                 let to = to.map_or_else(|| "a new address".to_owned(), |to| to.to_string());
@@ -74,5 +80,9 @@ impl Server for Recipients {
 
     fn hits(&self) -> Hits {
         self.remembered.hits()
+    }
+
+    fn answered(&self) -> bool {
+        self.answered.load(Ordering::Relaxed)
     }
 }

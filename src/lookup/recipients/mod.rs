@@ -207,6 +207,12 @@ pub trait Source: std::fmt::Debug + Send + Sync {
     fn hits(&self) -> Hits {
         Hits::default()
     }
+
+    /// Whether its server is known to have answered last, though perhaps not what was asked. Where strangers choose the
+    /// names that a server cannot tell about, that says nothing against the server.
+    fn answered(&self) -> bool {
+        false
+    }
 }
 
 /// How long a source may take to say what is doubtful about it. The daemon does not serve until then.
@@ -297,6 +303,11 @@ impl Recipients {
     /// The sources with their kinds and names, by their number.
     pub fn meters(&self) -> impl Iterator<Item = (&'static str, &str, &Meter)> {
         self.sources.iter().map(|Opened { source, kind, meter }| (*kind, source.name(), meter))
+    }
+
+    /// Whether the server of a source, by its number, is known to have answered last.
+    pub fn answered(&self, number: usize) -> bool {
+        self.sources.get(number).is_some_and(|opened| opened.source.answered())
     }
 
     /// How often what sources had said before was enough.

@@ -18,6 +18,11 @@ pub(super) trait Server: std::fmt::Debug + Send + Sync {
     fn hits(&self) -> Hits {
         Hits::default()
     }
+
+    /// Whether it is known to have answered last, though perhaps not what was asked.
+    fn answered(&self) -> bool {
+        false
+    }
 }
 
 /// The source that asks a server for one form of an address after another until it knows one.
@@ -47,6 +52,10 @@ impl<S: Server> Source for OneByOne<S> {
 
     fn hits(&self) -> Hits {
         self.0.hits()
+    }
+
+    fn answered(&self) -> bool {
+        self.0.answered()
     }
 }
 

@@ -119,6 +119,10 @@ impl<S: Source> Source for Probed<S> {
     fn hits(&self) -> Hits {
         self.source.hits() + self.probes.hits()
     }
+
+    fn answered(&self) -> bool {
+        self.source.answered()
+    }
 }
 
 /// A mailbox that nobody has. Its local-part has no character that could divide it, whatever divides local-parts there.
