@@ -62,12 +62,26 @@ impl From<Report> for RunError {
 /// `activation` has the sockets that were made for it.
 pub async fn run(
     load: impl Fn() -> Result<(Config, Report), Report> + Send + Sync + 'static,
+    activation: Activation,
+) -> Result<(), RunError> {
+    let loaded = load()?;
+    let (log, no_journal) = Log::start(loaded.0.log)?;
+    let ended = run_with(load, loaded, activation, log.clone(), no_journal).await;
+    // However it ended, why is in the log.
+    log.flush();
+    ended
+}
+
+/// The same with its first configuration and its log; `no_journal` is why that is not journald, though it should be.
+async fn run_with(
+    load: impl Fn() -> Result<(Config, Report), Report> + Send + Sync + 'static,
+    (config, report): (Config, Report),
     mut activation: Activation,
+    log: Log,
+    no_journal: Option<io::Error>,
 ) -> Result<(), RunError> {
     let descriptors = descriptors::raise();
-    let (config, report) = load()?;
     let harvest = Arc::new(Watch::new(config.harvest.clone()));
-    let (log, no_journal) = Log::start(config.log)?;
     let (filter, handle) = tracing_subscriber::reload::Layer::new(reload::chosen(config.log.level));
     tracing_subscriber::registry().with(log.clone().with_filter(filter)).init();
     if let Some(error) = no_journal {
@@ -76,14 +90,13 @@ pub async fn run(
     let (metrics, mut tasks) = (Metrics::new(), JoinSet::new());
     if let Some(address) = config.metrics.listen {
         let bound = metrics::bind(address).await;
-        let listener =
-            bound.map_err(|source| RunError::Metrics { address, source }).inspect_err(|_| log.flush())?;
+        let listener = bound.map_err(|source| RunError::Metrics { address, source })?;
         info!(address = %listener.local_addr().unwrap_or(address), "metrics and health");
         tasks.spawn(metrics::serve(listener, Arc::clone(&metrics)));
     }
     // The store has something to say when it is opened, so the log comes first.
     let opened = Snapshot::new(&config, report, Arc::clone(&harvest) as _, &metrics.counts, None).await;
-    let (snapshot, warnings) = opened.inspect_err(|_| log.flush())?;
+    let (snapshot, warnings) = opened?;
     log_report(&warnings);
 
     let mut signals = Signals::new()?;
@@ -125,7 +138,6 @@ pub async fn run(
     // With its task, the file of the control socket goes.
     tasks.shutdown().await;
     info!("ended");
-    daemon.log.flush();
     Ok(())
 }
 
