@@ -148,77 +148,75 @@ fn wired<'h>(config: &Config, postfix: &'h Postfix) -> Vec<(&'h Service, Milter,
     postfix.open_services().filter_map(ours).collect()
 }
 
-fn order(host: &Host) -> Verdict {
+/// What a row says of each service that asks us: `good` where nothing is found; no row at all where none does.
+fn of_wired(
+    host: &Host,
+    good: &str,
+    of_postfix: impl Fn(&Postfix, &Service, &Milter, usize, &mut Verdict),
+    of_sendmail: impl Fn(&Sendmail, &Filter, &mut Verdict),
+) -> Verdict {
     let Some(config) = host.config() else { return no_configuration(host) };
     let mut verdict = Verdict::new();
+    let mut is_wired = false;
     match &host.mta {
         Mta::Unknown(why) => return Verdict::only(State::Unknown, why),
         Mta::Postfix(postfix) => {
-            let wired = wired(config, postfix);
-            if wired.is_empty() {
-                return Verdict::not_applicable("no service asks lockdown-milter");
-            }
-            for (service, milter, at) in wired {
-                if at > 0 {
-                    let evidence = format!("{}: {} is number {}", service.label(), milter.address, at + 1);
-                    verdict.mend(State::Doubtful, evidence, wire(config, postfix, service));
-                }
+            for (service, milter, at) in wired(config, postfix) {
+                is_wired = true;
+                of_postfix(postfix, service, &milter, at, &mut verdict);
             }
         }
         Mta::Sendmail(sendmail) => {
-            let names = sendmail.cf.option("InputMailFilters").to_owned();
-            let first = names.split([',', ';']).map(str::trim).next().unwrap_or_default();
-            let ours = our_filters(config, sendmail);
-            if ours.is_empty() {
-                return Verdict::not_applicable("no service asks lockdown-milter");
-            }
-            if !ours.iter().any(|filter| filter.name == first) && !first.is_empty() {
-                verdict.find(State::Doubtful, format!("InputMailFilters={names}"));
+            for filter in our_filters(config, sendmail) {
+                is_wired = true;
+                of_sendmail(sendmail, filter, &mut verdict);
             }
         }
     }
-    verdict.or_good("on every service that asks it")
+    if is_wired { verdict.or_good(good) } else { Verdict::not_applicable("no service asks lockdown-milter") }
+}
+
+fn order(host: &Host) -> Verdict {
+    let Some(config) = host.config() else { return no_configuration(host) };
+    let of_postfix = |postfix: &Postfix, service: &Service, milter: &Milter, at, verdict: &mut Verdict| {
+        if at > 0 {
+            let evidence = format!("{}: {} is number {}", service.label(), milter.address, at + 1);
+            verdict.mend(State::Doubtful, evidence, wire(config, postfix, service));
+        }
+    };
+    let of_sendmail = |sendmail: &Sendmail, filter: &Filter, verdict: &mut Verdict| {
+        let names = sendmail.cf.option("InputMailFilters");
+        let first = names.split([',', ';']).map(str::trim).next().unwrap_or_default();
+        if !first.is_empty() && first != filter.name {
+            verdict.find(State::Doubtful, format!("InputMailFilters={names}"));
+        }
+    };
+    of_wired(host, "on every service that asks it", of_postfix, of_sendmail)
 }
 
 fn away(host: &Host) -> Verdict {
     let Some(config) = host.config() else { return no_configuration(host) };
-    let mut verdict = Verdict::new();
-    match &host.mta {
-        Mta::Unknown(why) => return Verdict::only(State::Unknown, why),
-        Mta::Postfix(postfix) => {
-            let wired = wired(config, postfix);
-            if wired.is_empty() {
-                return Verdict::not_applicable("no service asks lockdown-milter");
-            }
-            for (service, milter, _) in wired {
-                let general = postfix.value(service, "milter_default_action");
-                let action = milter.setting("default_action").unwrap_or(general);
-                let state = match action {
-                    "tempfail" | "shutdown" => continue,
-                    "accept" => State::Open,
-                    _ => State::Doubtful,
-                };
-                let evidence = format!("{}: default_action={action}", service.label());
-                verdict.mend(state, evidence, wire(config, postfix, service));
-            }
-        }
-        Mta::Sendmail(sendmail) => {
-            let ours = our_filters(config, sendmail);
-            if ours.is_empty() {
-                return Verdict::not_applicable("no service asks lockdown-milter");
-            }
-            for filter in ours {
-                let state = match filter.setting("F") {
-                    "T" | "4" => continue,
-                    "R" => State::Doubtful,
-                    _ => State::Open,
-                };
-                let evidence = format!("{}: F={}", filter.name, filter.setting("F"));
-                verdict.mend(state, evidence, vec![filter_line(config, sendmail)]);
-            }
-        }
-    }
-    verdict.or_good("it is tried again later")
+    let of_postfix = |postfix: &Postfix, service: &Service, milter: &Milter, _, verdict: &mut Verdict| {
+        let general = postfix.value(service, "milter_default_action");
+        let action = milter.setting("default_action").unwrap_or(general);
+        let state = match action {
+            "tempfail" | "shutdown" => return,
+            "accept" => State::Open,
+            _ => State::Doubtful,
+        };
+        let evidence = format!("{}: default_action={action}", service.label());
+        verdict.mend(state, evidence, wire(config, postfix, service));
+    };
+    let of_sendmail = |sendmail: &Sendmail, filter: &Filter, verdict: &mut Verdict| {
+        let state = match filter.setting("F") {
+            "T" | "4" => return,
+            "R" => State::Doubtful,
+            _ => State::Open,
+        };
+        let evidence = format!("{}: F={}", filter.name, filter.setting("F"));
+        verdict.mend(state, evidence, vec![filter_line(config, sendmail)]);
+    };
+    of_wired(host, "it is tried again later", of_postfix, of_sendmail)
 }
 
 /// Seconds of a time of Postfix; none where it is none.
@@ -241,58 +239,41 @@ const LONGEST: u64 = 120;
 fn times(host: &Host) -> Verdict {
     let Some(config) = host.config() else { return no_configuration(host) };
     let needed = config.limits.decision_time.as_secs() + 1;
-    let mut verdict = Verdict::new();
-    match &host.mta {
-        Mta::Unknown(why) => return Verdict::only(State::Unknown, why),
-        Mta::Postfix(postfix) => {
-            let wired = wired(config, postfix);
-            if wired.is_empty() {
-                return Verdict::not_applicable("no service asks lockdown-milter");
-            }
-            for (service, milter, _) in wired {
-                let value = |name: &str| {
-                    let general = postfix.value(service, &format!("milter_{name}"));
-                    milter.setting(name).unwrap_or(general).to_owned()
-                };
-                let (time, label) = (value("command_timeout"), service.label());
-                let state = match seconds(&time) {
-                    None => Some(State::Unknown),
-                    Some(time) if time < needed => Some(State::Open),
-                    Some(time) if time > LONGEST => Some(State::Doubtful),
-                    Some(_) => None,
-                };
-                if let Some(state) = state {
-                    let evidence =
-                        format!("{label}: command_timeout={time}; a decision takes up to {needed} s");
-                    verdict.mend(state, evidence, wire(config, postfix, service));
-                }
-                let protocol = value("protocol");
-                if protocol != "6" {
-                    let evidence = format!("{label}: milter protocol {protocol}");
-                    let mut changes = wire(config, postfix, service);
-                    if milter.setting("protocol").is_none() {
-                        changes = vec![postfix.set(service, "milter_protocol", "6")];
-                    }
-                    verdict.mend(State::Open, evidence, changes);
-                }
-            }
+    let of_postfix = |postfix: &Postfix, service: &Service, milter: &Milter, _, verdict: &mut Verdict| {
+        let value = |name: &str| {
+            let general = postfix.value(service, &format!("milter_{name}"));
+            milter.setting(name).unwrap_or(general).to_owned()
+        };
+        let (time, label) = (value("command_timeout"), service.label());
+        let state = match seconds(&time) {
+            None => Some(State::Unknown),
+            Some(time) if time < needed => Some(State::Open),
+            Some(time) if time > LONGEST => Some(State::Doubtful),
+            Some(_) => None,
+        };
+        if let Some(state) = state {
+            let evidence = format!("{label}: command_timeout={time}; a decision takes up to {needed} s");
+            verdict.mend(state, evidence, wire(config, postfix, service));
         }
-        Mta::Sendmail(sendmail) => {
-            let ours = our_filters(config, sendmail);
-            if ours.is_empty() {
-                return Verdict::not_applicable("no service asks lockdown-milter");
-            }
-            for filter in ours {
-                // What is not said is 10 s.
-                let time = filter.time("R").unwrap_or(10);
-                if time < needed {
-                    let evidence = format!("{}: R:{time}s; a decision takes up to {needed} s", filter.name);
-                    verdict.mend(State::Open, evidence, vec![filter_line(config, sendmail)]);
-                }
-            }
+        let protocol = value("protocol");
+        if protocol != "6" {
+            let evidence = format!("{label}: milter protocol {protocol}");
+            let changes = match milter.setting("protocol") {
+                Some(_) => wire(config, postfix, service),
+                None => vec![postfix.set(service, "milter_protocol", "6")],
+            };
+            verdict.mend(State::Open, evidence, changes);
         }
-    }
-    verdict.or_good(format!("longer than the {needed} s of a decision"))
+    };
+    let of_sendmail = |sendmail: &Sendmail, filter: &Filter, verdict: &mut Verdict| {
+        // What is not said is 10 s.
+        let time = filter.time("R").unwrap_or(10);
+        if time < needed {
+            let evidence = format!("{}: R:{time}s; a decision takes up to {needed} s", filter.name);
+            verdict.mend(State::Open, evidence, vec![filter_line(config, sendmail)]);
+        }
+    };
+    of_wired(host, &format!("longer than the {needed} s of a decision"), of_postfix, of_sendmail)
 }
 
 #[cfg(test)]
