@@ -21,13 +21,13 @@
 //! | [`check`] | the locks, one file or folder each, and their registry |
 //! | [`policy`] | the policy in force: the locks of every hosted domain |
 //! | [`decide`] | the decision |
-//! | [`journal`] | decisions as records, records as lines, and what lines add up to |
-//! | [`spf`] | SPF evaluation: viaspf behind a face of ours |
-//! | [`lookup`] | finding answers: the loop around the decision; DNS; which recipients exist; who guesses them; who may send as what; Postfix's tables; the store with what was learned and which messages were accepted |
-//! | [`config`] | from the file to the policy, with all problems and their places |
+//! | [`journal`] | decisions as records with what they were judged on, records as lines, and what lines add up to |
+//! | [`spf`] | SPF evaluation, term by term where asked: viaspf behind a face of ours; what is wrong with a record |
+//! | [`lookup`] | finding answers: the loop around the decision; DNS; which recipients exist; who guesses them; who may send as what; Postfix's tables and services, Sendmail's; the store with what was learned, which messages were accepted and who sends as our domains; counts of all that |
+//! | [`config`] | from the file to the policy, with all problems and their places; and back, with where each setting comes from |
 //! | [`audit`] | the hardening guide as a checklist: a host that was looked at, judged row by row |
 //! | [`milter`] | the milter protocol: indymilter behind a face of ours |
-//! | [`daemon`] | the milter in front of the decision; clock, log, signals, control socket, metrics |
+//! | [`daemon`] | the milter in front of the decision; clock, log, signals, sockets of systemd, control socket, metrics |
 //! | [`cli`] | the commands |
 //!
 //! A new lock is a file in `check` and a line in its registry. It names the domains whose settings judge a request,
@@ -36,11 +36,11 @@
 //! # What holds
 //!
 //! - **Dependencies point one way**: `mail` <- `session` <- `facts` <- `check` <- `policy` <- `decide` <- `lookup` <-
-//!   `daemon`, `cli`. [`milter`] and [`spf`] know nothing of ours but [`mail`].
+//!   `daemon`, `cli`; [`audit`] judges what `cli` gathered. [`milter`] and [`spf`] know nothing of ours but [`mail`].
 //! - **The core is pure**: `mail`, `session`, `facts`, `check`, `policy`, `decide` and `journal` have no sockets, files,
 //!   tasks or clock. Time is an argument.
 //! - **One place for each stranger**: viaspf is named in `spf`, indymilter in `milter`, `serde_yaml` in `config/yaml.rs`,
-//!   redb in `lookup/store`, the clock in `daemon/clock.rs`.
+//!   redb in `lookup/store`, hyper and prometheus-client in `daemon/metrics`, the clock in `daemon/clock.rs`.
 //! - **A missing answer is never a good one**: a check gets the answer or hands back the question.
 //! - **What is known already changes no verdict**: a check sees the facts of its class of cost and of cheaper ones.
 //! - **Only an enforced finding refuses.** Results are recorded in every mode but `off`.

@@ -35,8 +35,8 @@ const CONFIGURATION: u8 = 78;
 
 /// A milter that locks down Postfix and Sendmail.
 ///
-/// It verifies senders by SPF, records the result and refuses what fails, by one configuration file with a policy for
-/// each hosted domain.
+/// Recipients must exist, strangers must not send as your domains, a login sends only as itself, senders are verified by
+/// SPF, and only what passed is answered: by one configuration file with a policy for each hosted domain.
 #[derive(Debug, Parser)]
 #[command(version, after_help = EXAMPLES)]
 struct Arguments {
