@@ -20,7 +20,7 @@ pub(super) static LOGINS: Row = Row {
     name: "exempt-logins",
     chapter: Chapter::AuthMatch,
     title: "No login may send as anybody",
-    consequence: "Whoever learns such a password sends as anybody here.",
+    consequence: "Whoever learns such a password, or may say XCLIENT, sends as anybody here.",
     judge: logins,
 };
 

@@ -248,7 +248,7 @@ fn untrusted_networks(host: &Host) -> Verdict {
     if !untrusted.is_empty() {
         // What is too wide to be trusted is no reason to trust it here too.
         let sane = untrusted.iter().filter(|one| width(one).is_none()).map(|one| **one);
-        let all: Vec<IpNet> = ours.iter().copied().chain(sane).collect();
+        let all: Vec<IpNet> = kept(ours).into_iter().chain(sane).collect();
         let evidence = format!("only the mail server trusts {}", named(&untrusted));
         verdict.mend(State::Doubtful, evidence, vec![trusting(host, &all)]);
     }

@@ -281,7 +281,11 @@ fn unlisted(host: &Host) -> Verdict {
         let ours = host.sources.iter().filter(|asked| asked.domain == hosted.domain);
         let is_ours = ours.map(|asked| &asked.answer).any(|answer| matches!(answer, Existence::Unknown(_)))
             && lock(host, hosted).0 == Mode::Enforce;
-        if has(restrictions, "reject_unverified_recipient") || is_ours {
+        let mut strangers = postfix.open_services().filter(|service| !Postfix::is_submission(service));
+        let is_verified = strangers.all(|service| {
+            has(postfix.value(service, "smtpd_recipient_restrictions"), "reject_unverified_recipient")
+        });
+        if is_verified || is_ours {
             continue;
         }
         let main_cf = postfix.main_cf.file();
