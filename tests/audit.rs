@@ -7,6 +7,8 @@
 mod dns;
 #[path = "support/host.rs"]
 mod host;
+#[path = "support/program.rs"]
+mod program;
 #[path = "support/schema.rs"]
 mod schema;
 #[path = "support/unpacked.rs"]
@@ -203,7 +205,8 @@ impl Host {
         let dns = format!("dns: {{ servers: ['{}'], timeout: 500ms, attempts: 1 }}", self.server.address());
         merge(&mut config, &serde_yaml::from_str(&dns).unwrap());
         fs::write(self.path("config.yaml"), serde_yaml::to_string(&config).unwrap()).unwrap();
-        let mut command = host::command(Path::new(env!("CARGO_BIN_EXE_lockdown-milter")));
+        let mut command = host::command(Path::new(program::PROGRAM));
+        program::on_our_host(&mut command);
         command.arg("audit").arg("--config").arg(self.path("config.yaml"));
         if self.path("main.cf").exists() {
             command.arg("--postfix-dir").arg(self.dir.path());

@@ -3,13 +3,15 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails where its surroundings do")]
 
+#[path = "support/program.rs"]
+mod program;
 #[path = "support/schema.rs"]
 mod schema;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::process::Output;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -149,7 +151,7 @@ impl Stage {
 
     /// Runs `catch-all` with these arguments, as for a pipe of so many columns.
     fn run(&self, arguments: &[&str], columns: u32) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_lockdown-milter"))
+        program::lockdown_milter()
             .arg("catch-all")
             .args(arguments)
             .arg("--config")
@@ -537,7 +539,7 @@ async fn complaints() {
     drop(stage.store);
     fs::write(&ledger, "no store").unwrap();
     let run = |arguments: &[&str]| {
-        Command::new(env!("CARGO_BIN_EXE_lockdown-milter"))
+        program::lockdown_milter()
             .arg("catch-all")
             .args(arguments)
             .arg("--config")

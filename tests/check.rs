@@ -7,6 +7,8 @@
 mod dns;
 #[path = "support/host.rs"]
 mod host;
+#[path = "support/program.rs"]
+mod program;
 
 use std::fs;
 use std::process::Command;
@@ -38,8 +40,10 @@ async fn check_with(policy: &str, main_cf: &str, arguments: &[&str]) -> (Option<
     );
     let file = dir.path().join("config.yaml");
     fs::write(&file, config).unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_lockdown-milter"));
+    let mut command = program::lockdown_milter();
     command.args(["check", "--config"]).arg(&file).arg("--postfix-dir").arg(dir.path()).args(arguments);
+    // For `trusted_networks: [postfix]`, which names no folder.
+    command.env("MAIL_CONFIG", dir.path());
     let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
     (output.status.code(), String::from_utf8(output.stdout).unwrap())
 }
@@ -187,7 +191,7 @@ fn check_store(path: &str, catch_all: &str, expected: Option<&str>) {
          domains: {{ example.org: {{ recipients: {{ sources: [list: [a@example.org]], catch_all: {catch_all} }} }} }}\n"
     );
     fs::write(&file, config).unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_lockdown-milter"));
+    let mut command = program::lockdown_milter();
     let output = command.args(["check", "--offline", "--config"]).arg(&file).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(0), "{text}");

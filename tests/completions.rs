@@ -4,9 +4,10 @@
 
 #[path = "support/host.rs"]
 mod host;
+#[path = "support/program.rs"]
+mod program;
 
 use std::fs;
-use std::process::Command;
 
 /// The shells with their files.
 const SHELLS: [(&str, &str); 3] = [
@@ -19,10 +20,7 @@ const SHELLS: [(&str, &str); 3] = [
 #[test]
 fn the_files_are_what_the_program_writes() {
     for (shell, file) in SHELLS {
-        let output = Command::new(env!("CARGO_BIN_EXE_lockdown-milter"))
-            .args(["completions", shell])
-            .output()
-            .unwrap();
+        let output = program::lockdown_milter().args(["completions", shell]).output().unwrap();
         assert!(output.status.success(), "{output:?}");
         let found = String::from_utf8(output.stdout).unwrap();
         if std::env::var_os("BLESS").is_some() {

@@ -2,12 +2,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails where its surroundings do")]
 
+#[path = "support/program.rs"]
+mod program;
 #[path = "support/schema.rs"]
 mod schema;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Output;
 
 use lockdown_milter::check::CheckId;
 use lockdown_milter::config::show::{Origin, Setting, Shown};
@@ -42,7 +44,7 @@ fn shown(text: &str) -> Shown {
 
 /// Runs `config show`, as for a pipe of so many columns.
 fn run(arguments: &[&str], columns: u32, config: &Path) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_lockdown-milter"))
+    program::lockdown_milter()
         .args(["config", "show", "--config"])
         .arg(config)
         .args(arguments)

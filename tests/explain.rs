@@ -3,13 +3,15 @@
 
 #[path = "support/cases.rs"]
 mod cases;
+#[path = "support/program.rs"]
+mod program;
 #[path = "support/schema.rs"]
 mod schema;
 
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use cases::{Case, NOW};
@@ -28,7 +30,7 @@ const FAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1";
 
 /// Runs `explain`.
 fn explain(config: &Path, arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_lockdown-milter"));
+    let mut command = program::lockdown_milter();
     command.arg("explain").args(arguments).arg("--config").arg(config);
     command.env("LD_PRELOAD", FAKETIME).env("FAKETIME", "@2026-11-24 12:00:00").env("TZ", "UTC");
     command.output().unwrap()

@@ -38,7 +38,6 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
-use std::process::Command;
 
 use daemon::Daemon;
 use dns::{Dns, Zone};
@@ -629,7 +628,7 @@ fn whoever_cannot_be_asked_is_named() {
     drop(std::os::unix::net::UnixListener::bind(&dead).unwrap());
     check_control(&daemon.config_file(), Some(&dead), "nobody answers: the daemon does not run", 1);
     // Somebody who is neither root nor the daemon.
-    let mut stranger = Command::new(env!("CARGO_BIN_EXE_lockdown-milter"));
+    let mut stranger = daemon::program::lockdown_milter();
     stranger.args(["harvest", "list", "--control"]).arg(&socket).uid(65534);
     match stranger.output() {
         Ok(output) => {

@@ -2,11 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails where its surroundings do")]
 
+#[path = "support/program.rs"]
+mod program;
 #[path = "support/schema.rs"]
 mod schema;
 
 use std::collections::BTreeSet;
-use std::process::Command;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -67,7 +68,7 @@ fn explain(arguments: &[&str]) -> Value {
     let dir = TempDir::new().unwrap();
     let file = dir.path().join("config.yaml");
     std::fs::write(&file, CONFIG).unwrap();
-    let output = Command::new(env!("CARGO_BIN_EXE_lockdown-milter"))
+    let output = program::lockdown_milter()
         .args([
             "explain",
             "--json",

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "all of this is a test; clippy only sees the functions marked so")]
 
+#[path = "support/program.rs"]
+mod program;
 #[path = "support/schema.rs"]
 mod schema;
 
@@ -9,7 +11,7 @@ use std::fs;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Output, Stdio};
 
 use lockdown_milter::config::{self, Host};
 use lockdown_milter::decide::decide;
@@ -22,7 +24,7 @@ use lockdown_milter::session::{Client, Envelope, Login, Point, Recipient, Reques
 
 /// Runs `report`, as for a pipe of so many columns, with a log on standard input.
 fn run(arguments: &[&str], columns: u32, log: &[u8]) -> Output {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_lockdown-milter"))
+    let mut child = program::lockdown_milter()
         .arg("report")
         .args(arguments)
         .env("COLUMNS", columns.to_string())
@@ -113,7 +115,7 @@ fn without_a_file_the_journal_is_read() {
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
     let path = format!("{}:{}", dir.path().display(), std::env::var("PATH").unwrap());
     let run = |arguments: &[&str], fails: &str, input: Stdio| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_lockdown-milter"));
+        let mut command = program::lockdown_milter();
         command.args(["report", "--json"]).args(arguments).env("PATH", &path).env("FAILS", fails);
         command.stdin(input).output().unwrap()
     };

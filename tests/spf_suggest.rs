@@ -13,7 +13,7 @@ mod frames;
 mod schema;
 
 use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::process::Output;
 
 use daemon::Daemon;
 use dns::{Server, Zone};
@@ -101,7 +101,7 @@ impl Stage {
     }
 
     fn run_in(&self, arguments: &[&str], columns: &str) -> Output {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_lockdown-milter"));
+        let mut command = daemon::program::lockdown_milter();
         command.arg("spf").args(arguments).arg("--config").arg(self.config_file()).env("COLUMNS", columns);
         command.output().unwrap()
     }

@@ -3,6 +3,9 @@
 //! It is ready when it says so as it would to systemd (`READY=1`), and it is stopped by SIGTERM.
 #![allow(dead_code, reason = "each test file uses its own part of the support")]
 
+#[path = "program.rs"]
+pub(crate) mod program;
+
 use std::fmt;
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -19,8 +22,6 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
-
-const PROGRAM: &str = env!("CARGO_BIN_EXE_lockdown-milter");
 
 /// Gives a program a time of day of its own.
 const FAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1";
@@ -278,8 +279,9 @@ fn spawn(
         );
         words.extend(["sh", "-c", &place, "sh"].map(str::to_owned));
     }
-    words.push(PROGRAM.to_owned());
+    words.push(program::PROGRAM.to_owned());
     let mut command = Command::new(&words[0]);
+    program::on_our_host(&mut command);
     if launch.clock {
         command
             .env("LD_PRELOAD", FAKETIME)
@@ -330,7 +332,7 @@ impl Drop for Daemon {
 
 /// Runs a command of the program to its end: `check`, `explain` and the like.
 pub(crate) fn run(arguments: &[&str], config_file: &Path) -> Output {
-    Command::new(PROGRAM).args(arguments).arg("--config").arg(config_file).output().unwrap()
+    program::lockdown_milter().args(arguments).arg("--config").arg(config_file).output().unwrap()
 }
 
 /// A line of the decision log (logfmt).
