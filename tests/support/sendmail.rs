@@ -324,10 +324,7 @@ FEATURE(`virtusertable',`hash {dir}/virtusertable')dnl
             certificate = tls.certificate.display(),
             key = tls.key.display(),
         );
-        // A busy test machine is no reason to refuse a connection or to leave a message in the queue.
-        for limit in ["confQUEUE_LA", "confREFUSE_LA", "confDELAY_LA"] {
-            writeln!(macros, "define(`{limit}',`1000')dnl").expect("writing to a string");
-        }
+        macros += &load_limits();
         for domain in &self.relay_domains {
             writeln!(macros, "RELAY_DOMAIN(`{domain}')dnl\nVIRTUSER_DOMAIN(`{domain}')dnl")
                 .expect("writing to a string");
@@ -369,11 +366,18 @@ define(`STATUS_FILE',`')dnl
 define(`confSERVICE_SWITCH_FILE',`{dir}/service.switch')dnl
 define(`confTRUSTED_USER',`root')dnl
 define(`confDONT_BLAME_SENDMAIL',`TrustStickyBit')dnl
-FEATURE(`msp',`[127.0.0.1]')dnl
+{limits}FEATURE(`msp',`[127.0.0.1]')dnl
 LOCAL_CONFIG
 Dj{HOST_NAME}
-"
+",
+        limits = load_limits()
     )
+}
+
+/// A busy test machine is no reason to refuse a connection, nor to leave a message in a queue that nobody runs.
+fn load_limits() -> String {
+    let limits = ["confQUEUE_LA", "confREFUSE_LA", "confDELAY_LA"];
+    limits.map(|limit| format!("define(`{limit}',`1000')dnl\n")).concat()
 }
 
 /// The names of the files in a folder.
