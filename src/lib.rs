@@ -22,7 +22,7 @@
 //! | [`policy`] | the policy in force: the locks of every hosted domain |
 //! | [`decide`] | the decision |
 //! | [`journal`] | decisions as records with what they were judged on, records as lines, and what lines add up to |
-//! | [`spf`] | SPF evaluation, term by term where asked: viaspf behind a face of ours; what is wrong with a record |
+//! | [`spf`] | SPF evaluation, term by term where asked, on viaspf-record's grammar; what is wrong with a record |
 //! | [`lookup`] | finding answers: the loop around the decision; DNS; which recipients exist; who guesses them; who may send as what; Postfix's tables and services, Sendmail's; the store with what was learned, which messages were accepted and who sends as our domains; counts of all that |
 //! | [`config`] | from the file to the policy, with all problems and their places; and back, with where each setting comes from |
 //! | [`audit`] | the hardening guide as a checklist: a host that was looked at, judged row by row |
@@ -39,7 +39,7 @@
 //!   `daemon`, `cli`; [`audit`] judges what `cli` gathered. [`milter`] and [`spf`] know nothing of ours but [`mail`].
 //! - **The core is pure**: `mail`, `session`, `facts`, `check`, `policy`, `decide` and `journal` have no sockets, files,
 //!   tasks or clock. Time is an argument.
-//! - **One place for each stranger**: viaspf is named in `spf`, indymilter in `milter`, `serde_yaml` in `config/yaml.rs`,
+//! - **One place for each stranger**: viaspf-record is named in `spf`, indymilter in `milter`, `serde_yaml` in `config/yaml.rs`,
 //!   redb in `lookup/store`, hyper and prometheus-client in `daemon/metrics`, the clock in `daemon/clock.rs`.
 //! - **A missing answer is never a good one**: a check gets the answer or hands back the question.
 //! - **What is known already changes no verdict**: a check sees the facts of its class of cost and of cheaper ones.

@@ -50,7 +50,7 @@ const IMPURE: [&str; 9] = [
 
 /// Strangers, and the one place that may name each.
 const STRANGERS: [(&str, &str); 14] = [
-    ("viaspf", "src/spf/"),
+    ("viaspf_record", "src/spf/"),
     ("indymilter", "src/milter/"),
     ("serde_yaml", "src/config/yaml.rs"),
     ("hickory_resolver", "src/lookup/dns/"),

@@ -1,197 +1,66 @@
-//! The identity under evaluation, in a form that viaspf takes.
-//!
-//! viaspf insists on a local-part by the letter of RFC 5321 and on a domain of letters, digits and hyphens. MTAs let
-//! more through, and RFC 7208, 4.3 knows only one reason for `none` here: a malformed domain. Were `a..b@` or a label
-//! with an underscore refused, anybody could step around `-all`. So what viaspf would refuse is masked, piece by
-//! piece, and unmasked wherever a macro has carried it: in the names of DNS queries and in explanations.
+//! What an evaluation is about (RFC 7208, 4.1): the client, the sender and the name in HELO.
 
-use std::hash::{BuildHasher, RandomState};
+use std::net::IpAddr;
 
-use viaspf::{DomainName, Sender};
-
+use super::macros::UNKNOWN;
 use crate::mail::Domain;
+use crate::mail::spf::SpfQuestion;
 
-/// Octets of a local-part that viaspf takes (RFC 5321, 4.5.3.1.1).
-const LOCAL_PART_LIMIT: usize = 64;
-
-/// Octets of a domain, without the trailing dot (RFC 1035, 2.3.4).
-const DOMAIN_LIMIT: usize = 253;
-
-/// Octets of a mask in a local-part.
-const MASK_LEN: usize = 3;
-
-/// A sender that viaspf takes, and what its masks hide.
+/// An identity whose domain can have a policy.
 #[derive(Debug)]
 pub(super) struct Identity {
-    sender: Sender,
-    domain: Domain,
-    masks: Vec<Mask>,
-}
-
-/// A text that viaspf is shown, and the one behind it.
-#[derive(Debug)]
-struct Mask {
-    shown: String,
-    hidden: String,
+    /// The client; IPv4-mapped addresses are IPv4 (RFC 7208, 5).
+    pub(super) client: IpAddr,
+    /// The local-part of the sender, as it is: no local-part may be a way around `-all`.
+    pub(super) local_part: String,
+    /// The domain of the sender.
+    pub(super) domain: Domain,
+    /// The name in HELO.
+    pub(super) helo: String,
 }
 
 impl Identity {
-    /// The identity, unless its domain is none that SPF applies to.
-    pub(super) fn new(local_part: &str, domain: &str) -> Option<Self> {
-        let domain: Domain = domain.parse().ok()?;
+    /// The identity, unless its domain is malformed or has a single label, and so has no policy (RFC 7208, 4.3).
+    pub(super) fn new(question: &SpfQuestion) -> Option<Self> {
+        let domain: Domain = question.domain.parse().ok()?;
+        let (_, top) = domain.as_str().rsplit_once('.')?;
+        // An address in the place of a domain: no top-level domain is all digits (RFC 3696, 2).
+        if top.bytes().all(|octet| octet.is_ascii_digit()) {
+            return None;
+        }
         // RFC 7208, 4.3: where there is no local-part, it is ‘postmaster’.
-        let local_part = if local_part.is_empty() { "postmaster" } else { local_part };
-        let mut masks = Vec::new();
-        let masked_domain = mask_domain(domain.as_str(), &mut masks)?;
-        let masked_local_part = mask_local_part(local_part, &mut masks);
-        let sender = Sender::from_address(&format!("{masked_local_part}@{masked_domain}")).ok()?;
-        Some(Self { sender, domain, masks })
-    }
-
-    /// The sender as viaspf takes it.
-    pub(super) fn sender(&self) -> &Sender {
-        &self.sender
-    }
-
-    /// The domain as it is.
-    pub(super) fn domain(&self) -> &str {
-        self.domain.as_str()
-    }
-
-    /// A name that viaspf wants to look up, or a text that it has expanded, as it is meant.
-    pub(super) fn unmask(&self, text: &str) -> String {
-        let (mut unmasked, mut rest) = (String::new(), text);
-        while let Some(c) = rest.chars().next() {
-            // Never twice: what was hidden may look like a mask itself.
-            let found = self.masks.iter().find_map(|mask| Some((mask, rest.strip_prefix(&mask.shown)?)));
-            let (text, after) = match found {
-                Some((mask, after)) => (mask.hidden.as_str(), after),
-                None => rest.split_at(c.len_utf8()),
-            };
-            unmasked.push_str(text);
-            rest = after;
-        }
-        unmasked
+        let local_part = match question.local_part.as_str() {
+            "" => "postmaster",
+            local_part => local_part,
+        };
+        Some(Self {
+            client: question.client.to_canonical(),
+            local_part: local_part.to_owned(),
+            domain,
+            helo: helo(&question.helo),
+        })
     }
 }
 
-/// A label that nobody can guess, so that none but us can bring it in.
-pub(super) fn nonce() -> String {
-    format!("{:016x}", RandomState::new().hash_one("SPF"))
-}
-
-/// The HELO domain for the macro `%{h}`, where what the client said is a domain.
-pub(super) fn helo(helo: &str) -> Option<DomainName> {
-    let domain: Domain = helo.parse().ok()?;
-    DomainName::new(domain.as_str()).ok()
-}
-
-/// A local-part that viaspf takes.
-fn mask_local_part(local_part: &str, masks: &mut Vec<Mask>) -> String {
-    let taken = Sender::from_address(&format!("{local_part}@domain.example")).is_ok();
-    if taken && local_part.is_ascii() {
-        return local_part.to_owned();
+/// The name in HELO for the macro `%{h}`. It is what the client said: only the check of the HELO identity wants a fully
+/// qualified name (RFC 7208, 2.3). Beyond ASCII, it is A-labels as in all names (RFC 7208, 4.3).
+fn helo(said: &str) -> String {
+    let name = said.strip_suffix('.').unwrap_or(said);
+    if name.is_empty() {
+        return UNKNOWN.to_owned();
     }
-    let mut masked = String::new();
-    // Private use characters hide what viaspf refuses. They cannot come from elsewhere: the local-part's own are hidden
-    // too, and in records and explanations all beyond ASCII is a syntax error.
-    let mut free = '\u{E000}'..;
-    let mut hide = |masked: &mut String, hidden: &str| {
-        let shown = free.next().unwrap_or_default().to_string();
-        masked.push_str(&shown);
-        // The macro letters in upper case URL-escape what they expand to (RFC 7208, 7.3).
-        masks.push(Mask { shown: url_escape(&shown), hidden: url_escape(hidden) });
-        masks.push(Mask { shown, hidden: hidden.to_owned() });
-    };
-    for (at, c) in local_part.char_indices() {
-        // While there is room for one mask more than this character may need, that last one can hide all the rest.
-        if masked.len() + 2 * MASK_LEN > LOCAL_PART_LIMIT {
-            hide(&mut masked, &local_part[at..]);
-            break;
-        }
-        let end = at + c.len_utf8();
-        let atext = c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~".contains(c);
-        let dot_between = c == '.' && end < local_part.len() && !masked.is_empty() && !masked.ends_with('.');
-        if atext || dot_between {
-            masked.push(c);
-        } else {
-            hide(&mut masked, &local_part[at..end]);
-        }
+    if name.is_ascii() {
+        return name.to_owned();
     }
-    masked
-}
-
-/// A domain that viaspf takes, if it has several labels. The last one is never masked: there is no top-level domain that
-/// viaspf refuses, but there are addresses (`192.0.2.1`) in the place of domains.
-fn mask_domain(domain: &str, masks: &mut Vec<Mask>) -> Option<String> {
-    let (mut labels, mut hidden) = (Vec::new(), Vec::new());
-    let (front, top) = domain.rsplit_once('.')?;
-    for label in front.split('.') {
-        if DomainName::new(&format!("{label}.example")).is_ok() {
-            labels.push(label.to_owned());
-        } else {
-            // Without a delimiter of macros (RFC 7208, 7.1), which could take the mask apart.
-            let shown = nonce();
-            labels.push(shown.clone());
-            hidden.push(Mask { shown, hidden: label.to_owned() });
-        }
-    }
-    let mut masked = format!("{}.{top}", labels.join("."));
-    if masked.len() > DOMAIN_LIMIT {
-        let shown = nonce();
-        masked = format!("{shown}.{top}");
-        hidden = vec![Mask { shown, hidden: front.to_owned() }];
-    }
-    masks.append(&mut hidden);
-    Some(masked)
-}
-
-/// URL-escapes all but the unreserved characters (RFC 7208, 7.3; RFC 3986, 2.3).
-fn url_escape(text: &str) -> String {
-    let unreserved = |octet: u8| octet.is_ascii_alphanumeric() || b"-._~".contains(&octet);
-    text.bytes()
-        .map(|octet| if unreserved(octet) { char::from(octet).to_string() } else { format!("%{octet:02X}") })
-        .collect()
+    name.parse().map_or_else(|_| name.to_owned(), |domain: Domain| domain.to_string())
 }
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
 
-    /// What a macro would make of the local-part, plain and URL-escaped, after unmasking.
-    #[track_caller]
-    fn check(local_part: &str, domain: &str) {
-        let identity = Identity::new(local_part, domain).unwrap();
-        let (masked, masked_domain) =
-            (identity.sender().local_part(), identity.sender().domain().to_string());
-        assert_eq!(
-            identity.unmask(&format!("{masked}._spf.{masked_domain}")),
-            format!("{local_part}._spf.{domain}")
-        );
-        let text = format!("{masked}@{masked_domain} {}", url_escape(masked));
-        assert_eq!(identity.unmask(&text), format!("{local_part}@{domain} {}", url_escape(local_part)));
-    }
-
-    #[test]
-    fn odd_local_parts_and_labels_come_back() {
-        let long = "x".repeat(65);
-        for local_part in
-            ["user", "a..b", ".a", "a.", "a b", "\"", "a@b", "ü", "\u{E001}\u{E000}", "a,b", &long]
-        {
-            check(local_part, "example.org");
-            check(local_part, "my_host.example.org");
-            check(local_part, "-.example.org");
-            check(local_part, &format!("{}example.org", "_.a.".repeat(60)));
-        }
-    }
-
-    #[test]
-    fn what_viaspf_takes_is_not_masked() {
-        let identity = Identity::new("strong-bad+x", "Example.ORG.").unwrap();
-        assert_eq!(identity.sender().to_string(), "strong-bad+x@example.org");
-        assert_eq!(Identity::new("", "example.org").unwrap().sender().local_part(), "postmaster");
+    fn question(domain: &str, helo: &str) -> SpfQuestion {
+        SpfQuestion { domain: domain.to_owned(), ..SpfQuestion::helo(IpAddr::from([192, 0, 2, 1]), helo) }
     }
 
     #[test]
@@ -199,14 +68,31 @@ mod tests {
         for domain in
             ["", "localhost", "[192.0.2.1]", "192.0.2.1", "a..b.example", ".example.org", "a b.example"]
         {
-            assert!(Identity::new("user", domain).is_none(), "{domain}");
+            assert!(Identity::new(&question(domain, "")).is_none(), "{domain}");
         }
+        for domain in
+            ["Example.ORG.", "my_host.example.org", "-.example.org", "x-.test", "a--b.test", "1.2.3.test"]
+        {
+            assert!(Identity::new(&question(domain, "")).is_some(), "{domain}");
+        }
+        let identity = Identity::new(&question("Example.ORG.", "")).unwrap();
+        assert_eq!((identity.local_part.as_str(), identity.domain.as_str()), ("postmaster", "example.org"));
     }
 
-    proptest! {
-        #[test]
-        fn every_local_part_has_an_identity(local_part in "(.|[\u{E000}-\u{E020}]){1,200}") {
-            check(&local_part, "example.org");
+    #[test]
+    fn helo_is_what_was_said() {
+        for (said, expected) in [
+            ("mail_01.out.test", "mail_01.out.test"),
+            ("WIN-ABC123", "WIN-ABC123"),
+            ("-x.test", "-x.test"),
+            ("[192.0.2.1]", "[192.0.2.1]"),
+            ("[IPv6:2001:db8::1]", "[IPv6:2001:db8::1]"),
+            ("mail.test.", "mail.test"),
+            ("bücher.example", "xn--bcher-kva.example"),
+            ("ü b", "ü b"),
+            ("", UNKNOWN),
+        ] {
+            assert_eq!(Identity::new(&question("example.org", said)).unwrap().helo, expected, "{said}");
         }
     }
 }

@@ -1,28 +1,32 @@
-//! SPF evaluation, `check_host()` (RFC 7208): our face of viaspf, which is named in this folder only.
+//! SPF evaluation, `check_host()` (RFC 7208).
 //!
-//! viaspf evaluates; this module sees to it that what it is given is what it can handle, and that whatever happens is
-//! a result:
+//! The grammar of records is viaspf-record's, which is named in this folder only; the evaluation is ours.
 //!
-//! | file | what it does |
-//! |---|---|
-//! | `identity` | the identity in a form that viaspf takes, and back (odd local-parts and labels must not become `none`) |
-//! | `normalise` | records in a form that viaspf evaluates rightly (`/0`, macro letters, `exp=`) |
-//! | `adapter` | viaspf's look-ups by our [`Records`], and notes on what happened |
-//! | `cause` | what led to the result, in words |
-//! | `guard` | a panic inside becomes a value |
-//! | `trace` | the evaluation as a tree, for people |
-//! | `overlay` | DNS with a record that is not published yet |
-//! | `lint` | what is wrong with a record |
+//! | file | what it does | RFC 7208 |
+//! |---|---|---|
+//! | `identity` | what an evaluation is about | 2, 4.1 to 4.3 |
+//! | `check_host` | the terms of a record in their order, look-ups and limits, redirection, the explanation | 4, 6 |
+//! | `mechanisms` | whether a mechanism matches | 5 |
+//! | `record` | records as terms, and all that the grammar leaves to us | 4.5, 4.6, 12 |
+//! | `macros` | what macros stand for, and the names that come of it | 7 |
+//! | `cause` | how an evaluation ends, in words | – |
+//! | `guard` | a panic inside becomes a value | – |
+//! | `trace` | the evaluation as a tree, for people | – |
+//! | `overlay` | DNS with a record that is not published yet | – |
+//! | `lint` | what is wrong with a record | – |
 //!
-//! DNS itself is somebody else's ([`Records`] is the wish, `crate::lookup` fulfils it). Nothing here knows a policy.
+//! Whatever happens is a result. DNS itself is somebody else's ([`Records`] is the wish, `crate::lookup` fulfils it).
+//! Nothing here knows a policy.
 
-mod adapter;
 mod cause;
+mod check_host;
 mod guard;
 mod identity;
 pub mod lint;
-mod normalise;
+mod macros;
+mod mechanisms;
 pub mod overlay;
+mod record;
 pub mod trace;
 
 use std::future::Future;
@@ -30,10 +34,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
-use viaspf::{Config, ExplanationString, QueryResult};
 
-use self::adapter::{Adapter, Notes};
+use self::cause::End;
+use self::check_host::Evaluation;
 use self::identity::Identity;
+use self::trace::{Counts, Recorder};
 use crate::mail::Domain;
 use crate::mail::spf::{SpfAnswer, SpfQuestion, SpfResult};
 use crate::mail::text::clip;
@@ -73,13 +78,13 @@ pub enum NotFound {
 pub struct Options {
     /// How many terms may ask DNS; also the limit of names per `mx` and `ptr`. RFC 7208, 4.6.4: 10.
     pub lookups: usize,
-    /// How many look-ups may come back empty. RFC 7208, 4.6.4: 2.
+    /// How many terms may find nothing by their look-ups. RFC 7208, 4.6.4: 2.
     pub void_lookups: usize,
     /// The time after which the result is temperror.
     pub time: Duration,
     /// Whether somebody will read the explanation of a `fail`. If not, it is not looked up.
     pub explanation: bool,
-    /// Our host name, for the macro `%{r}` in explanations.
+    /// What an explanation calls us by the macro `%{r}` (RFC 7208, 7.3).
     pub receiver: String,
 }
 
@@ -91,7 +96,7 @@ const TEXT_LIMIT: usize = 1000;
 
 /// Whether a TXT record is an SPF record (RFC 7208, 4.5).
 pub fn is_spf(text: &str) -> bool {
-    normalise::is_spf(text)
+    record::is_spf(text)
 }
 
 /// Whether a domain publishes an SPF record at all.
@@ -102,7 +107,7 @@ pub async fn has_record(dns: &impl Records, domain: &Domain) -> Result<bool, Not
 /// The SPF records that a domain publishes (RFC 7208, 4.5); more than one is a permerror for all who evaluate them.
 pub async fn records(dns: &impl Records, domain: &Domain) -> Result<Vec<String>, NotFound> {
     match dns.txt(domain.as_str()).await {
-        Ok(texts) => Ok(texts.into_iter().filter(|text| normalise::is_spf(text)).collect()),
+        Ok(texts) => Ok(texts.into_iter().filter(|text| record::is_spf(text)).collect()),
         Err(NotFound::NoRecords) => Ok(Vec::new()),
         Err(failed) => Err(failed),
     }
@@ -116,85 +121,46 @@ pub async fn evaluate(dns: &impl Records, question: &SpfQuestion, options: &Opti
 
 /// The same evaluation with every step that it took.
 pub async fn evaluate_traced(dns: &impl Records, question: &SpfQuestion, options: &Options) -> trace::Traced {
-    let (answer, events, notes) = evaluate_as(dns, question, options, true).await;
-    trace::Traced::new(answer, events, notes)
+    let (answer, counts, recorder) = evaluate_as(dns, question, options, true).await;
+    trace::Traced::new(answer, counts, recorder)
 }
 
-/// The answer; and, where the evaluation is traced, what viaspf and the look-ups have to say about it.
+/// The answer, with what was counted and, where the evaluation is traced, its steps.
 async fn evaluate_as(
     dns: &impl Records,
     question: &SpfQuestion,
     options: &Options,
     traced: bool,
-) -> (SpfAnswer, Option<viaspf::trace::Trace>, Notes) {
+) -> (SpfAnswer, Counts, Option<Recorder>) {
     // RFC 7208, 4.3: a malformed domain, or one of a single label, has no policy.
-    let Some(identity) = Identity::new(&question.local_part, &question.domain) else {
+    let Some(identity) = Identity::new(question) else {
         let cause = format!("‘{}’ is no domain that could have an SPF record", clip(&question.domain, 255));
-        return (SpfAnswer::new(SpfResult::None, cause), None, Notes::default());
+        return (SpfAnswer::new(SpfResult::None, cause), Counts::default(), None);
     };
     let deadline = Instant::now() + options.time;
-    let adapter = Adapter::new(dns, &identity, question.client, options.explanation, deadline);
-    let adapter = if traced { adapter.traced() } else { adapter };
-    let config = Config::builder()
-        .max_lookups(options.lookups)
-        .max_void_lookups(options.void_lookups)
-        .hostname(options.receiver.as_str())
-        .capture_trace(traced)
-        .build();
-    let helo = identity::helo(&question.helo);
-    let evaluation =
-        viaspf::evaluate_sender(&adapter, &config, question.client, identity.sender(), helo.as_ref());
-    let outcome = timeout_at(deadline, guard::caught(evaluation)).await;
-
-    let notes = adapter.into_notes();
-    let mut events = None;
-    let (result, explanation, cause) = match outcome {
-        Ok(Ok(mut evaluated)) => {
-            events = evaluated.trace.take();
-            concluded(evaluated, &identity, &notes, options)
-        }
+    let mut evaluation = Evaluation::new(dns, &identity, options, deadline);
+    if traced {
+        evaluation = evaluation.traced();
+    }
+    let outcome =
+        timeout_at(deadline, guard::caught(evaluation.check_host(identity.domain.as_str(), false))).await;
+    let (result, cause, explanation) = match (outcome, evaluation.certain) {
+        (Ok(Ok(End { result, cause, explanation, .. })), _)
         // An explanation is looked up when the `fail` is certain already; trouble with it does not undo the result.
-        Ok(Err(_)) | Err(_) if notes.explaining.is_some() => {
-            (SpfResult::Fail, None, cause::UNEXPLAINED.to_owned())
+        | (Ok(Err(_)) | Err(_), Some((End { result, cause, explanation, .. }, _))) => (result, cause, explanation),
+        (Ok(Err(panic)), None) => (SpfResult::Temperror, format!("the evaluation broke off: {panic}"), None),
+        (Err(_), None) => {
+            let cause = cause::out_of_time(options.time, evaluation.waiting_for.as_deref());
+            (SpfResult::Temperror, cause, None)
         }
-        Ok(Err(panic)) => (SpfResult::Temperror, None, format!("the evaluation broke off: {panic}")),
-        Err(_) => (SpfResult::Temperror, None, cause::out_of_time(options.time, &notes)),
     };
     let answer = SpfAnswer {
         result,
         explanation: explanation.map(|text| clip(&text, TEXT_LIMIT).to_owned()),
         cause: clip(&cause, TEXT_LIMIT).to_owned(),
-        sends_no_mail: notes.sends_no_mail,
+        sends_no_mail: evaluation.sends_no_mail,
     };
-    (answer, events, notes)
-}
-
-/// The parts of the answer, from what viaspf found.
-fn concluded(
-    evaluated: QueryResult,
-    identity: &Identity,
-    notes: &Notes,
-    options: &Options,
-) -> (SpfResult, Option<String>, String) {
-    let result = result_of(&evaluated.spf_result);
-    let explanation = match evaluated.spf_result {
-        viaspf::SpfResult::Fail(ExplanationString::External(text)) => Some(identity.unmask(&text)),
-        _ => None,
-    };
-    (result, explanation, cause::of(result, evaluated.cause, notes, options))
-}
-
-/// The result in our words.
-fn result_of(result: &viaspf::SpfResult) -> SpfResult {
-    match result {
-        viaspf::SpfResult::None => SpfResult::None,
-        viaspf::SpfResult::Neutral => SpfResult::Neutral,
-        viaspf::SpfResult::Pass => SpfResult::Pass,
-        viaspf::SpfResult::Fail(_) => SpfResult::Fail,
-        viaspf::SpfResult::Softfail => SpfResult::Softfail,
-        viaspf::SpfResult::Temperror => SpfResult::Temperror,
-        viaspf::SpfResult::Permerror => SpfResult::Permerror,
-    }
+    (answer, evaluation.counts, evaluation.recorder)
 }
 
 #[cfg(test)]

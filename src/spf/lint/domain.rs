@@ -3,7 +3,7 @@
 use super::{Draft, Duties, Zone, is_public, kind};
 use crate::mail::Domain;
 use crate::mail::spf::{SpfQuestion, SpfResult};
-use crate::spf::{self, NotFound, Options, Records, normalise};
+use crate::spf::{self, NotFound, Options, Records, record};
 
 /// Octets of an answer that fits into one datagram without extensions (RFC 1035, 4.2.1).
 const DATAGRAM: usize = 512;
@@ -28,8 +28,7 @@ pub(super) async fn published(
         strings.iter().map(|record| 12 + record.iter().map(|string| string.len() + 1).sum::<usize>());
     let octets = question + records.sum::<usize>();
     let texts: Vec<(String, Vec<usize>)> = strings.iter().map(|record| joined(record)).collect();
-    let (policies, others): (Vec<_>, Vec<_>) =
-        texts.into_iter().partition(|(text, _)| normalise::is_spf(text));
+    let (policies, others): (Vec<_>, Vec<_>) = texts.into_iter().partition(|(text, _)| record::is_spf(text));
     for (text, _) in others.iter().filter(|(text, _)| is_almost(text)) {
         draft.add(&kind::ALMOST_RECORD, format!("receivers do not see ‘{text}’"));
     }

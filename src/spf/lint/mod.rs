@@ -188,7 +188,7 @@ pub async fn lint_record<D: Records>(
 ) -> Lint {
     let mut draft = Draft::default();
     let mut counts = None;
-    if super::normalise::is_spf(record) {
+    if super::record::is_spf(record) {
         terms::look(&mut draft, record, &parse(record), &[]);
         if let Some(dns) = dns {
             let name = domain.map_or(NOWHERE, Domain::as_str);
@@ -260,6 +260,13 @@ fn limits(ip4: &Walked, ip6: &Walked, options: &Options, draft: &mut Draft) {
         let says = format!(
             "for clients with {family}, {} look-ups find nothing, and receivers give up after {most}",
             voids4.max(voids6)
+        );
+        draft.add(&kind::VOID_LOOKUPS_OF_FAMILY, says);
+    } else if ip4.void_queries.max(ip6.void_queries) > most {
+        let family = if ip4.void_queries > ip6.void_queries { "IPv4" } else { "IPv6" };
+        let says = format!(
+            "for clients with {family}, {} queries find nothing, and receivers that count queries give up after {most}",
+            ip4.void_queries.max(ip6.void_queries)
         );
         draft.add(&kind::VOID_LOOKUPS_OF_FAMILY, says);
     }

@@ -1,8 +1,8 @@
-//! A record as terms with their places. Which text is a term is for viaspf to say, so that lint and evaluation agree.
+//! A record as terms with their places. Which text is a term, the evaluation says.
 
-use viaspf::record::{Directive, Mechanism, Modifier, Qualifier, SpfRecord, Term};
+use viaspf_record::{Directive, Mechanism, Modifier, Qualifier, Term};
 
-use super::super::normalise;
+use super::super::record;
 use super::super::trace::words;
 
 /// A word of a record.
@@ -21,19 +21,13 @@ pub(super) fn parse(record: &str) -> Vec<Word<'_>> {
     words(record)
         .skip(1)
         // RFC 7208, 4.6.1: terms are separated by spaces and contain none, so that each can be read alone.
-        .map(|(at, text)| Word { at, text, term: term(text) })
+        .map(|(at, text)| Word { at, text, term: record::term(text) })
         .collect()
-}
-
-fn term(text: &str) -> Option<Term> {
-    let record: SpfRecord = format!("v=spf1 {text}").parse().ok()?;
-    let mut terms = record.into_iter();
-    terms.next().filter(|_| terms.next().is_none())
 }
 
 /// Whether a record as a whole can be evaluated.
 pub(super) fn flaw(record: &str) -> Option<String> {
-    normalise::flaw(record).map(|flaw| flaw.to_string())
+    record::flaw(record).map(|flaw| flaw.to_string())
 }
 
 impl Word<'_> {

@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// The mechanisms (RFC 7208, 5).
-const MECHANISMS: [&str; 8] = ["all", "include", "a", "mx", "ptr", "ip4", "ip6", "exists"];
+pub(super) const MECHANISMS: [&str; 8] = ["all", "include", "a", "mx", "ptr", "ip4", "ip6", "exists"];
 
 /// The modifiers that mean something (RFC 7208, 6).
 const MODIFIERS: [&str; 2] = ["redirect", "exp"];

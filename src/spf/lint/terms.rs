@@ -3,11 +3,11 @@
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use viaspf::record::{Ip4, Ip6, MacroKind, Mechanism, Modifier, Qualifier};
+use viaspf_record::{Ip4, Ip6, MacroKind, Mechanism, Modifier, Qualifier};
 
 use super::parse::Word;
-use super::{Draft, expand, kind, syntax};
-use crate::spf::normalise;
+use super::{Draft, kind, syntax};
+use crate::spf::record;
 
 /// The shortest prefixes that one organisation plausibly has: a provider's largest blocks.
 const WIDE: (u8, u8) = (16, 32);
@@ -63,8 +63,13 @@ fn look_at(draft: &mut Draft, record: &str, word: &Word<'_>) {
         }
         (_, Some(Modifier::Unknown(unknown))) => {
             let name = unknown.name().as_ref().to_ascii_lowercase();
-            if ["include", "ip4", "ip6", "exists"].contains(&name.as_str()) {
-                add(&kind::MISSPELT_MODIFIER, format!("{name}= is no mechanism, and means nothing"));
+            if syntax::MECHANISMS.contains(&name.as_str()) {
+                add(
+                    &kind::MISSPELT_MODIFIER,
+                    format!(
+                        "{name}= is not a mechanism, and means nothing; an argument stands behind a colon"
+                    ),
+                );
             } else if name == "v" {
                 add(&kind::MISSPELT_MODIFIER, "the version section stands once, at the beginning".to_owned());
             } else {
@@ -73,8 +78,8 @@ fn look_at(draft: &mut Draft, record: &str, word: &Word<'_>) {
         }
         _ => {}
     }
-    if let Some(spec) = word.term.as_ref().and_then(normalise::domain_spec) {
-        let kinds: Vec<MacroKind> = expand::letters(spec).collect();
+    if let Some(spec) = word.term.as_ref().and_then(record::domain_spec) {
+        let kinds: Vec<MacroKind> = record::letters(spec).collect();
         // RFC 7208, 7.2: c, r and t are for explanations only.
         if kinds
             .iter()
@@ -91,10 +96,10 @@ fn look_at(draft: &mut Draft, record: &str, word: &Word<'_>) {
 pub(super) fn network(mechanism: &Mechanism) -> Option<IpNet> {
     match mechanism {
         Mechanism::Ip4(Ip4 { addr, prefix_len }) => {
-            IpNet::new(IpAddr::V4(*addr), prefix_len.map_or(32, viaspf::record::Ip4CidrLength::get)).ok()
+            IpNet::new(IpAddr::V4(*addr), prefix_len.map_or(32, viaspf_record::Ip4CidrLength::get)).ok()
         }
         Mechanism::Ip6(Ip6 { addr, prefix_len }) => {
-            IpNet::new(IpAddr::V6(*addr), prefix_len.map_or(128, viaspf::record::Ip6CidrLength::get)).ok()
+            IpNet::new(IpAddr::V6(*addr), prefix_len.map_or(128, viaspf_record::Ip6CidrLength::get)).ok()
         }
         _ => None,
     }

@@ -9,13 +9,13 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::pin::Pin;
 
 use ipnet::IpNet;
-use viaspf::lookup::Name;
-use viaspf::record::{A, DomainSpec, Mechanism, Modifier, Mx, Qualifier};
+use viaspf_record::{A, DomainSpec, Mechanism, Modifier, Mx, Qualifier};
 
 use super::expand::{self, Identity};
 use super::parse::{Word, flaw, parse};
 use super::{Kind, kind, terms};
-use crate::spf::normalise;
+use crate::spf::mechanisms::is_host;
+use crate::spf::record;
 use crate::spf::trace::Counts;
 use crate::spf::{Found, NotFound, Records};
 
@@ -34,6 +34,8 @@ pub const STRANGERS: [IpAddr; 2] =
 pub(super) struct Walked {
     /// What the evaluation counts.
     pub(super) counts: Counts,
+    /// Queries that find nothing: what receivers count that take RFC 7208, 4.6.4 to mean queries and not terms.
+    pub(super) void_queries: usize,
     /// Whether there is no end to it.
     pub(super) is_endless: bool,
     /// Findings about the terms of the record itself: the kind, the place of the term, and what is the matter.
@@ -150,7 +152,7 @@ impl<'a, D: Records> Walk<'a, D> {
                 Err(NotFound::NoRecords) => return End::Missing,
                 Err(NotFound::Failed(why)) => return End::Broken(format!("{DNS}: {why} for TXT {name}")),
             };
-            let mut records = texts.iter().filter(|text| normalise::is_spf(text));
+            let mut records = texts.iter().filter(|text| record::is_spf(text));
             let Some(record) = records.next() else { return End::Missing };
             if records.next().is_some() {
                 return End::Broken(format!("{name} has more than one SPF record"));
@@ -229,19 +231,23 @@ impl<'a, D: Records> Walk<'a, D> {
                 let Some(name) = self.target(domain_spec.as_ref(), domain) else { return End::No };
                 let length = prefix_len.and_then(|length| {
                     self.length(
-                        length.ip4().map(viaspf::record::Ip4CidrLength::get),
-                        length.ip6().map(viaspf::record::Ip6CidrLength::get),
+                        length.ip4().map(viaspf_record::Ip4CidrLength::get),
+                        length.ip6().map(viaspf_record::Ip6CidrLength::get),
                     )
                 });
-                self.host(&name, length, place).await
+                match self.host(&name, length, place).await {
+                    None => {
+                        self.count_void();
+                        End::No
+                    }
+                    Some(end) => end,
+                }
             }
             Mechanism::Mx(mx) => self.mx(mx, domain, place).await,
-            Mechanism::Ptr(ptr) => {
-                self.count_lookup();
+            Mechanism::Ptr(_) => {
                 // A stranger has no name in the reverse zones.
-                if self.target(ptr.domain_spec.as_ref(), domain).is_some() {
-                    self.count_void();
-                }
+                self.count_lookup();
+                self.count_void_query();
                 End::No
             }
             Mechanism::Exists(exists) => {
@@ -250,8 +256,9 @@ impl<'a, D: Records> Walk<'a, D> {
                 match self.ask(self.dns.a(&name)).await {
                     Ok(_) => End::Pass,
                     Err(NotFound::NoRecords) => {
+                        self.count_void_query();
                         self.count_void();
-                        let is_fixed = expand::letters(&exists.domain_spec).next().is_none();
+                        let is_fixed = record::letters(&exists.domain_spec).next().is_none();
                         self.found.void.extend(place.filter(|_| is_fixed).map(|place| (place, name)));
                         End::No
                     }
@@ -266,28 +273,31 @@ impl<'a, D: Records> Walk<'a, D> {
         let Some(name) = self.target(mx.domain_spec.as_ref(), domain) else { return End::No };
         let hosts = match self.ask(self.dns.mx(&name)).await {
             Ok(hosts) => hosts,
-            Err(NotFound::NoRecords) => Vec::new(),
+            Err(NotFound::NoRecords) => {
+                self.count_void_query();
+                Vec::new()
+            }
             Err(NotFound::Failed(why)) => return End::Broken(format!("{DNS}: {why} for MX {name}")),
         };
         let is_null = hosts.iter().any(String::is_empty);
-        let hosts: Vec<String> = hosts.into_iter().filter(|host| Name::new(host).is_ok()).collect();
-        if hosts.is_empty() {
-            self.count_void();
-            if let Some(place) = place {
-                if is_null {
-                    let says = format!("{name} has a null MX");
-                    self.found.findings.push((&kind::NULL_MX_TARGET, place, says));
-                } else {
-                    self.found.void.insert((place, format!("MX {name}")));
-                }
+        let hosts: Vec<String> = hosts.into_iter().filter(|host| is_host(host)).collect();
+        if hosts.is_empty()
+            && let Some(place) = place
+        {
+            if is_null {
+                let says = format!("{name} has a null MX");
+                self.found.findings.push((&kind::NULL_MX_TARGET, place, says));
+            } else {
+                self.found.void.insert((place, format!("MX {name}")));
             }
         }
         let length = mx.prefix_len.and_then(|length| {
             self.length(
-                length.ip4().map(viaspf::record::Ip4CidrLength::get),
-                length.ip6().map(viaspf::record::Ip6CidrLength::get),
+                length.ip4().map(viaspf_record::Ip4CidrLength::get),
+                length.ip6().map(viaspf_record::Ip6CidrLength::get),
             )
         });
+        let mut is_void = true;
         for (at, host) in hosts.iter().enumerate() {
             // RFC 7208, 4.6.4.
             if at >= self.most_hosts {
@@ -298,15 +308,19 @@ impl<'a, D: Records> Walk<'a, D> {
                 ));
             }
             match self.host(host, length, place).await {
-                End::No => {}
-                end => return end,
+                None => {}
+                Some(End::No) => is_void = false,
+                Some(end) => return end,
             }
+        }
+        if is_void {
+            self.count_void();
         }
         End::No
     }
 
-    /// A host by its addresses of the stranger's family.
-    async fn host(&mut self, name: &str, length: Option<u8>, place: Option<usize>) -> End {
+    /// A host by its addresses of the stranger's family; nothing if it has none.
+    async fn host(&mut self, name: &str, length: Option<u8>, place: Option<usize>) -> Option<End> {
         let found: Found<IpAddr> = if self.client.is_ipv4() {
             self.ask(self.dns.a(name)).await.map(|list| list.into_iter().map(IpAddr::V4).collect())
         } else {
@@ -318,23 +332,22 @@ impl<'a, D: Records> Walk<'a, D> {
                     let length = length.unwrap_or(if address.is_ipv4() { 32 } else { 128 });
                     IpNet::new(*address, length).is_ok_and(|network| network.trunc().contains(&self.client))
                 };
-                if addresses.iter().any(covers) { End::Pass } else { End::No }
+                Some(if addresses.iter().any(covers) { End::Pass } else { End::No })
             }
             Err(NotFound::NoRecords) => {
-                self.count_void();
+                self.count_void_query();
                 self.found.void.extend(place.map(|place| (place, name.to_owned())));
-                End::No
+                None
             }
-            Err(NotFound::Failed(why)) => End::Broken(format!("{DNS}: {why} for {name}")),
+            Err(NotFound::Failed(why)) => Some(End::Broken(format!("{DNS}: {why} for {name}"))),
         }
     }
 
     async fn explanation(&mut self, spec: &DomainSpec, domain: &str, place: usize) {
-        if expand::letters(spec).any(|kind| kind != viaspf::record::MacroKind::Domain) {
+        if record::letters(spec).any(|kind| kind != viaspf_record::MacroKind::Domain) {
             return;
         }
-        let identity = Identity { client: self.client, sender: self.sender, domain };
-        let Some(name) = expand::target(Some(spec), identity).name else { return };
+        let Some(name) = self.target(Some(spec), domain) else { return };
         let says = match self.ask(self.dns.txt(&name)).await {
             Ok(texts) if texts.len() == 1 => return,
             // RFC 7208, 6.2.
@@ -349,14 +362,9 @@ impl<'a, D: Records> Walk<'a, D> {
         if self.client.is_ipv4() { ip4 } else { ip6 }
     }
 
-    /// The target of a term; what naming the client's own name costs is counted.
-    fn target(&mut self, spec: Option<&DomainSpec>, domain: &str) -> Option<String> {
-        let identity = Identity { client: self.client, sender: self.sender, domain };
-        let target = expand::target(spec, identity);
-        for _ in 0..target.validations {
-            self.count_void();
-        }
-        target.name
+    /// The target of a term.
+    fn target(&self, spec: Option<&DomainSpec>, domain: &str) -> Option<String> {
+        expand::target(spec, Identity { client: self.client, sender: self.sender, domain })
     }
 
     fn count_lookup(&mut self) {
@@ -365,6 +373,10 @@ impl<'a, D: Records> Walk<'a, D> {
 
     fn count_void(&mut self) {
         self.found.counts.void_lookups += usize::from(self.counting);
+    }
+
+    fn count_void_query(&mut self) {
+        self.found.void_queries += usize::from(self.counting);
     }
 
     async fn ask<T>(&mut self, answer: impl Future<Output = Found<T>>) -> Found<T> {
