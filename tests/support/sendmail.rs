@@ -36,8 +36,10 @@ const SENDMAIL: &str = "/usr/sbin/sendmail";
 /// Whom Sendmail runs programs as.
 const NOBODY: u32 = 65534;
 
-/// How often a server is asked whether it listens, each time a little later, before the test gives up.
-const TRIES: u32 = 100;
+/// How often a test looks whether the server listens, and whether its queues are empty: for 20 s in all. Both take a
+/// moment, but machines that run many tests at once are slow.
+const TRIES: u32 = 1000;
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// A running instance, stopped when dropped. If the test is failing by then, its sessions are printed.
 pub(crate) struct Sendmail {
@@ -133,7 +135,7 @@ impl Mta for Sendmail {
             if empty == 2 {
                 return;
             }
-            thread::sleep(Duration::from_millis(50));
+            thread::sleep(PAUSE);
         }
         panic!("mail stays in the queue: {queued:?}");
     }
@@ -400,7 +402,7 @@ fn wait_for(server: (IpAddr, u16)) {
         if TcpStream::connect(server).is_ok() {
             return;
         }
-        thread::sleep(Duration::from_millis(20));
+        thread::sleep(PAUSE);
     }
     panic!("Sendmail does not listen on {server:?}");
 }
