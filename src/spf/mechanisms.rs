@@ -63,24 +63,26 @@ impl<R: Records> Evaluation<'_, R> {
         let Some(name) = self.counted(mx.domain_spec.as_ref(), domain).await? else { return Ok(false) };
         let dns = self.dns;
         let found = self.ask("MX", &name, None, dns.mx(&name)).await;
-        let mut exchangers = some(found, "MX", &name)?;
-        exchangers.retain(|exchanger| is_host(exchanger));
+        let exchangers = some(found, "MX", &name)?;
+        // RFC 7208, 4.6.4 limits the terms whose queries come back empty, not the queries.
+        let mut is_void = exchangers.is_empty();
+        if is_void {
+            self.count_void_lookup()?;
+        }
         let length = self.length(mx.prefix_len);
-        let mut is_void = true;
-        for (at, exchanger) in exchangers.iter().enumerate() {
+        for (at, exchanger) in exchangers.iter().filter(|exchanger| is_host(exchanger)).enumerate() {
             // RFC 7208, 4.6.4.
             if at >= self.options.lookups {
                 return Err(End::too_many_hosts(&name, self.options));
             }
             let addresses = self.addresses(exchanger).await?;
-            is_void &= addresses.is_empty();
+            if addresses.is_empty() && !is_void {
+                is_void = true;
+                self.count_void_lookup()?;
+            }
             if addresses.into_iter().any(|address| self.is_client(address, length)) {
                 return Ok(true);
             }
-        }
-        // RFC 7208, 4.6.4 limits the terms that come back empty, not the queries.
-        if is_void {
-            self.count_void_lookup()?;
         }
         Ok(false)
     }

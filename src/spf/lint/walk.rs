@@ -275,6 +275,7 @@ impl<'a, D: Records> Walk<'a, D> {
             Ok(hosts) => hosts,
             Err(NotFound::NoRecords) => {
                 self.count_void_query();
+                self.count_void();
                 Vec::new()
             }
             Err(NotFound::Failed(why)) => return End::Broken(format!("{DNS}: {why} for MX {name}")),
@@ -297,7 +298,7 @@ impl<'a, D: Records> Walk<'a, D> {
                 length.ip6().map(viaspf_record::Ip6CidrLength::get),
             )
         });
-        let mut is_void = true;
+        let mut is_void = false;
         for (at, host) in hosts.iter().enumerate() {
             // RFC 7208, 4.6.4.
             if at >= self.most_hosts {
@@ -308,13 +309,15 @@ impl<'a, D: Records> Walk<'a, D> {
                 ));
             }
             match self.host(host, length, place).await {
-                None => {}
-                Some(End::No) => is_void = false,
+                // RFC 7208, 4.6.4: the term counts, once.
+                None if is_void => {}
+                None => {
+                    is_void = true;
+                    self.count_void();
+                }
+                Some(End::No) => {}
                 Some(end) => return end,
             }
-        }
-        if is_void {
-            self.count_void();
         }
         End::No
     }
