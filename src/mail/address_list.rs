@@ -45,8 +45,8 @@ pub enum Ambiguity {
     /// Something behind an address where only a comma may stand: a second angle-address, a word.
     #[error("more than one address in one mailbox")]
     Second,
-    /// An address where a display name stands, without quotes.
-    #[error("an address as display name")]
+    /// Another address where a display name stands, without quotes.
+    #[error("another address as display name")]
     AddressAsName,
     /// Words that are no address, or an address with a part missing.
     #[error("no address where one should be")]
@@ -99,7 +99,15 @@ fn check_controls(body: &str) -> Result<(), Ambiguity> {
     Ok(())
 }
 
-/// The tokens of a field body; comments and white space are gone, as they mean nothing between tokens.
+/// A token of a field body; comments and white space are gone, as they mean nothing between tokens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Lexeme {
+    token: Token,
+    /// Whether a comment or white space stood before it: that means something to readers that do not follow the
+    /// standard.
+    apart: bool,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Token {
     /// An atom.
@@ -112,14 +120,14 @@ enum Token {
     Special(char),
 }
 
-fn tokens(body: &str) -> Result<Vec<Token>, Ambiguity> {
+fn tokens(body: &str) -> Result<Vec<Lexeme>, Ambiguity> {
     let unterminated = |_: Malformed| Ambiguity::Unterminated;
     let mut lexer = Lexer::new(body);
     let mut tokens = Vec::new();
     loop {
-        lexer.skip_cfws().map_err(unterminated)?;
+        let apart = lexer.skip_cfws().map_err(unterminated)?;
         let Some(next) = lexer.rest().chars().next() else { return Ok(tokens) };
-        tokens.push(match next {
+        let token = match next {
             '"' => Token::Quoted(lexer.value().map_err(unterminated)?),
             '[' => {
                 let literal = lexer.take_while(|c| c != ']').to_owned();
@@ -134,7 +142,8 @@ fn tokens(body: &str) -> Result<Vec<Token>, Ambiguity> {
             }
             c if is_atom(c) => Token::Atom(lexer.take_while(is_atom).to_owned()),
             _ => return Err(Ambiguity::Syntax),
-        });
+        };
+        tokens.push(Lexeme { token, apart });
     }
 }
 
@@ -144,13 +153,13 @@ fn is_atom(c: char) -> bool {
 }
 
 struct Parser<'t> {
-    tokens: &'t [Token],
+    tokens: &'t [Lexeme],
     authors: Vec<Author>,
 }
 
 impl<'t> Parser<'t> {
     fn peek(&self) -> Option<&'t Token> {
-        self.tokens.first()
+        self.tokens.first().map(|lexeme| &lexeme.token)
     }
 
     fn take(&mut self, special: char) -> bool {
@@ -167,11 +176,12 @@ impl<'t> Parser<'t> {
             if self.take(',') {
                 continue;
             }
+            let begun = self.tokens;
             let words = self.words();
             if self.take(':') {
                 self.group(words)?;
             } else {
-                self.mailbox(words)?;
+                self.mailbox(begun, words)?;
             }
             if self.peek().is_some() && !self.take(',') {
                 return Err(Ambiguity::Second);
@@ -181,7 +191,7 @@ impl<'t> Parser<'t> {
     }
 
     /// The rest of a group after its colon: mailboxes up to the semicolon (RFC 5322, 3.4).
-    fn group(&mut self, name: &[Token]) -> Result<(), Ambiguity> {
+    fn group(&mut self, name: &[Lexeme]) -> Result<(), Ambiguity> {
         if name.is_empty() {
             return Err(Ambiguity::Syntax);
         }
@@ -195,8 +205,9 @@ impl<'t> Parser<'t> {
             if self.peek().is_none() {
                 return Err(Ambiguity::Unterminated);
             }
+            let begun = self.tokens;
             let words = self.words();
-            self.mailbox(words)?;
+            self.mailbox(begun, words)?;
             if !matches!(self.peek(), Some(Token::Special(',' | ';'))) {
                 return Err(if self.peek().is_none() { Ambiguity::Unterminated } else { Ambiguity::Second });
             }
@@ -204,32 +215,65 @@ impl<'t> Parser<'t> {
     }
 
     /// The words and dots that come next: a display name, or a local-part.
-    fn words(&mut self) -> &'t [Token] {
-        let is_word =
-            |token: &Token| matches!(token, Token::Atom(_) | Token::Quoted(_) | Token::Special('.'));
-        let end = self.tokens.iter().position(|token| !is_word(token)).unwrap_or(self.tokens.len());
+    fn words(&mut self) -> &'t [Lexeme] {
+        let is_word = |lexeme: &Lexeme| {
+            matches!(lexeme.token, Token::Atom(_) | Token::Quoted(_) | Token::Special('.'))
+        };
+        let end = self.tokens.iter().position(|lexeme| !is_word(lexeme)).unwrap_or(self.tokens.len());
         let (words, rest) = self.tokens.split_at(end);
         self.tokens = rest;
         words
     }
 
-    /// A mailbox whose first words are read already: `name <address>` or `address`.
-    fn mailbox(&mut self, words: &'t [Token]) -> Result<(), Ambiguity> {
-        if self.take('<') {
-            self.route()?;
-            let local_part = self.words();
-            self.address(local_part)?;
-            return if self.take('>') {
-                Ok(())
-            } else if self.peek().is_none() {
-                Err(Ambiguity::Unterminated)
-            } else {
-                Err(Ambiguity::Second)
-            };
+    /// A mailbox that began at `begun`, and whose first words are read already: `name <address>` or `address`.
+    fn mailbox(&mut self, begun: &'t [Lexeme], words: &'t [Lexeme]) -> Result<(), Ambiguity> {
+        if self.peek() == Some(&Token::Special('<')) {
+            let address = self.angle_address()?;
+            return self.add(address);
         }
-        self.address(words)?;
+        let name = self.address(words)?;
+        if self.peek() != Some(&Token::Special('<')) {
+            return self.add(name);
+        }
         // `ceo@example.org <mallory@example.net>`: some readers show the name, some the address.
-        if self.peek() == Some(&Token::Special('<')) { Err(Ambiguity::AddressAsName) } else { Ok(()) }
+        let (name_text, rest) = begun.split_at(begun.len() - self.tokens.len());
+        let address = self.angle_address()?;
+        let address_text = &rest[1..rest.len() - self.tokens.len() - 1];
+        if !(is_plain(name_text) && is_plain(address_text)) {
+            return Err(Ambiguity::AddressAsName);
+        }
+        match (name, address) {
+            (name, address) if name == address => self.add(address),
+            // Whether the case of a local-part matters is the policy's affair, so both are authors.
+            (Author::Mailbox(name), Author::Mailbox(address)) if is_alike(&name, &address) => {
+                self.add(Author::Mailbox(address))?;
+                self.add(Author::Mailbox(name))
+            }
+            _ => Err(Ambiguity::AddressAsName),
+        }
+    }
+
+    /// An address in angle brackets.
+    fn angle_address(&mut self) -> Result<Author, Ambiguity> {
+        self.take('<');
+        self.route()?;
+        let local_part = self.words();
+        let address = self.address(local_part)?;
+        if self.take('>') {
+            Ok(address)
+        } else if self.peek().is_none() {
+            Err(Ambiguity::Unterminated)
+        } else {
+            Err(Ambiguity::Second)
+        }
+    }
+
+    fn add(&mut self, author: Author) -> Result<(), Ambiguity> {
+        if self.authors.len() == MAX_MAILBOXES {
+            return Err(Ambiguity::TooMany);
+        }
+        self.authors.push(author);
+        Ok(())
     }
 
     /// A source route, which must be ignored (RFC 5322, 4.4): `@a.example,@b.example:`.
@@ -252,7 +296,7 @@ impl<'t> Parser<'t> {
     }
 
     /// An address whose local-part is read already (RFC 5322, 3.4.1).
-    fn address(&mut self, local_part: &'t [Token]) -> Result<(), Ambiguity> {
+    fn address(&mut self, local_part: &'t [Lexeme]) -> Result<Author, Ambiguity> {
         if !self.take('@') {
             return Err(Ambiguity::NoAddress);
         }
@@ -265,14 +309,10 @@ impl<'t> Parser<'t> {
         if encoded {
             return Err(Ambiguity::EncodedWord);
         }
-        if self.authors.len() == MAX_MAILBOXES {
-            return Err(Ambiguity::TooMany);
-        }
-        self.authors.push(match domain.parse::<Domain>() {
+        Ok(match domain.parse::<Domain>() {
             Ok(domain) => Author::Mailbox(Mailbox::new(local_part, domain)),
             Err(_) => Author::Elsewhere(format!("{local_part}@{domain}")),
-        });
-        Ok(())
+        })
     }
 
     /// The text of a domain. White space and comments may surround its dots (RFC 5322, 4.4).
@@ -302,15 +342,27 @@ impl<'t> Parser<'t> {
     }
 }
 
+/// Whether an address is written in one piece and without quotes, so that no reader sees only a part of it.
+fn is_plain(address: &[Lexeme]) -> bool {
+    let is_plain = |token: &Token| matches!(token, Token::Atom(_) | Token::Special('.' | '@'));
+    address.iter().all(|lexeme| is_plain(&lexeme.token)) && !address.iter().skip(1).any(|lexeme| lexeme.apart)
+}
+
+/// Whether two mailboxes differ at most in the case of the local-part, or in how its letters are composed.
+fn is_alike(one: &Mailbox, other: &Mailbox) -> bool {
+    let folded = |mailbox: &Mailbox| mailbox.local_part().to_lowercase().nfc().collect::<String>();
+    one.domain() == other.domain() && folded(one) == folded(other)
+}
+
 /// The words of a local-part with the dots between them, without quoting.
 ///
 /// Dots may stand at the ends or next to one another: MTAs deliver to such addresses, and no reader sees anything else
 /// in them.
-fn join_local_part(tokens: &[Token]) -> Result<String, Ambiguity> {
+fn join_local_part(words: &[Lexeme]) -> Result<String, Ambiguity> {
     let mut local_part = String::new();
     let mut after_word = false;
-    for token in tokens {
-        let word = match token {
+    for lexeme in words {
+        let word = match &lexeme.token {
             Token::Special(_) => {
                 local_part.push('.');
                 after_word = false;
@@ -325,7 +377,7 @@ fn join_local_part(tokens: &[Token]) -> Result<String, Ambiguity> {
         local_part.push_str(word);
         after_word = true;
     }
-    if tokens.is_empty() { Err(Ambiguity::NoAddress) } else { Ok(local_part) }
+    if words.is_empty() { Err(Ambiguity::NoAddress) } else { Ok(local_part) }
 }
 
 /// Refuses, inside an address, what some readers would turn into something else.
@@ -365,6 +417,7 @@ mod tests {
         check("alice@example.org", "alice@example.org");
         check("Alice <alice@example.org>", "alice@example.org");
         check("\"ceo@example.org\" <alice@example.org>", "alice@example.org");
+        check("a@x.example (A)\r\n <A@X.example>, b@y.example", "A@x.example, a@x.example, b@y.example");
         check("Pete(A nice \\) chap) <pete(his account)@silly.test(his host)>", "pete@silly.test");
         check(
             "Friends: a@example.org, B <b@example.net>;, c@example.com",
@@ -377,7 +430,8 @@ mod tests {
     #[test]
     fn what_readers_may_differ_on() {
         check("<a@x.example> <b@y.example>", "ambiguous: more than one address in one mailbox");
-        check("ceo@x.example <b@y.example>", "ambiguous: an address as display name");
+        check("ceo@x.example <b@y.example>", "ambiguous: another address as display name");
+        check("\"a\"@x.example <a@x.example>", "ambiguous: another address as display name");
         check("=?utf-8?q?ceo?=@x.example", "ambiguous: an encoded-word inside an address");
         check("ceo＠bank.example@y.example", "ambiguous: a character that an address cannot have");
         check("\u{202e}oec@x.example", "ambiguous: a character that an address cannot have");
