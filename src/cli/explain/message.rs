@@ -1,7 +1,5 @@
 //! A message in a file, as an MTA would hand it over to a milter.
 
-use std::net::IpAddr;
-
 use crate::mail::Field;
 
 /// A message.
@@ -9,14 +7,6 @@ use crate::mail::Field;
 pub(super) struct Message {
     fields: Vec<Field>,
     body: Vec<u8>,
-}
-
-/// Who brought the message, as Postfix and Sendmail write it: `from HELO (NAME [ADDRESS])`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Received {
-    pub(super) helo: String,
-    pub(super) name: String,
-    pub(super) address: IpAddr,
 }
 
 impl Message {
@@ -69,19 +59,9 @@ impl Message {
         (!value.is_empty()).then(|| value.to_owned())
     }
 
-    /// Who brought the message, by the first Received field, if that says it plainly.
-    pub(super) fn received(&self) -> Option<Received> {
-        let value = self.first("Received")?;
-        let (helo, rest) = value.strip_prefix("from ")?.split_once(" (")?;
-        let (inner, _) = rest.split_once(')')?;
-        let (name, literal) = inner.rsplit_once('[').map(|(name, literal)| (name.trim(), literal))?;
-        let literal = literal.strip_suffix(']')?;
-        let address = literal.strip_prefix("IPv6:").unwrap_or(literal).parse().ok()?;
-        if helo.contains(char::is_whitespace) {
-            return None;
-        }
-        let name = if name.is_empty() { "unknown" } else { name };
-        Some(Received { helo: helo.to_owned(), name: name.to_owned(), address })
+    /// The values of all fields of this name.
+    pub(super) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.fields.iter().filter(move |field| field.is(name)).map(|field| field.value.trim())
     }
 }
 
@@ -111,20 +91,5 @@ mod tests {
         check("From: a@b", Some("a@b"), "");
         check("From: a@b\nno field\nTo: c", Some("a@b"), "no field\nTo: c");
         check("", None, "");
-    }
-
-    #[test]
-    fn who_brought_it() {
-        let received = |value: &str| {
-            let found = Message::parse(format!("Received: {value}\n\n").as_bytes()).received();
-            found.map(|found| format!("{} {} {}", found.helo, found.name, found.address))
-        };
-        let plain = received("from h (n.example [192.0.2.1]) by x").unwrap();
-        assert_eq!(plain, "h n.example 192.0.2.1");
-        assert_eq!(received("from h (n [IPv6:2001:db8::1]) by x").unwrap(), "h n 2001:db8::1");
-        assert_eq!(received("from h ([192.0.2.1]) by x").unwrap(), "h unknown 192.0.2.1");
-        assert_eq!(received("by mx.example.org (Postfix, from userid 0)"), None);
-        assert_eq!(received("from h (n.example) by x"), None);
-        assert_eq!(received("from h (HELO g) (192.0.2.1) by x"), None);
     }
 }

@@ -4,6 +4,7 @@
 mod assume;
 mod message;
 mod outcome;
+mod received;
 mod replay;
 mod scene;
 mod text;

@@ -7,7 +7,8 @@ use std::path::Path;
 use jiff::Timestamp;
 
 use super::Arguments;
-use super::message::{Message, Received};
+use super::message::Message;
+use super::received::{self, Received};
 use crate::daemon;
 use crate::journal::judged::{About, Judged};
 use crate::mail::report::{Reader, Report};
@@ -37,30 +38,53 @@ impl Scene {
     pub(super) fn of(arguments: &Arguments, policy: &Policy) -> Result<Self, String> {
         let message = arguments.message.as_deref().map(read).transpose()?.unwrap_or_default();
         let mut notes = Vec::new();
-        let received = message.received();
-        let mut from_received = |what: &str| {
-            notes.push(format!("{what} is that of the first Received field"));
+        let received = Received::of(&message);
+        let mut from_received = |what: &str, received: &Received| {
+            notes.push(match received.field {
+                1 => format!("{what} is that of the first Received field"),
+                field => {
+                    format!(
+                        "{what} is that of Received field {field}; those above it are hops within the host"
+                    )
+                }
+            });
         };
         let address = match (arguments.client, &received) {
             (Some(address), _) => address,
-            (None, Some(Received { address, .. })) => {
-                from_received("the client");
-                *address
+            (None, Some(found)) => {
+                from_received("the client", found);
+                found.address
             }
             (None, None) => return Err(missing("--client", "no Received field that says plainly who came")),
         };
-        let name = match (&arguments.client_name, &received) {
+        let of_client = received.as_ref().filter(|_| arguments.client.is_none());
+        let name = match (&arguments.client_name, of_client) {
             (Some(name), _) => name.clone(),
-            (None, Some(received)) if arguments.client.is_none() => received.name.clone(),
-            _ => "unknown".to_owned(),
+            (None, Some(found)) => found.name.clone(),
+            (None, None) => "unknown".to_owned(),
         };
-        let helo = match (&arguments.helo, received) {
+        let helo = match (&arguments.helo, &received) {
             (Some(helo), _) => helo.clone(),
-            (None, Some(received)) => {
-                from_received("HELO");
-                received.helo
+            (None, Some(found)) => {
+                from_received("HELO", found);
+                found.helo.clone()
             }
             (None, None) => String::new(),
+        };
+        let login = match (&arguments.login, of_client.map(|found| (found, &found.login))) {
+            (Some(login), _) => Some(login.clone()),
+            (None, Some((found, received::Login::As(login)))) => {
+                from_received("the login", found);
+                Some(login.clone())
+            }
+            (None, Some((_, received::Login::Unnamed))) => {
+                notes.push(
+                    "the client logged in, and its Received field does not say as whom; use --login"
+                        .to_owned(),
+                );
+                None
+            }
+            (None, _) => None,
         };
         let mail_from = match (&arguments.mail_from, message.first("Return-Path")) {
             (Some(path), _) => path.clone(),
@@ -87,7 +111,7 @@ impl Scene {
         let envelope = Envelope {
             reverse_path: ReversePath::parse(&mail_from),
             bracketed: true,
-            login: arguments.login.clone().filter(|login| !login.is_empty()).map(Login),
+            login: login.filter(|login| !login.is_empty()).map(Login),
             recipients: Vec::new(),
             queue_id: None,
         };
