@@ -216,9 +216,8 @@ impl<'t> Parser<'t> {
 
     /// The words and dots that come next: a display name, or a local-part.
     fn words(&mut self) -> &'t [Lexeme] {
-        let is_word = |lexeme: &Lexeme| {
-            matches!(lexeme.token, Token::Atom(_) | Token::Quoted(_) | Token::Special('.'))
-        };
+        let is_word =
+            |lexeme: &Lexeme| matches!(lexeme.token, Token::Atom(_) | Token::Quoted(_) | Token::Special('.'));
         let end = self.tokens.iter().position(|lexeme| !is_word(lexeme)).unwrap_or(self.tokens.len());
         let (words, rest) = self.tokens.split_at(end);
         self.tokens = rest;

@@ -5,6 +5,7 @@
 pub mod address_list;
 pub mod authres;
 pub mod automatic;
+pub mod disposition;
 pub mod domain;
 pub mod header;
 pub mod lexer;

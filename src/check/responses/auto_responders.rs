@@ -10,7 +10,7 @@ use crate::mail::spf::SpfResult;
 use crate::mail::{Domain, Edit, Field, ForwardPath, Header, Mailbox};
 use crate::session::{Origin, Point, Request};
 
-/// The field that asks programs not to answer (MS-OXCMAIL, 2.2.3.2.14), and what it asks for.
+/// The field that asks programs not to answer (MS-OXCMAIL, 2.1.3.2.20), and what it asks for.
 const SUPPRESS: (&str, &str) = ("X-Auto-Response-Suppress", "OOF, AutoReply");
 
 /// The settings of the lock in one domain.
@@ -98,7 +98,7 @@ pub(super) fn outsiders(site: &Site, request: &Request<'_>) -> Vec<Mailbox> {
 
 /// The sign by which the message is an automatic reply.
 fn is_reply(request: &Request<'_>, header: &Header) -> Option<&'static automatic::Sign> {
-    match automatic::recognise_leaving(header, &request.envelope.reverse_path) {
+    match automatic::recognise_leaving(header, &request.envelope.reverse_path, request.report) {
         (Some(Automatic::Reply), sign) => sign,
         _ => None,
     }
@@ -125,7 +125,7 @@ fn before(case: &Case<'_>, header: &Header, facts: &View<'_>) -> Result<Opinion,
     if let Some(sign) = automatic::unanswered(header, &case.request.envelope.reverse_path) {
         return Ok(allowed(&format!("nobody answers it: {}", sign.name)));
     }
-    if header.all(SUPPRESS.0).any(|field| suppresses(&field.value)) {
+    if header.all(SUPPRESS.0).any(|field| automatic::suppresses(&field.value)) {
         return Ok(allowed("it asks for no answer already"));
     }
     if is_excepted(case, CheckId::AutoResponders) {
@@ -147,12 +147,6 @@ fn before(case: &Case<'_>, header: &Header, facts: &View<'_>) -> Result<Opinion,
     let edits = vec![Edit::InsertAtTop(Field::new(SUPPRESS.0, SUPPRESS.1))];
     let judgment = Judgment::NotExamined(Remark::new("auto-reply-suppressed", detail));
     Ok(Opinion { judgment, edits, observations: Vec::new() })
-}
-
-/// Whether a field of that name asks for no automatic reply of any kind.
-fn suppresses(value: &str) -> bool {
-    let has = |word| value.split(',').any(|found| found.trim().eq_ignore_ascii_case(word));
-    has("All") || (has("OOF") && has("AutoReply"))
 }
 
 /// Whether this recipient's policy wants the message to ask for no answer.

@@ -162,7 +162,7 @@ fn never_notify(recipient: &Recipient) -> Vec<Edit> {
 
 fn is_bounce(request: &Request<'_>, header: &Header) -> bool {
     matches!(
-        automatic::recognise_leaving(header, &request.envelope.reverse_path),
+        automatic::recognise_leaving(header, &request.envelope.reverse_path, request.report),
         (Some(Automatic::Bounce), _)
     )
 }

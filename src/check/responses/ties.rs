@@ -14,7 +14,7 @@ const MOST_IDENTIFIERS: usize = 3;
 pub(super) fn of_bounce(request: &Request<'_>, header: &Header, sender: Mailbox) -> CauseQuestion {
     let mut ties: Vec<Tie> = queue(header).into_iter().collect();
     if let Some(report) = request.report {
-        ties.extend(report.message_id.clone().map(Tie::MessageId));
+        ties.extend(report.message_ids.iter().cloned().map(Tie::MessageId));
         let answered = request.now;
         ties.extend(report.queue_id.clone().map(|id| Tie::Queue { id, answered }));
     }
@@ -29,7 +29,10 @@ pub(super) fn of_reply(
     mailbox: Mailbox,
     sender: Mailbox,
 ) -> CauseQuestion {
-    let mut ties = identifiers(header);
+    // A receipt names what it is about in its body (RFC 8098, 3.2.5).
+    let named = request.report.into_iter().flat_map(|report| &report.message_ids);
+    let mut ties: Vec<Tie> = named.cloned().map(Tie::MessageId).collect();
+    ties.extend(identifiers(header));
     ties.push(Tie::Correspondents { mailbox, answered: request.now });
     CauseQuestion { sender, ties: distinct(ties) }
 }
@@ -51,7 +54,9 @@ fn identifiers(header: &Header) -> Vec<Tie> {
         field.map_or_else(Vec::new, |field| message_id::parse(&field.value, limit))
     };
     let references = of("References", MOST_IDENTIFIERS).into_iter().rev();
-    of("In-Reply-To", 1).into_iter().chain(references).map(Tie::MessageId).collect()
+    // Exchange's replies have neither where a gateway or an old version takes them away.
+    let parent = of("X-MS-Exchange-Parent-Message-Id", 1);
+    of("In-Reply-To", 1).into_iter().chain(references).chain(parent).map(Tie::MessageId).collect()
 }
 
 fn distinct(ties: Vec<Tie>) -> Vec<Tie> {

@@ -7,6 +7,7 @@ use super::*;
 use crate::check::{CheckId, Finding, Judgment, Mode, Remark};
 use crate::facts::*;
 use crate::journal::{Record, parse, render};
+use crate::mail::report::Nature;
 use crate::mail::spf::{SpfAnswer, SpfIdentity, SpfQuestion, SpfResult};
 use crate::mail::{Field, Mailbox, ReversePath};
 use crate::session::{Client, Login, Origin, Point, Recipient, Role};
@@ -209,10 +210,11 @@ fn about() -> impl Strategy<Value = About> {
 
 prop_compose! {
     fn report()(
-        message_id in prop::option::of(said()), queue_id in prop::option::of(said()),
+        nature in prop::option::of(prop::sample::select(Nature::NAMES.map(|(_, nature)| nature).to_vec())),
+        message_ids in prop::collection::vec(said(), 0..3), queue_id in prop::option::of(said()),
         recipients in prop::collection::vec(said(), 0..3),
     ) -> Report {
-        Report { message_id, queue_id, recipients }
+        Report { nature, message_ids, queue_id, recipients }
     }
 }
 

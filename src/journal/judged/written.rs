@@ -11,6 +11,7 @@ use super::{About, Found, Judged};
 use crate::check::Finding;
 use crate::decide::Decision;
 use crate::facts::{self, Facts, Question, SourceId};
+use crate::mail::report::Nature;
 use crate::mail::{self, Field, ForwardPath, Header, Mailbox, ReversePath};
 use crate::session::{self, Client, Login, Origin, Point, Request, Role};
 
@@ -79,7 +80,12 @@ struct Recipient<'a> {
 
 #[derive(Serialize, Deserialize)]
 struct Report<'a> {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    nature: Option<Text<'a>>,
     message_id: Option<Text<'a>>,
+    /// Those behind the first one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    other_message_ids: Vec<Text<'a>>,
     queue_id: Option<Text<'a>>,
     recipients: Vec<Text<'a>>,
 }
@@ -262,7 +268,9 @@ impl<'a> Recipient<'a> {
 impl<'a> Report<'a> {
     fn of(report: &'a mail::report::Report) -> Self {
         Self {
-            message_id: report.message_id.as_deref().map(text),
+            nature: report.nature.map(nature_word),
+            message_id: report.message_ids.first().map(|id| text(id)),
+            other_message_ids: report.message_ids.iter().skip(1).map(|id| text(id)).collect(),
             queue_id: report.queue_id.as_deref().map(text),
             recipients: report.recipients.iter().map(|recipient| text(recipient)).collect(),
         }
@@ -270,11 +278,26 @@ impl<'a> Report<'a> {
 
     fn read(self) -> mail::report::Report {
         mail::report::Report {
-            message_id: self.message_id.map(Cow::into_owned),
+            nature: self.nature.and_then(|word| nature(&word)),
+            message_ids: self
+                .message_id
+                .into_iter()
+                .chain(self.other_message_ids)
+                .map(Cow::into_owned)
+                .collect(),
             queue_id: self.queue_id.map(Cow::into_owned),
             recipients: self.recipients.into_iter().map(Cow::into_owned).collect(),
         }
     }
+}
+
+fn nature_word(nature: Nature) -> Text<'static> {
+    let name = Nature::NAMES.iter().find(|(_, known)| *known == nature);
+    Cow::Borrowed(name.map_or("", |(name, _)| *name))
+}
+
+fn nature(word: &str) -> Option<Nature> {
+    Nature::NAMES.iter().find(|(name, _)| *name == word).map(|(_, nature)| *nature)
 }
 
 impl<'a> Path<'a> {

@@ -1,31 +1,84 @@
-//! The body of a report (RFC 6522): which message it is about, and whose delivery it reports (RFC 3464).
+//! What the body of an answer says of it (RFC 6522): which message it is about, whose delivery it reports (RFC 3464), and
+//! what it is, where its header does not say that.
 //!
-//! It is read as it comes, in pieces, and no more of it than is needed. What does not follow the standards is passed
-//! over; nothing here fails.
+//! A body is read as it comes, in pieces, and no more of it than is needed. What does not follow the standards is passed
+//! over; nothing here fails. A returned message is never looked into beyond its header: what stands there, a stranger wrote.
+//!
+//! | file | what it reads |
+//! |---|---|
+//! | `part` | what a part is, by its Content-Type |
+//! | `notice` | bounces of programs that write text only |
 
-use super::automatic::{self, Automatic};
+mod notice;
+mod part;
+
+use super::automatic;
+use super::disposition::Disposition;
 use super::media_type::MediaType;
 use super::message_id;
 use super::{Header, ReversePath};
+use part::Kind;
 
-/// What a report says of the message that it is about.
+/// What the body of an answer says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
-    /// Its identifier in the returned message or header.
-    pub message_id: Option<String>,
+    /// What the message shows itself to be, if anything.
+    pub nature: Option<Nature>,
+    /// The identifiers of the message that it is about, at most [`Reader::MOST_IDENTIFIERS`]: one, and those that it had
+    /// before somebody gave it another.
+    pub message_ids: Vec<String>,
     /// What Postfix called it (`X-Postfix-Queue-ID`).
     pub queue_id: Option<String>,
     /// The recipients that are reported on, as they were given where that is said, else as they ended up.
     pub recipients: Vec<String>,
 }
 
+/// What a body shows a message to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Nature {
+    /// A bounce: a delivery status (RFC 3464), or the text of a program that writes none.
+    Bounce,
+    /// A receipt that somebody let be sent (RFC 8098, 3.2.6.1).
+    ReceiptByHand,
+    /// A receipt that a program sent by itself.
+    Receipt,
+    /// A receipt that says that a program did away with the message: that is how mailboxes refuse (RFC 5429, 2.2.1).
+    Refusal,
+    /// An answer to an invitation, or one (RFC 6047).
+    Calendar,
+}
+
+impl Nature {
+    /// All of them with the words for them in the log.
+    pub const NAMES: [(&'static str, Self); 5] = [
+        ("bounce", Self::Bounce),
+        ("receipt-by-hand", Self::ReceiptByHand),
+        ("receipt", Self::Receipt),
+        ("refusal", Self::Refusal),
+        ("calendar", Self::Calendar),
+    ];
+}
+
+impl From<Disposition> for Nature {
+    fn from(disposition: Disposition) -> Self {
+        match disposition {
+            Disposition { sent_by_hand: true, .. } => Self::ReceiptByHand,
+            Disposition { acted_by_itself: true, is_refused: true, .. } => Self::Refusal,
+            Disposition { .. } => Self::Receipt,
+        }
+    }
+}
+
 /// Reads the body.
 #[derive(Clone, Debug)]
 pub struct Reader {
-    boundary: String,
+    /// The lines that part the multiparts that are open, the outermost first.
+    boundaries: Vec<String>,
     part: Part,
     /// The line so far, as much of it as is kept.
     line: Vec<u8>,
+    /// The header field so far, unfolded.
+    field: String,
     octets: usize,
     report: Report,
     /// The recipient as it was given (`Original-Recipient`), until it is known where it ended up.
@@ -33,25 +86,24 @@ pub struct Reader {
 }
 
 /// Where in the body the reader is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Part {
     /// Before the first part, or in one that says nothing.
     Silent,
     /// In the header of a part.
     Header(Kind),
-    /// In groups of fields about recipients.
+    /// In groups of fields about recipients, or about what became of the message.
     Status,
+    /// Before the first words of a text.
+    Opening,
+    /// In the text of a bounce.
+    Notice,
+    /// Behind such a text, before the message that it returns.
+    Ahead,
     /// In the header of the returned message.
     Returned,
     /// Nothing more is wanted.
     Done,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Other,
-    Status,
-    Returned,
 }
 
 impl Reader {
@@ -59,28 +111,59 @@ impl Reader {
     /// before the latter.
     pub const LIMIT: usize = 256 * 1024;
 
-    /// Octets of a line that are kept, and recipients.
+    /// Identifiers of one message that are kept.
+    pub const MOST_IDENTIFIERS: usize = 3;
+
+    /// Octets of a line, and of a field, that are kept; recipients; and multiparts within one another.
     const LONGEST_LINE: usize = 2000;
     const MOST_RECIPIENTS: usize = 1000;
+    const DEEPEST: usize = 8;
 
-    /// A reader of the body of this message, if it is a bounce: nobody else says anything of interest in it.
+    /// A reader of the body of this message, if that may say what the header leaves open: of an answer that leaves.
     pub fn of(header: &Header, reverse_path: &ReversePath) -> Option<Self> {
-        let (what, _) = automatic::recognise_leaving(header, reverse_path);
-        let field = header.all("Content-Type").next().filter(|_| what == Some(Automatic::Bounce))?;
-        Self::new(&field.value)
+        if !automatic::may_say_more(header, reverse_path) {
+            return None;
+        }
+        let content_type = header.all("Content-Type").next().map(|field| field.value.as_str());
+        let media_type = content_type.and_then(MediaType::parse);
+        if let Some(reader) = media_type.as_ref().and_then(Self::of_multipart) {
+            return Some(reader);
+        }
+        let is_text = media_type.is_none_or(|kind| kind.essence.starts_with("text/"));
+        (is_text && *reverse_path == ReversePath::Null).then(|| Self::of_text(header))
     }
 
-    /// A reader of the report whose Content-Type this is; none where that names no boundary.
+    /// A reader of the multipart whose Content-Type this is; none where that names no boundary.
     pub fn new(content_type: &str) -> Option<Self> {
-        let boundary = MediaType::parse(content_type)?.parameter("boundary")?.to_owned();
-        (!boundary.is_empty()).then(|| Self {
-            boundary: format!("--{boundary}"),
-            part: Part::Silent,
+        Self::of_multipart(&MediaType::parse(content_type)?)
+    }
+
+    fn of_multipart(media_type: &MediaType) -> Option<Self> {
+        let boundary = part::boundary(media_type)?;
+        Some(Self::begin(vec![boundary], Part::Silent))
+    }
+
+    /// A reader of a text that may be a bounce. The header names the recipients where it knows them.
+    fn of_text(header: &Header) -> Self {
+        let mut failed = header.all("X-Failed-Recipients").peekable();
+        let part = if failed.peek().is_some() { Part::Notice } else { Part::Opening };
+        let mut reader = Self::begin(Vec::new(), part);
+        for address in failed.flat_map(|field| field.value.split(',')) {
+            reader.add_recipient(address.trim());
+        }
+        reader
+    }
+
+    fn begin(boundaries: Vec<String>, part: Part) -> Self {
+        Self {
+            boundaries,
+            part,
             line: Vec::new(),
+            field: String::new(),
             octets: 0,
             report: Report::default(),
             original: None,
-        })
+        }
     }
 
     /// Takes the next piece; whether more is wanted.
@@ -104,6 +187,7 @@ impl Reader {
     pub fn report(&self) -> Report {
         let mut last = self.clone();
         last.end_of_line();
+        last.end_of_field();
         last.end_of_recipient();
         last.report
     }
@@ -112,87 +196,138 @@ impl Reader {
         let octets = std::mem::take(&mut self.line);
         let text = String::from_utf8_lossy(&octets);
         let line = text.trim_end();
-        if let Some(rest) = line.strip_prefix(&self.boundary)
-            && matches!(rest, "" | "--")
-        {
-            self.end_of_recipient();
-            self.part = if rest.is_empty() { Part::Header(Kind::Other) } else { Part::Done };
+        if self.is_boundary(line) {
             return;
         }
         match self.part {
-            Part::Header(kind) if line.is_empty() => {
-                self.part = match kind {
-                    Kind::Other => Part::Silent,
-                    Kind::Status => Part::Status,
-                    Kind::Returned => Part::Returned,
-                };
-            }
-            Part::Header(_) => {
-                if let Some(value) = value(line, "content-type") {
-                    self.part = Part::Header(kind(value));
+            Part::Header(_) | Part::Status | Part::Returned => self.line_of_fields(line),
+            Part::Opening => {
+                if notice::opens(line) {
+                    self.report.nature = Some(Nature::Bounce);
+                    self.part = Part::Notice;
+                } else if !line.is_empty() {
+                    self.part = Part::Done;
                 }
             }
-            Part::Status => self.status(line),
-            // The header of the returned message has ended.
-            Part::Returned if line.is_empty() => self.part = Part::Done,
-            Part::Returned => self.returned(line),
+            Part::Notice => {
+                if notice::ends(line) {
+                    self.part = Part::Ahead;
+                } else if let Some(address) = notice::recipient(line) {
+                    self.add_recipient(address);
+                }
+            }
+            // Between the two, programs write what they cut off.
+            Part::Ahead if line.is_empty() || line.starts_with('-') => {}
+            Part::Ahead => {
+                self.part = Part::Returned;
+                self.line_of_fields(line);
+            }
             Part::Silent | Part::Done => {}
         }
     }
 
-    /// Takes a line of the groups of fields about the message and each recipient (RFC 3464, 2.1).
-    fn status(&mut self, line: &str) {
-        if line.is_empty() {
-            self.end_of_recipient();
-        } else if let Some(queue_id) = value(line, "x-postfix-queue-id") {
-            self.report.queue_id.get_or_insert_with(|| queue_id.to_owned());
-        } else if let Some(original) = value(line, "original-recipient") {
-            self.original = address(original);
-        } else if let Some(last) = value(line, "final-recipient")
-            && self.original.is_none()
-        {
-            self.original = address(last);
+    /// Takes a line if it parts two parts, or ends a multipart.
+    fn is_boundary(&mut self, line: &str) -> bool {
+        let found = self.boundaries.iter().enumerate().rev().find_map(|(depth, boundary)| {
+            let rest = line.strip_prefix(boundary.as_str())?;
+            matches!(rest, "" | "--").then_some((depth, rest.is_empty()))
+        });
+        let Some((depth, goes_on)) = found.filter(|_| self.part != Part::Done) else { return false };
+        self.end_of_field();
+        self.end_of_recipient();
+        self.boundaries.truncate(if goes_on { depth + 1 } else { depth });
+        if self.part != Part::Done {
+            self.part = if goes_on { Part::Header(Kind::Other) } else { Part::Silent };
         }
+        true
+    }
+
+    /// Takes a line of header fields, which may go on in the next one (RFC 5322, 2.2.3).
+    fn line_of_fields(&mut self, line: &str) {
+        if line.starts_with([' ', '\t']) && !self.field.is_empty() {
+            if self.field.len() + line.len() <= Self::LONGEST_LINE {
+                self.field.push_str(line);
+            }
+            return;
+        }
+        self.end_of_field();
+        if line.is_empty() {
+            self.end_of_fields();
+        } else if self.part != Part::Done {
+            line.clone_into(&mut self.field);
+        }
+    }
+
+    fn end_of_field(&mut self) {
+        let field = std::mem::take(&mut self.field);
+        let Some((name, value)) = field.split_once(':') else { return };
+        let (name, value) = (name.trim_end().to_ascii_lowercase(), value.trim());
+        match (&self.part, name.as_str()) {
+            (Part::Header(_), "content-type") => self.part = Part::Header(Kind::of(value)),
+            (Part::Status, "original-message-id" | "x-original-message-id")
+            | (Part::Returned, "message-id" | "x-original-message-id") => self.add_identifier(value),
+            (Part::Status, "x-postfix-queue-id") => {
+                self.report.queue_id.get_or_insert_with(|| value.to_owned());
+            }
+            (Part::Status, "original-recipient") => self.original = address(value),
+            (Part::Status, "final-recipient") if self.original.is_none() => self.original = address(value),
+            (Part::Status, "disposition") => {
+                let nature = Disposition::parse(value).map(Nature::from);
+                self.report.nature = self.report.nature.or(nature);
+            }
+            _ => {}
+        }
+    }
+
+    /// Takes the empty line behind header fields.
+    fn end_of_fields(&mut self) {
+        let kind = match &mut self.part {
+            Part::Header(kind) => std::mem::take(kind),
+            Part::Status => return self.end_of_recipient(),
+            // The header of the returned message has ended.
+            Part::Returned => return self.part = Part::Done,
+            _ => return,
+        };
+        self.part = match kind {
+            Kind::Status => {
+                self.report.nature.get_or_insert(Nature::Bounce);
+                Part::Status
+            }
+            Kind::Receipt => Part::Status,
+            Kind::Returned => Part::Returned,
+            Kind::Calendar if self.report.nature.is_none() => {
+                self.report.nature = Some(Nature::Calendar);
+                Part::Done
+            }
+            Kind::Multipart(boundary) => {
+                if self.boundaries.len() < Self::DEEPEST {
+                    self.boundaries.push(boundary);
+                }
+                Part::Silent
+            }
+            Kind::Calendar | Kind::Other => Part::Silent,
+        };
     }
 
     fn end_of_recipient(&mut self) {
-        if let Some(recipient) = self.original.take()
-            && self.report.recipients.len() < Self::MOST_RECIPIENTS
+        if let Some(recipient) = self.original.take() {
+            self.add_recipient(&recipient);
+        }
+    }
+
+    fn add_recipient(&mut self, address: &str) {
+        if !address.is_empty() && self.report.recipients.len() < Self::MOST_RECIPIENTS {
+            self.report.recipients.push(address.to_owned());
+        }
+    }
+
+    fn add_identifier(&mut self, value: &str) {
+        if let Some(found) = message_id::parse(value, 1).pop()
+            && self.report.message_ids.len() < Self::MOST_IDENTIFIERS
+            && !self.report.message_ids.contains(&found)
         {
-            self.report.recipients.push(recipient);
+            self.report.message_ids.push(found);
         }
-    }
-
-    /// Takes a line of the returned header. A folded identifier stands in the line after its name.
-    fn returned(&mut self, line: &str) {
-        let body = value(line, "message-id");
-        if let Some(found) = body.and_then(|body| message_id::parse(body, 1).pop()) {
-            self.report.message_id = Some(found);
-            self.part = Part::Done;
-        } else if body.is_some_and(str::is_empty) {
-            // The next line is read as if it began with the name.
-            self.line = b"Message-ID:".to_vec();
-        }
-    }
-}
-
-/// The body of the field in this line, if it has that name, which is given in lower case.
-fn value<'l>(line: &'l str, name: &str) -> Option<&'l str> {
-    let (found, body) = line.split_once(':')?;
-    found.trim_end().eq_ignore_ascii_case(name).then(|| body.trim())
-}
-
-/// What a part is, by its Content-Type.
-fn kind(content_type: &str) -> Kind {
-    let essence = MediaType::parse(content_type).map_or_else(String::new, |found| found.essence);
-    match essence.as_str() {
-        "message/delivery-status" | "message/global-delivery-status" => Kind::Status,
-        "message/rfc822"
-        | "message/global"
-        | "message/rfc822-headers"
-        | "message/global-headers"
-        | "text/rfc822-headers" => Kind::Returned,
-        _ => Kind::Other,
     }
 }
 
@@ -248,7 +383,7 @@ mod tests {
         let (recipients, queue_id, message_id) = expected;
         assert_eq!(report.recipients, recipients);
         assert_eq!(report.queue_id.as_deref().unwrap_or_default(), queue_id);
-        assert_eq!(report.message_id.as_deref().unwrap_or_default(), message_id);
+        assert_eq!(report.message_ids.join(" "), message_id);
     }
 
     #[test]
