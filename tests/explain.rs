@@ -349,3 +349,65 @@ fn a_message_says_who_brought_it() {
         &["whether b@example.org may send as a@example.com (assumed)", "550 5.7.1"],
     );
 }
+
+/// Who brought a message, by what MTAs write above it.
+#[test]
+fn a_message_says_who_brought_it_in_the_words_of_any_mta() {
+    let spf = ["--assume", "spf=fail", "--assume", "spf.helo=none"];
+    let by = |received: &str| {
+        let before = "from mail.example.com (mx.example.com [192.0.2.1])\n\tby mx.example.org (Postfix)";
+        MESSAGE.replace(before, received)
+    };
+    let client = "client      192.0.2.1\nhelo        mail.example.com\n";
+    for received in [
+        "from mail.example.com (mx.example.com [192.0.2.1] (may be forged))\n\tby mx.example.org (8.18.1/8.18.1)",
+        "from mx.example.com ([192.0.2.1] helo=mail.example.com)\n\tby mx.example.org with esmtp (Exim 4.96)",
+        "from mx.example.com (HELO mail.example.com) (192.0.2.1)\n  by mx.example.org with SMTP",
+        "from mail.example.com (192.0.2.1) by mx.example.org (192.0.2.20) with Microsoft SMTP Server",
+    ] {
+        check_message(
+            &by(received),
+            &spf,
+            1,
+            &[client, "note        the client is that of the first Received field"],
+        );
+    }
+    let delivered = "from mx.example.org\n\tby mx.example.org with LMTP\n\tid MNbkKfU9\nReceived: \
+        from localhost (localhost [127.0.0.1])\n\tby mx.example.org (Postfix) with ESMTP id 4bQ1y\nReceived: \
+        from mail.example.com (mx.example.com [192.0.2.1])\n\tby mx.example.org (Postfix) with ESMTP id 4bQ1x";
+    check_message(
+        &by(delivered),
+        &spf,
+        1,
+        &[client, "the client is that of Received field 3; those above it are"],
+    );
+    check_message(&by("by mx.example.org (Postfix, from userid 0)"), &spf, 64, &["--client is needed"]);
+}
+
+/// A login is read where its Received field names one, and only there.
+#[test]
+fn a_message_says_who_was_logged_in() {
+    let of = |comment: &str| {
+        format!(
+            "Return-Path: <bob@example.org>\nDelivered-To: x@example.com\n\
+             Received: from [10.0.0.1] (unknown [192.0.2.1])\n\t{comment}\n\tby mx.example.org with ESMTPSA id 4bQ1x\n\
+             From: alice@example.org\n\nHello\n"
+        )
+    };
+    let grant = ["--assume", "grant=no"];
+    check_message(
+        &of("(Authenticated sender: bob@example.org)"),
+        &grant,
+        0,
+        &["login       bob@example.org", "note        the login is that of the first Received field"],
+    );
+    let unnamed = "its Received field does not say as whom; use --login";
+    let assumed = ["--assume", "spf=none", "--assume", "spf.helo=none"];
+    check_message(&of("(authenticated bits=0)"), &assumed, 1, &[unnamed]);
+    check_message(
+        &of("(authenticated bits=0)"),
+        &[&grant[..], &["--login", "bob@example.org"]].concat(),
+        0,
+        &["login       bob@example.org"],
+    );
+}

@@ -128,7 +128,7 @@ pub static PASSED_ON: [Sign; 3] = [
 pub static REPLIES: [Sign; 10] = [
     Sign {
         name: "auto-replied",
-        source: "RFC 3834, 5: Sieve (Pigeonhole, Cyrus), vacation(1), Gmail, Zimbra, Plesk, Sendmail, RT, Zammad",
+        source: "RFC 3834, 5: Sieve (Pigeonhole, Cyrus), vacation(1), Gmail, Zimbra, Exim, Plesk",
         bears: |message| message.auto_submitted == "auto-replied" && !message.is_receipt(),
     },
     Sign {
