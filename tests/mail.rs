@@ -25,7 +25,7 @@ use serde::Deserialize;
 #[serde(deny_unknown_fields)]
 struct Form {
     /// Who writes so.
-    form: String,
+    by: String,
     /// Where that is written down.
     #[serde(default)]
     #[expect(dead_code, reason = "for readers of the table")]
@@ -53,12 +53,12 @@ impl Form {
         let (header, body) = self.mail.split_once("\n\n").unwrap_or((&self.mail, ""));
         let mut fields: Vec<Field> = Vec::new();
         for line in header.lines() {
-            match (line.starts_with([' ', '\t']), fields.last_mut()) {
-                (true, Some(field)) => field.value += &format!("\n{line}"),
-                _ => {
-                    let (name, value) = line.split_once(':').unwrap();
-                    fields.push(Field::new(name, value.trim_start()));
-                }
+            if let (true, Some(field)) = (line.starts_with([' ', '\t']), fields.last_mut()) {
+                field.value.push('\n');
+                field.value.push_str(line);
+            } else {
+                let (name, value) = line.split_once(':').unwrap();
+                fields.push(Field::new(name, value.trim_start()));
             }
         }
         (fields.into_iter().collect(), body.as_bytes())
@@ -112,7 +112,7 @@ impl Form {
                         let granted = Grant::Granted("given".to_owned());
                         Answer::Grant(if is_granted { granted } else { Grant::NotGranted(Vec::new()) })
                     }
-                    other => panic!("{}: nobody should ask for {other:?}", self.form),
+                    other => panic!("{}: nobody should ask for {other:?}", self.by),
                 };
                 facts.learn(question.clone(), answer);
             }
@@ -169,7 +169,7 @@ fn check(table: &str, least: usize, expected: impl Fn(&Form) -> String, found: i
         .iter()
         .map(|form| (form, expected(form), found(form)))
         .filter(|(_, expected, found)| expected != found)
-        .map(|(form, expected, found)| format!("{}\n  expected {expected}\n  found    {found}", form.form))
+        .map(|(form, expected, found)| format!("{}\n  expected {expected}\n  found    {found}", form.by))
         .collect();
     assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), forms.len(), wrong.join("\n"));
 }
@@ -185,7 +185,7 @@ fn check_answers(table: &str, least: usize) {
             "reply" => "auto-reply",
             "bounce" => "bounce",
             "untouched" => return "pass -; pass -, by nothing".to_owned(),
-            other => panic!("{}: {other} is no outcome", form.form),
+            other => panic!("{}: {other} is no outcome", form.by),
         };
         match form.tied.as_deref().unwrap() {
             "nothing" => format!("pass {kind}-unknown; pass {kind}-unknown, by nothing"),
@@ -234,7 +234,7 @@ fn from_fields() {
         "pass" => "pass".to_owned(),
         "refused" => "reject auth-match-header-from".to_owned(),
         "malformed" => "reject malformed-from".to_owned(),
-        other => panic!("{}: {other} is no outcome", form.form),
+        other => panic!("{}: {other} is no outcome", form.by),
     };
     check("from", 25, expected, |form| {
         let (outcome, _) = form.decide(&policy, Some("alice@example.org"), SpfResult::Pass);

@@ -78,16 +78,13 @@ impl<'v> Hop<'v> {
         let mut items = Vec::new();
         let mut rest = value.trim_start();
         while !rest.is_empty() && !rest.starts_with(';') && items.len() < MOST_ITEMS {
-            let (item, behind) = match rest.strip_prefix('(') {
-                Some(inside) => {
-                    let (comment, behind) = inside.split_at(end_of_comment(inside));
-                    (Item::Comment(comment.trim()), behind.strip_prefix(')').unwrap_or(behind))
-                }
-                None => {
-                    let end = rest.find(|c: char| c.is_whitespace() || matches!(c, '(' | ';'));
-                    let (word, behind) = rest.split_at(end.unwrap_or(rest.len()));
-                    (Item::Word(word), behind)
-                }
+            let (item, behind) = if let Some(inside) = rest.strip_prefix('(') {
+                let (comment, behind) = inside.split_at(end_of_comment(inside));
+                (Item::Comment(comment.trim()), behind.strip_prefix(')').unwrap_or(behind))
+            } else {
+                let end = rest.find(|c: char| c.is_whitespace() || matches!(c, '(' | ';'));
+                let (word, behind) = rest.split_at(end.unwrap_or(rest.len()));
+                (Item::Word(word), behind)
             };
             items.push(item);
             rest = behind.trim_start();
@@ -271,8 +268,8 @@ mod tests {
     /// What is read of these Received fields: HELO, name, address, login, and which of them says so.
     #[track_caller]
     fn check(fields: &[&str], expected: &str) {
-        let text: String = fields.iter().map(|value| format!("Received: {value}\n")).collect();
-        let found = Received::of(&Message::parse(format!("{text}\n").as_bytes()));
+        let text = format!("Received: {}\n\n", fields.join("\nReceived: "));
+        let found = Received::of(&Message::parse(text.as_bytes()));
         let found = found.map_or("-".to_owned(), |found| {
             let login = match found.login {
                 Login::None => "-".to_owned(),

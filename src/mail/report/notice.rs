@@ -1,5 +1,4 @@
-//! Bounces of programs that write a text for people and nothing for programs: qmail, Exim before 4.90, the DragonFly Mail
-//! Agent, Gmail of old.
+//! Bounces of programs that write a text for people and nothing for programs: qmail, Exim before 4.90, dma, Gmail of old.
 
 use crate::mail::Mailbox;
 
