@@ -238,8 +238,183 @@ async fn the_next_server_is_asked_when_one_is_of_no_use() {
         let bad = Server::start(zone().fault(DOMAIN, fault)).await;
         let resolver = Resolver::new(&settings(&[bad.address(), good.address()])).unwrap();
         assert_eq!(evaluated(&resolver).await.result.as_str(), "fail");
-        assert_eq!(bad.total(), 1);
+        assert_eq!(bad.count(DOMAIN, RecordType::TXT), 1);
     }
+}
+
+/// What evaluating a domain of the zone came to, and how long that took.
+async fn timed(resolver: &Resolver, name: &str) -> (Result<usize, NotFound>, Duration) {
+    let began = Instant::now();
+    let found = resolver.txt(name).await.map(|texts| texts.len());
+    (found, began.elapsed())
+}
+
+/// Several domains, for questions that are not in the cache.
+fn domains() -> Zone {
+    (0..9).fold(zone(), |zone, n| zone.txt(&format!("d{n}.example"), "text"))
+}
+
+#[tokio::test]
+async fn a_server_that_knows_no_edns_is_asked_without() {
+    let (form, not_implemented, fail) = (ResponseCode::FormErr, ResponseCode::NotImp, ResponseCode::ServFail);
+    for fault in [
+        Fault::NoEdns(form),
+        Fault::NoEdns(not_implemented),
+        Fault::NoEdns(fail),
+        Fault::NoEdns(ResponseCode::BADVERS),
+        Fault::NoEdnsHeaderAlone(form),
+        Fault::NoEdnsHeaderAlone(not_implemented),
+        Fault::NoEdnsHeaderAlone(fail),
+    ] {
+        let server = Server::start(domains().fault_everywhere(fault.clone())).await;
+        let resolver = resolver(&server);
+        let answer = evaluated(&resolver).await;
+        assert_eq!(answer.cause, "-all matched", "{fault:?}");
+        assert_eq!(server.total(), 2, "{fault:?}");
+        assert_eq!(timed(&resolver, "d1.example").await.0, Ok(1));
+        assert_eq!(server.total(), 3, "that it knows none is remembered: {fault:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_drops_edns_is_asked_without() {
+    let server = Server::start(domains().fault_everywhere(Fault::NoEdnsDrop)).await;
+    let resolver = resolver(&server);
+    assert_eq!(evaluated(&resolver).await.cause, "-all matched");
+    assert_eq!(server.count(DOMAIN, RecordType::TXT), 2, "the last try is a plain one");
+    assert_eq!(timed(&resolver, "d1.example").await.0, Ok(1));
+    assert_eq!(server.count("d1.example", RecordType::TXT), 1, "that it drops them is remembered");
+}
+
+#[tokio::test]
+async fn one_bad_answer_says_nothing_about_edns() {
+    for (code, name) in [(ResponseCode::FormErr, "FORMERR"), (ResponseCode::NotImp, "NOTIMP")] {
+        let expected = format!("temperror: DNS: {name} for TXT example.org");
+        let server = Server::start(domains().fault(DOMAIN, Fault::Code(code))).await;
+        let resolver = resolver(&server);
+        let answer = evaluated(&resolver).await;
+        assert_eq!(format!("{}: {}", answer.result, answer.cause), expected);
+        assert_eq!(server.total(), 2, "with EDNS and without");
+        assert_eq!(timed(&resolver, "d1.example").await.0, Ok(1));
+        assert_eq!(server.total(), 3);
+    }
+    // A server that was heard to do EDNS means it when it fails.
+    let fault = Fault::NoEdns(ResponseCode::ServFail);
+    let server = Server::start(domains().fault("d2.example", fault)).await;
+    let resolver = resolver(&server);
+    assert_eq!(timed(&resolver, "d1.example").await.0, Ok(1));
+    assert_eq!(timed(&resolver, "d2.example").await.0, Err(NotFound::Failed("SERVFAIL".to_owned())));
+    assert_eq!(server.total(), 2);
+}
+
+#[tokio::test]
+async fn an_answer_that_is_cut_short_is_no_answer() {
+    let cause = "temperror: DNS: the answer is too long for UDP, and over TCP: unexpected end of file for TXT example.org";
+    check(Fault::TruncateAndClose, cause).await;
+}
+
+#[tokio::test]
+async fn where_nothing_listens_nobody_waits() {
+    let nowhere = dns::nowhere().await;
+    let resolver = Resolver::new(&settings(&[nowhere])).unwrap();
+    for name in ["d1.example", "d2.example", "d3.example"] {
+        let (found, took) = timed(&resolver, name).await;
+        let refused = format!("{nowhere}: Connection refused (os error 111)");
+        assert_eq!(found, Err(NotFound::Failed(refused)));
+        assert!(took < Duration::from_millis(500), "one try alone has 500 ms: {took:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_next_server_is_asked_at_once_where_one_is_unreachable() {
+    let good = Server::start(domains()).await;
+    // No route, no such address, and nothing listens. A host with IPv6 may have to wait for the first.
+    for bad in ["[2001:db8::53]:53", "[fe80::1]:53", &dns::nowhere().await.to_string()] {
+        let resolver = Resolver::new(&settings(&[bad.parse().unwrap(), good.address()])).unwrap();
+        let (found, took) = timed(&resolver, "d1.example").await;
+        assert_eq!(found, Ok(1), "{bad}");
+        assert!(took < Duration::from_millis(500), "{bad}: {took:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_is_being_restarted_costs_no_answer() {
+    let address = dns::nowhere().await;
+    // A pause is 250 ms here.
+    let settings = Settings { servers: vec![address], ..Settings::default() };
+    let resolver = Resolver::new(&settings).unwrap();
+    let asked = tokio::spawn(async move { timed(&resolver, "d1.example").await.0 });
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    let _server = Server::start_at(address, domains()).await;
+    assert_eq!(asked.await.unwrap(), Ok(1));
+}
+
+#[tokio::test]
+async fn a_silent_server_is_remembered_for_a_moment() {
+    let silent = Server::start(domains().fault_everywhere(Fault::Drop)).await;
+    let good = Server::start(domains()).await;
+    let alone = resolver(&silent);
+    let beside = Resolver::new(&settings(&[silent.address(), good.address()])).unwrap();
+    assert!(timed(&alone, "d1.example").await.0.is_err());
+    assert_eq!(timed(&beside, "d1.example").await.0, Ok(1));
+    // The probe has had its time by now, or gets it here.
+    silent.asked(".", RecordType::NS, 2).await;
+    tokio::time::sleep(Duration::from_millis(600)).await;
+
+    let (found, took) = timed(&alone, "d2.example").await;
+    assert!(found.is_err());
+    assert!(took < Duration::from_millis(500), "no single try is waited for: {took:?}");
+    let before = silent.count("d2.example", RecordType::TXT);
+    assert_eq!(before, 2, "but it is asked");
+    assert_eq!(timed(&beside, "d2.example").await.0, Ok(1));
+    assert_eq!(silent.count("d2.example", RecordType::TXT), before, "the one that answers is asked first");
+
+    // It is back: the next question finds that out, whatever was remembered.
+    silent.replace(domains());
+    assert_eq!(timed(&alone, "d3.example").await.0, Ok(1));
+}
+
+#[tokio::test]
+async fn dead_domains_do_not_make_a_dead_server() {
+    let dead = |zone: Zone, n| zone.fault(&format!("d{n}.example"), Fault::Drop);
+    let slow = Fault::Delay(Duration::from_millis(300));
+    let zone = (1..8).fold(domains(), dead).fault("d8.example", slow);
+    let server = Server::start(zone).await;
+    let resolver = resolver(&server);
+    let names: Vec<String> = (1..8).map(|n| format!("d{n}.example")).collect();
+    let asked: Vec<_> = names
+        .into_iter()
+        .map(|name| {
+            let resolver = resolver.clone();
+            tokio::spawn(async move { timed(&resolver, &name).await.0 })
+        })
+        .collect();
+    for one in asked {
+        assert!(one.await.unwrap().is_err());
+    }
+    assert_eq!(timed(&resolver, "d8.example").await.0, Ok(1), "which takes longer than an outage allows");
+}
+
+#[tokio::test]
+async fn an_outage_is_forgotten_sooner_than_a_dead_domain() {
+    let address = dns::nowhere().await;
+    let resolver = Resolver::new(&settings(&[address])).unwrap();
+    assert!(timed(&resolver, "d1.example").await.0.is_err());
+    let server = Server::start_at(address, domains()).await;
+    // The cache lives by the real clock.
+    tokio::time::sleep(Duration::from_millis(2100)).await;
+    assert_eq!(timed(&resolver, "d1.example").await.0, Ok(1));
+    assert_eq!(server.count("d1.example", RecordType::TXT), 1);
+}
+
+#[tokio::test]
+async fn names_that_are_not_for_dns_stay_here() {
+    let server = Server::start(domains()).await;
+    let resolver = resolver(&server);
+    for name in ["localhost", "x.LOCALHOST", "a.invalid", "b.onion"] {
+        assert_eq!(resolver.a(name).await, Err(NotFound::NoRecords), "{name}");
+    }
+    assert_eq!(server.total(), 0);
 }
 
 #[tokio::test]

@@ -101,7 +101,7 @@ pub(super) fn chosen(level: LogLevel) -> Targets {
     };
     Targets::new()
         .with_target("lockdown_milter", ours)
-        // hickory warns of every spoofed answer, which anybody can send by the thousand.
+        // hickory warns of odd answers, which anybody can cause by the thousand.
         .with_target("hickory", LevelFilter::ERROR)
         .with_default(LevelFilter::WARN)
 }

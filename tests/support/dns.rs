@@ -39,6 +39,14 @@ pub enum Fault {
     WrongId,
     /// Before each comes a spoofed one with another id, and one to another question; both hold other records.
     SpoofedFirst,
+    /// To a query with an OPT record they are this error, without such a record unless the error needs one.
+    NoEdns(ResponseCode),
+    /// To a query with an OPT record they are the header with this error, and not even the question.
+    NoEdnsHeaderAlone(ResponseCode),
+    /// Queries with an OPT record are lost.
+    NoEdnsDrop,
+    /// They are truncated over UDP, and TCP connections close without them.
+    TruncateAndClose,
 }
 
 /// Records by name and type, and faults by name.
@@ -46,6 +54,8 @@ pub enum Fault {
 pub struct Zone {
     records: HashMap<(Name, RecordType), Vec<RData>>,
     faults: HashMap<Name, Fault>,
+    /// What goes wrong with every name that has no fault of its own.
+    fault_everywhere: Option<Fault>,
     /// Names that are silent for the types they have no records of, as the suite's `TIMEOUT` wants it.
     silent: Vec<Name>,
     ttl: u32,
@@ -57,6 +67,7 @@ impl Default for Zone {
         Self {
             records: HashMap::new(),
             faults: HashMap::new(),
+            fault_everywhere: None,
             silent: Vec::new(),
             ttl: 300,
             negative_ttl: 300,
@@ -139,6 +150,13 @@ impl Zone {
         self
     }
 
+    /// Lets every answer go wrong.
+    #[must_use]
+    pub fn fault_everywhere(mut self, fault: Fault) -> Self {
+        self.fault_everywhere = Some(fault);
+        self
+    }
+
     /// Lets a name be silent for the types it has no records of.
     #[must_use]
     pub fn silent(mut self, name: &str) -> Self {
@@ -210,7 +228,16 @@ struct Script {
 impl Server {
     /// Serves the zone on a free port of 127.0.0.1.
     pub async fn start(zone: Zone) -> Self {
-        let (udp, tcp) = sockets().await;
+        Self::serve(sockets().await, zone)
+    }
+
+    /// Serves the zone where a server was that has ended.
+    pub async fn start_at(address: SocketAddr, zone: Zone) -> Self {
+        let tcp = TcpListener::bind(address).await.unwrap();
+        Self::serve((UdpSocket::bind(address).await.unwrap(), tcp), zone)
+    }
+
+    fn serve((udp, tcp): (UdpSocket, TcpListener), zone: Zone) -> Self {
         let address = udp.local_addr().unwrap();
         let script = Arc::new(Script { zone: Mutex::new(zone), counts: watch::Sender::default() });
         let tasks = vec![
@@ -254,6 +281,11 @@ impl Drop for Server {
     }
 }
 
+/// An address at which nothing listens.
+pub async fn nowhere() -> SocketAddr {
+    sockets().await.0.local_addr().unwrap()
+}
+
 /// A UDP and a TCP socket on the same port.
 async fn sockets() -> (UdpSocket, TcpListener) {
     loop {
@@ -294,7 +326,11 @@ async fn serve_connection(mut stream: TcpStream, script: &Script) -> std::io::Re
         let mut buffer = vec![0; length.into()];
         stream.read_exact(&mut buffer).await?;
         let Ok(request) = Message::from_vec(&buffer) else { return Ok(()) };
-        for response in script.play(&request, Transport::Tcp).await {
+        let responses = script.play(&request, Transport::Tcp).await;
+        if responses.is_empty() {
+            return Ok(());
+        }
+        for response in responses {
             stream.write_u16(u16::try_from(response.len()).unwrap()).await?;
             stream.write_all(&response).await?;
         }
@@ -315,12 +351,35 @@ impl Script {
         self.counts.send_modify(|counts| *counts.entry(key.clone()).or_default() += 1);
         let (fault, answer) = {
             let zone = self.zone.lock().unwrap();
-            (zone.faults.get(&key.0).cloned(), zone.answer(request, query))
+            let fault = zone.faults.get(&key.0).or(zone.fault_everywhere.as_ref());
+            (fault.cloned(), zone.answer(request, query))
         };
         let Some(answer) = answer else { return Vec::new() };
+        let has_edns = request.edns.is_some();
         let messages = match fault {
-            Some(Fault::Truncate) if transport == Transport::Udp => vec![answer.truncate()],
-            None | Some(Fault::Truncate) => vec![answer],
+            Some(Fault::Truncate | Fault::TruncateAndClose) if transport == Transport::Udp => {
+                vec![answer.truncate()]
+            }
+            Some(Fault::NoEdns(code)) if has_edns => {
+                let mut message = bare(request, query, code);
+                // RFC 6891, 6.1.3: the upper eight bits of an extended RCODE are in the OPT record.
+                if let Ok(high @ 1..) = u8::try_from(u16::from(code) >> 4) {
+                    let mut edns = Edns::new();
+                    edns.set_rcode_high(high);
+                    message.set_edns(edns);
+                }
+                return vec![message.to_vec().unwrap()];
+            }
+            Some(Fault::NoEdnsHeaderAlone(code)) if has_edns => {
+                let message = Message::error_msg(request.metadata.id, OpCode::Query, code);
+                return vec![message.to_vec().unwrap()];
+            }
+            Some(Fault::NoEdnsDrop) if has_edns => vec![],
+            Some(Fault::TruncateAndClose) => vec![],
+            None
+            | Some(Fault::Truncate | Fault::NoEdns(_) | Fault::NoEdnsHeaderAlone(_) | Fault::NoEdnsDrop) => {
+                vec![answer]
+            }
             Some(Fault::Delay(delay)) => {
                 tokio::time::sleep(delay).await;
                 vec![answer]

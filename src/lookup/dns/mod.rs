@@ -2,10 +2,14 @@
 //!
 //! Who asks waits for [`Settings::patience`] at most. The question lives on in a task of its own: an answer that comes
 //! too late for whoever asked is there for who asks next. Until then the failure is remembered, so that a dead domain
-//! costs time once and not with every message. `upstream` speaks to the servers, `cache` remembers.
+//! costs time once and not with every message. `upstream` says which server is asked when, `server` knows what each can
+//! do, `wire` speaks to it, `reply` reads what it says; `cache` remembers.
 
 mod cache;
+mod reply;
+mod server;
 mod upstream;
+mod wire;
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -20,7 +24,7 @@ use tokio::time::{Instant, timeout};
 
 use self::cache::Cache;
 pub use self::upstream::SetupError;
-use self::upstream::Upstream;
+use self::upstream::{Unanswered, Upstream};
 use super::counts::{Outcome, Tally};
 use crate::spf::lint::Zone;
 use crate::spf::{Found, NotFound, Records};
@@ -36,7 +40,7 @@ pub struct Settings {
     pub attempts: usize,
     /// How many answers are remembered at most; one of more than 4 KiB counts as several.
     pub cache_entries: u64,
-    /// How long a failure (SERVFAIL, no answer) is remembered.
+    /// How long a failure (SERVFAIL, no answer) is remembered, unless no server answers anything.
     pub failure_ttl: Duration,
     /// Whether the case of the letters in queries is random and must come back as it was, against spoofed answers.
     pub case_randomization: bool,
@@ -95,8 +99,6 @@ struct Shared {
     cache: Cache,
     /// The questions under way, each with the place where its answer will be.
     flights: Mutex<HashMap<Question, watch::Receiver<Option<Answer>>>>,
-    patience: Duration,
-    failure_ttl: Duration,
     /// A permit for each question that is late.
     late: Semaphore,
     counters: Arc<Counters>,
@@ -157,8 +159,6 @@ impl Resolver {
             upstream: Upstream::new(settings)?,
             cache: Cache::new(settings.cache_entries),
             flights: Mutex::default(),
-            patience: settings.patience(),
-            failure_ttl: settings.failure_ttl,
             late: Semaphore::new(LATE_AT_MOST),
             counters,
         };
@@ -171,8 +171,9 @@ impl Resolver {
     }
 
     async fn find(&self, name: Option<Name>, record_type: RecordType) -> Answer {
-        // RFC 7208, 4.8 leaves open what a name is worth that DNS cannot carry. Nothing can be published there.
-        let question = (name.ok_or(NotFound::NoRecords)?, record_type);
+        // RFC 7208, 4.8 leaves open what a name is worth that DNS cannot carry. Nothing can be published there, nor at a
+        // name that is not for DNS.
+        let question = (name.filter(is_for_dns).ok_or(NotFound::NoRecords)?, record_type);
         if let Some(answer) = self.shared.cache.find(&question) {
             count(&self.shared.counters.cached);
             return answer;
@@ -207,9 +208,9 @@ impl Shared {
         self.flights.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn failure(&self, cause: String) -> Reply {
+    fn failure(&self, Unanswered { cause, lifetime }: Unanswered) -> Reply {
         count(&self.counters.failed);
-        Reply { answer: Err(NotFound::Failed(cause)), lifetime: self.failure_ttl }
+        Reply { answer: Err(NotFound::Failed(cause)), lifetime }
     }
 }
 
@@ -246,10 +247,9 @@ async fn fly(flight: Flight) {
     let (shared, question) = (Arc::clone(&flight.shared), flight.question.clone());
     count(&shared.counters.upstream);
     let mut asking = shared.upstream.ask(&question);
-    match timeout(shared.patience, asking.in_time()).await {
-        Ok(Ok(reply)) => return flight.land(reply),
-        Ok(Err(cause)) => flight.land(shared.failure(cause)),
-        Err(_) => flight.land(shared.failure(format!("no answer within {:?}", shared.patience))),
+    match asking.in_time().await {
+        Ok(reply) => return flight.land(reply),
+        Err(unanswered) => flight.land(shared.failure(unanswered)),
     }
     let Ok(_permit) = shared.late.try_acquire() else { return };
     if let Ok(Some(reply)) = timeout(LATE, asking.late()).await {
@@ -323,6 +323,12 @@ fn found<T>(answer: &[RData], wanted: impl Fn(&RData) -> Option<T>) -> Found<T> 
 /// The character-strings of a TXT record, joined without spaces (RFC 7208, 3.3).
 fn joined(txt: &TXT) -> String {
     String::from_utf8_lossy(&txt.txt_data.concat()).into_owned()
+}
+
+/// Whether a name may be asked for: RFC 6761, 6.3 and 6.4 and RFC 7686, 2 keep these domains from leaving the host.
+fn is_for_dns(name: &Name) -> bool {
+    let top = name.iter().next_back().unwrap_or_default();
+    !["localhost", "invalid", "onion"].iter().any(|kept| top.eq_ignore_ascii_case(kept.as_bytes()))
 }
 
 /// A name in DNS's form; nothing if a label is empty or too long, or the whole is (RFC 1035, 2.3.4).

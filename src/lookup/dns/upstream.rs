@@ -1,34 +1,38 @@
-//! The DNS servers: which is asked when, and what their replies mean. The wire is hickory's.
+//! The DNS servers: which is asked when.
+//!
+//! A question is asked in rounds (`dns.attempts`). In each, every server is asked once: the next one when the last has
+//! failed, or when it was not heard from for its share of `dns.timeout`. All that were asked are listened to until the
+//! end.
+//!
+//! - A try ends at once where nothing listens at the server or no route leads there, and the next begins. A round in which
+//!   that happened is followed by a *pause*, an eighth of `dns.timeout`, so that a server that is being restarted
+//!   costs no answer.
+//! - Servers that are down (see `server`) are asked after all others.
+//! - Where all are down, no question waits for longer than a pause a round. It is asked all the same: a server that is
+//!   back answers it, and a late answer still serves the next message.
+//! - That no server answers says nothing about the name, so it is forgotten after two seconds ([`OUTAGE`]).
 
-use std::future::Future;
 use std::io;
 use std::iter::Peekable;
-use std::net::{IpAddr, SocketAddr};
-use std::pin::Pin;
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
+use std::vec::IntoIter;
 
-use hickory_resolver::config::{
-    ConnectionConfig, NameServerConfig, ProtocolConfig, ResolveHosts, ResolverConfig,
-};
-use hickory_resolver::lookup::Lookup;
-use hickory_resolver::net::runtime::TokioRuntimeProvider;
-use hickory_resolver::net::udp::UdpClientStream;
-use hickory_resolver::net::xfer::DnsExchange;
-use hickory_resolver::net::{DnsError, NetError, NoRecords};
-use hickory_resolver::proto::op::ResponseCode;
-use hickory_resolver::proto::rr::RecordType;
+use hickory_resolver::net::NetError;
 use hickory_resolver::system_conf::read_system_conf;
-use hickory_resolver::{ConnectionProvider, PoolContext};
 use tokio::task::{JoinError, JoinSet};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep_until, timeout};
 
-use super::{LATE, Question, Reply, Settings};
-use crate::spf::NotFound;
+use super::server::Server;
+use super::wire::Trouble;
+use super::{LATE, Question, Reply, Settings, reply};
 
-/// How long an answer is remembered: by its TTL, but so that one message costs one query (TTL 0), and that a mistake
-/// in a zone is not kept for a week.
-const SHORTEST: Duration = Duration::from_secs(1);
-const LONGEST: Duration = Duration::from_hours(1);
+/// How long it is remembered that a question has no answer when no server is known to answer any.
+const OUTAGE: Duration = Duration::from_secs(2);
+
+/// Which part of the time of a try a pause is.
+const PAUSE: u32 = 8;
 
 /// Why there can be no resolver.
 #[derive(Debug, thiserror::Error)]
@@ -38,25 +42,20 @@ pub struct SetupError(#[source] NetError);
 /// The servers in the order of asking.
 #[derive(Debug)]
 pub(super) struct Upstream {
-    tries: Vec<Try>,
+    servers: Vec<Arc<Server>>,
+    rounds: u32,
     /// The time in which the answer to a try must come.
     timeout: Duration,
-    /// The time after which the next try begins while the earlier ones still listen.
-    step: Duration,
+    failure_ttl: Duration,
 }
 
 /// One query to one server.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 struct Try {
-    server: SocketAddr,
-    /// Each try has a resolver of its own, because hickory joins equal queries within one.
-    resolver: hickory_resolver::Resolver<OneDatagram>,
-}
-
-impl std::fmt::Debug for Try {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.server.fmt(f)
-    }
+    server: Arc<Server>,
+    round: u32,
+    /// Whether it follows others and none follows it.
+    is_last: bool,
 }
 
 /// What came of a try.
@@ -72,61 +71,139 @@ enum Failure {
     Reply(String),
     /// There was no reply to read.
     NoReply(String),
+    /// The query did not arrive.
+    Unreachable(String),
+}
+
+/// Why a question has no answer.
+#[derive(Debug)]
+pub(super) struct Unanswered {
+    pub(super) cause: String,
+    /// How long that is remembered.
+    pub(super) lifetime: Duration,
 }
 
 impl Upstream {
     /// The servers of the settings, or of the system.
     pub(super) fn new(settings: &Settings) -> Result<Self, SetupError> {
-        let servers = if settings.servers.is_empty() { system_servers()? } else { settings.servers.clone() };
-        let rounds = std::iter::repeat_n(&servers, settings.attempts.max(1));
-        let tries = rounds.flatten().map(|&server| Try::new(server, settings)).collect::<Result<_, _>>();
-        let step = settings.timeout / u32::try_from(servers.len()).unwrap_or(u32::MAX);
-        Ok(Self { tries: tries.map_err(SetupError)?, timeout: settings.timeout, step })
+        let addresses =
+            if settings.servers.is_empty() { system_servers()? } else { settings.servers.clone() };
+        let doubtful = share(settings.timeout, addresses.len()) / 2;
+        let server = |address| Server::new(address, settings.case_randomization, settings.timeout, doubtful);
+        Ok(Self {
+            servers: addresses.into_iter().map(|address| Arc::new(server(address))).collect(),
+            rounds: u32::try_from(settings.attempts).unwrap_or(u32::MAX).max(1),
+            timeout: settings.timeout,
+            failure_ttl: settings.failure_ttl,
+        })
     }
 
     /// Begins to ask.
     pub(super) fn ask(&self, question: &Question) -> Asking<'_> {
+        let (down, up): (Vec<_>, Vec<_>) = self.servers.iter().cloned().partition(|server| server.is_down());
+        let is_outage = up.is_empty();
+        let (first, after) = if is_outage { (down, Vec::new()) } else { (up, down) };
+        let pause = self.timeout / PAUSE;
+        let of_round = if is_outage { pause } else { self.timeout };
+        let patience = of_round.saturating_mul(self.rounds);
+        let step = share(of_round, first.len());
+        let last = self.rounds - 1;
+        let mut tries = Vec::new();
+        for round in 0..self.rounds {
+            let is_last = round > 0 && round == last;
+            tries.extend(first.iter().cloned().map(|server| Try { server, round, is_last }));
+        }
+        tries.extend(after.into_iter().map(|server| Try { server, round: last, is_last: false }));
         Asking {
             question: question.clone(),
             upstream: self,
-            tries: self.tries.iter().peekable(),
+            tries: tries.into_iter().peekable(),
+            round: 0,
+            next: Instant::now(),
+            // The administrator's word on how long a try may take; in an outage, whatever comes in time is welcome.
+            timely: if is_outage { patience } else { self.timeout },
+            patience,
+            step,
+            pause,
             listening: JoinSet::new(),
-            ignorant: Vec::new(),
+            replied: Vec::new(),
             first_cause: None,
             late: None,
         }
     }
+
+    /// How long it is remembered that a question has no answer, whether a server replied to it or not.
+    fn failure_lifetime(&self, replied: bool) -> Duration {
+        // A server that is not down answers a probe before a question is given up.
+        let is_outage = !replied && self.servers.iter().all(|server| server.is_doubtful());
+        if is_outage { self.failure_ttl.min(OUTAGE) } else { self.failure_ttl }
+    }
 }
 
-/// A question being asked. Servers are asked in turn, the next one when the last has failed or was not heard of for a
-/// while; all asked are listened to until the end.
+/// The part of a time that one of so many servers has.
+fn share(time: Duration, servers: usize) -> Duration {
+    time / u32::try_from(servers).unwrap_or(u32::MAX).max(1)
+}
+
+/// A question being asked.
 pub(super) struct Asking<'a> {
     question: Question,
     upstream: &'a Upstream,
-    tries: Peekable<std::slice::Iter<'a, Try>>,
+    tries: Peekable<IntoIter<Try>>,
+    /// The round of the latest try.
+    round: u32,
+    /// When the next try begins.
+    next: Instant,
+    /// What takes longer is late.
+    timely: Duration,
+    patience: Duration,
+    step: Duration,
+    pause: Duration,
     listening: JoinSet<Outcome>,
     /// Servers that replied, but without an answer.
-    ignorant: Vec<SocketAddr>,
+    replied: Vec<SocketAddr>,
     first_cause: Option<String>,
     late: Option<Reply>,
 }
 
 impl Asking<'_> {
     /// The first answer that comes within the time of its try; if all tries have failed, why the first did.
-    pub(super) async fn in_time(&mut self) -> Result<Reply, String> {
-        loop {
-            if let Some(next) = self.tries.find(|next| !self.ignorant.contains(&next.server)) {
-                self.listening.spawn(next.clone().ask(self.question.clone()));
+    pub(super) async fn in_time(&mut self) -> Result<Reply, Unanswered> {
+        let patience = self.patience;
+        let cause = match timeout(patience, self.first_answer()).await {
+            Ok(Ok(reply)) => return Ok(reply),
+            Ok(Err(cause)) => cause,
+            // Where no server was heard, what the kernel says of one is worth more than how long the wait was.
+            Err(_) => {
+                let cause = self.first_cause.take().filter(|_| self.replied.is_empty());
+                cause.unwrap_or_else(|| format!("no answer within {patience:?}"))
             }
+        };
+        Err(Unanswered { cause, lifetime: self.upstream.failure_lifetime(!self.replied.is_empty()) })
+    }
+
+    async fn first_answer(&mut self) -> Result<Reply, String> {
+        loop {
+            while self.tries.next_if(|next| self.replied.contains(&next.server.address)).is_some() {}
             tokio::select! {
                 Some(joined) = self.listening.join_next() => {
                     if let Some(reply) = self.heard(joined) {
                         return Ok(reply);
                     }
                 }
-                () = sleep(self.upstream.step), if self.tries.peek().is_some() => {}
+                () = sleep_until(self.next), if self.tries.peek().is_some() => self.begin(),
                 else => return Err(self.first_cause.take().unwrap_or_else(|| "no server to ask".to_owned())),
             }
+        }
+    }
+
+    /// Begins the next try.
+    fn begin(&mut self) {
+        if let Some(next) = self.tries.next() {
+            self.round = next.round;
+            self.next = Instant::now() + self.step;
+            let longest = self.upstream.timeout.saturating_mul(self.upstream.rounds) + LATE;
+            self.listening.spawn(next.ask(self.question.clone(), longest));
         }
     }
 
@@ -143,24 +220,31 @@ impl Asking<'_> {
         }
     }
 
-    /// The answer, if it came in time: `timeout` is the administrator's word on how long a try may take, and what takes
-    /// longer is for those who ask next.
+    /// The answer, if it came in time; what takes longer is for those who ask next. After a failure the next try begins at
+    /// once, but a round after one in which a server was unreachable.
     fn heard(&mut self, joined: Result<Outcome, JoinError>) -> Option<Reply> {
+        let mut next = Instant::now();
         let cause = match joined {
-            Ok(Outcome { result: Ok(reply), took, .. }) if took <= self.upstream.timeout => {
-                return Some(reply);
-            }
-            Ok(Outcome { result: Ok(reply), took, .. }) => {
+            Ok(Outcome { result: Ok(reply), took, .. }) if took <= self.timely => return Some(reply),
+            Ok(Outcome { result: Ok(reply), took, server }) => {
+                self.replied.push(server);
                 self.late = Some(reply);
                 format!("the answer took {took:.1?}")
             }
             Ok(Outcome { result: Err(Failure::Reply(cause)), server, .. }) => {
-                self.ignorant.push(server);
+                self.replied.push(server);
                 cause
             }
             Ok(Outcome { result: Err(Failure::NoReply(cause)), .. }) => cause,
+            Ok(Outcome { result: Err(Failure::Unreachable(cause)), .. }) => {
+                if self.tries.peek().is_some_and(|following| following.round > self.round) {
+                    next += self.pause;
+                }
+                cause
+            }
             Err(broken) => broken.to_string(),
         };
+        self.next = self.next.min(next);
         self.first_cause.get_or_insert(cause);
         None
     }
@@ -178,121 +262,16 @@ fn system_servers() -> Result<Vec<SocketAddr>, SetupError> {
 }
 
 impl Try {
-    fn new(server: SocketAddr, settings: &Settings) -> Result<Self, NetError> {
-        let connections = [ProtocolConfig::Udp, ProtocolConfig::Tcp].map(|protocol| {
-            let mut connection = ConnectionConfig::new(protocol);
-            connection.port = server.port();
-            connection
-        });
-        let server_config = NameServerConfig::new(server.ip(), true, connections.into());
-        let configuration = ResolverConfig::from_name_servers(vec![server_config]);
-        let mut builder =
-            hickory_resolver::Resolver::builder_with_config(configuration, OneDatagram::default());
-        let options = builder.options_mut();
-        options.use_hosts_file = ResolveHosts::Never;
-        options.cache_size = 0;
-        // Tries are counted here. Each listens to the end, so that no late answer is missed.
-        options.attempts = 0;
-        options.timeout = settings.patience() + LATE;
-        options.case_randomization = settings.case_randomization;
-        Ok(Self { server, resolver: builder.build()? })
-    }
-
-    async fn ask(self, (mut name, record_type): Question) -> Outcome {
-        // hickory would try the search list for anything else.
-        name.set_fqdn(true);
+    /// Asks, and listens for so long: none that is late is missed.
+    async fn ask(self, question: Question, longest: Duration) -> Outcome {
         let asked = Instant::now();
-        let found = self.resolver.lookup(name, record_type).await;
-        let result =
-            found.map_or_else(|error| without_records(&error), |found| with_records(&found, record_type));
-        Outcome { server: self.server, took: asked.elapsed(), result }
-    }
-}
-
-fn with_records(found: &Lookup, record_type: RecordType) -> Result<Reply, Failure> {
-    let code = found.message().metadata.response_code;
-    if !matches!(code, ResponseCode::NoError | ResponseCode::NXDomain) {
-        return Err(Failure::Reply(code_name(code)));
-    }
-    let answers = found.answers();
-    let records: Vec<_> = answers
-        .iter()
-        .filter(|record| record.record_type() == record_type)
-        .map(|record| record.data.clone())
-        .collect();
-    // The records of aliases on the way count: where they point to holds no longer than they do.
-    let ttl = answers.iter().map(|record| record.ttl).min().unwrap_or(0);
-    let answer = if records.is_empty() { Err(NotFound::NoRecords) } else { Ok(records.into()) };
-    Ok(Reply { answer, lifetime: lifetime(ttl) })
-}
-
-/// Tells "there are none" from "nobody knows": only NXDOMAIN and NODATA say the former (RFC 7208, 4.4 and 5).
-fn without_records(error: &NetError) -> Result<Reply, Failure> {
-    match error {
-        NetError::Dns(DnsError::NoRecordsFound(none)) if is_referral(none) => {
-            Err(Failure::Reply("a referral, which no recursive server gives".to_owned()))
-        }
-        NetError::Dns(DnsError::NoRecordsFound(none)) => match none.response_code {
-            ResponseCode::NoError | ResponseCode::NXDomain => {
-                // RFC 2308, 5: the SOA record says how long; without it, no longer than need be.
-                let lifetime = lifetime(none.negative_ttl.unwrap_or(0));
-                Ok(Reply { answer: Err(NotFound::NoRecords), lifetime })
-            }
-            code => Err(Failure::Reply(code_name(code))),
-        },
-        NetError::Dns(DnsError::ResponseCode(code)) => Err(Failure::Reply(code_name(*code))),
-        NetError::Timeout => Err(Failure::NoReply("no answer".to_owned())),
-        other => Err(Failure::NoReply(other.to_string())),
-    }
-}
-
-/// RFC 2308, 2.2.1: NS records without an SOA record in an empty answer refer to other servers, and say nothing about
-/// the name.
-fn is_referral(none: &NoRecords) -> bool {
-    none.response_code == ResponseCode::NoError && none.ns.is_some() && none.soa.is_none()
-}
-
-fn lifetime(ttl: u32) -> Duration {
-    Duration::from_secs(ttl.into()).clamp(SHORTEST, LONGEST)
-}
-
-/// The mnemonic of a response code (RFC 1035, 4.1.1; RFC 6895, 2.3).
-fn code_name(code: ResponseCode) -> String {
-    match code {
-        ResponseCode::FormErr => "FORMERR".to_owned(),
-        ResponseCode::ServFail => "SERVFAIL".to_owned(),
-        ResponseCode::NotImp => "NOTIMP".to_owned(),
-        ResponseCode::Refused => "REFUSED".to_owned(),
-        other => format!("RCODE {}", u16::from(other)),
-    }
-}
-
-/// hickory's connections, but that a UDP query is one datagram: hickory would send it again every third of a second,
-/// while a recursive server may well need longer, and repeats itself to its own servers.
-#[derive(Clone, Default)]
-struct OneDatagram(TokioRuntimeProvider);
-
-impl ConnectionProvider for OneDatagram {
-    type Conn = DnsExchange<TokioRuntimeProvider>;
-    type FutureConn = Pin<Box<dyn Future<Output = Result<Self::Conn, NetError>> + Send>>;
-    type RuntimeProvider = TokioRuntimeProvider;
-
-    fn new_connection(
-        &self,
-        ip: IpAddr,
-        config: &ConnectionConfig,
-        cx: &PoolContext,
-    ) -> Result<Self::FutureConn, NetError> {
-        if config.protocol != ProtocolConfig::Udp {
-            return self.0.new_connection(ip, config, cx);
-        }
-        let stream = UdpClientStream::builder(SocketAddr::new(ip, config.port), self.0.clone())
-            .with_timeout(Some(cx.options.timeout))
-            .with_max_retries(1);
-        Ok(Box::pin(async move { Ok(stream.exchange()) }))
-    }
-
-    fn runtime_provider(&self) -> &Self::RuntimeProvider {
-        &self.0
+        let server = self.server.address;
+        let result = match timeout(longest, self.server.ask(&question, self.is_last)).await {
+            Ok(Ok(message)) => reply::answer(&message, &question).map_err(Failure::Reply),
+            Ok(Err(Trouble::Unreachable(why))) => Err(Failure::Unreachable(format!("{server}: {why}"))),
+            Ok(Err(other)) => Err(Failure::NoReply(other.to_string())),
+            Err(_) => Err(Failure::NoReply("no answer".to_owned())),
+        };
+        Outcome { server, took: asked.elapsed(), result }
     }
 }
