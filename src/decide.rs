@@ -4,6 +4,7 @@
 //! *enforced* rejection stands, dearer classes are not entered. A check that goes first is asked for alone. So the verdict never depends on what happens to be
 //! known already: a dear answer that lies at hand is not looked at before its turn.
 
+use crate::check::exception::Exception;
 use crate::check::{
     Case, Check, CheckId, Finding, Judgment, Locks, Mode, Observation, Opinion, REGISTRY, Remark,
 };
@@ -244,8 +245,9 @@ fn judge(
         return Ok(opinion);
     }
     let check = matter.check.id();
-    let Some(exception) = matter.locks.exceptions.iter().find(|exception| exception.matches(check, request))
-    else {
+    let rules = policy.site.login_rules(&matter.locks.addresses);
+    let applies = |exception: &&Exception| exception.matches(check, request, rules);
+    let Some(exception) = matter.locks.exceptions.iter().find(applies) else {
         return Ok(opinion);
     };
     let remark = opinion.judgment.remark();

@@ -1,9 +1,13 @@
 //! Who is talking, and what was said so far: the session, the envelope, and the question put to [`crate::decide`].
 
+mod login;
+
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 use jiff::Timestamp;
+
+pub use login::{Account, Login, LoginPattern, LoginPatternError, LoginRules};
 
 use crate::mail::report::Report;
 use crate::mail::{ForwardPath, Header, ReversePath};
@@ -92,10 +96,6 @@ pub struct Session {
     /// Whether the MTA is Postfix: its macros hold canonical addresses, and it sends no bounce where NOTIFY says so.
     pub is_postfix: bool,
 }
-
-/// The authorisation identity that the client proved by SMTP AUTH (RFC 4954), as the MTA names it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Login(pub String);
 
 /// One mail transaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -203,6 +203,13 @@ pub struct Request<'a> {
     pub report: Option<&'a Report>,
     /// The time of the request.
     pub now: Timestamp,
+}
+
+impl Request<'_> {
+    /// The login taken apart, where there is one.
+    pub fn account(&self) -> Option<Account> {
+        Account::parse(&self.envelope.login.as_ref()?.0)
+    }
 }
 
 #[cfg(test)]

@@ -96,7 +96,10 @@ fn owners_in_the_order_of_postfix() {
             ("alice", "alice@example.org", &by("alice@example.org")),
             ("ALICE", "alice@example.org", &by("alice@example.org")),
             ("bob@example.org", "alice@example.org", &by("alice@example.org")),
-            ("bob", "alice@example.org", ""),
+            // Logins without a domain are of example.org here, in a table as elsewhere.
+            ("bob", "alice@example.org", &by("alice@example.org")),
+            ("alice@example.org", "alice@example.org", &by("alice@example.org")),
+            ("alice@example.net", "alice@example.org", ""),
             ("", "alice@example.org", ""),
             // The most specific key decides, even where it is another's.
             ("alice", "alice+tag@example.org", &by("alice@example.org")),

@@ -16,7 +16,7 @@ fuzz_target!(|octets: &[u8]| {
     for kind in ["regexp", "pcre", "hash", "texthash", "aliases"] {
         read_text(kind, table, &keys);
     }
-    if let (Ok(grants), Some(Ok(mailbox))) = (Grants::parse(table), keys.first().map(|key| key.parse())) {
+    if let (Ok(grants), Some(Ok(mailbox))) = (Grants::parse(table, None), keys.first().map(|key| key.parse())) {
         let login = Login((*keys.last().expect("there is a first")).to_owned());
         grants.find(&GrantQuestion { login, mailbox, subdomains: true });
     }

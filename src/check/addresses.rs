@@ -1,8 +1,6 @@
 //! When two addresses are one: the rules of a domain for its local-parts.
 
-use unicode_normalization::UnicodeNormalization as _;
-
-use crate::mail::Mailbox;
+use crate::mail::{Mailbox, local_part};
 
 /// How the local-parts of a domain are compared (`addresses`).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,9 +15,8 @@ impl Addresses {
     /// The mailbox in the form in which equal ones are the same: NFC (RFC 6532, 3.1), and lower case unless case matters.
     #[must_use]
     pub fn canonical(&self, mailbox: &Mailbox) -> Mailbox {
-        let composed: String = mailbox.local_part().nfc().collect();
-        let local_part = if self.case_sensitive { composed } else { lower_case(&composed) };
-        Mailbox::new(local_part, mailbox.domain().clone())
+        let canonical = local_part::canonical(mailbox.local_part(), self.case_sensitive);
+        Mailbox::new(canonical, mailbox.domain().clone())
     }
 
     /// The mailbox without its subaddress, where it has one. A delimiter at the very beginning is part of the name.
@@ -29,12 +26,6 @@ impl Addresses {
         let (at, _) = characters.find(|(_, c)| self.subaddress_delimiters.contains(*c))?;
         Some(Mailbox::new(&local_part[..at], mailbox.domain().clone()))
     }
-}
-
-/// The text in lower case. This is no case folding (Unicode, 3.13): that would make `ß` and `ss` one, which are two names.
-fn lower_case(text: &str) -> String {
-    // The form of sigma at the end of a word depends on what stands behind it, such as a subaddress.
-    text.to_lowercase().replace('ς', "σ").nfc().collect()
 }
 
 #[cfg(test)]

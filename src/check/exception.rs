@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 
 use super::CheckId;
 use crate::mail::{Domain, ForwardPath, Mailbox, ReversePath};
-use crate::session::{Point, Request};
+use crate::session::{LoginPattern, LoginRules, Point, Request};
 
 /// One exception. Every condition that is set must hold; one without conditions matches nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,8 +17,8 @@ pub struct Exception {
     pub network: Option<IpNet>,
     /// The recipient; at the end of the message, every recipient.
     pub recipient: Option<Pattern>,
-    /// The login, compared as it is written.
-    pub login: Option<String>,
+    /// The login.
+    pub login: Option<LoginPattern>,
     /// The lock that is lifted; none means all.
     pub lock: Option<CheckId>,
     /// The last day (UTC) on which it holds.
@@ -28,14 +28,16 @@ pub struct Exception {
 }
 
 impl Exception {
-    /// Whether this exception lifts `check` for the request.
-    pub fn matches(&self, check: CheckId, request: &Request<'_>) -> bool {
+    /// Whether this exception lifts `check` for the request; `rules` are those of the domain that it stands at.
+    pub fn matches(&self, check: CheckId, request: &Request<'_>, rules: LoginRules<'_>) -> bool {
         let today = TimeZone::UTC.to_datetime(request.now).date();
         let conditions = [
             self.sender.as_ref().map(|pattern| pattern.matches_reverse(&request.envelope.reverse_path)),
             self.network.map(|network| request.session.client.address.is_some_and(|a| network.contains(&a))),
             self.recipient.as_ref().map(|pattern| pattern.matches_recipients(request)),
-            self.login.as_ref().map(|login| request.envelope.login.as_ref().is_some_and(|l| l.0 == *login)),
+            self.login
+                .as_ref()
+                .map(|pattern| request.account().is_some_and(|account| pattern.matches(&account, rules))),
         ];
         self.lock.is_none_or(|lock| lock == check)
             && !self.is_expired(today)

@@ -24,7 +24,7 @@ use ipnet::IpNet;
 use crate::facts::{Open, View};
 use crate::mail::spf::{SpfIdentity, SpfResult};
 use crate::mail::{Domain, Edit, Mailbox, Reply};
-use crate::session::Request;
+use crate::session::{LoginPattern, LoginRules, Request};
 use addresses::Addresses;
 use exception::Exception;
 
@@ -206,7 +206,7 @@ pub struct Site {
     /// The domain of logins that name none.
     pub login_domain: Option<Domain>,
     /// Logins that may send as anything.
-    pub exempt_logins: Vec<String>,
+    pub exempt_logins: Vec<LoginPattern>,
     /// The hosted domains.
     pub hosted: BTreeSet<Domain>,
     /// Networks whose clients may guess names.
@@ -217,6 +217,11 @@ impl Site {
     /// The domain itself, or the one that it follows.
     pub fn followed<'d>(&'d self, domain: &'d Domain) -> &'d Domain {
         self.aliases.get(domain).unwrap_or(domain)
+    }
+
+    /// How logins are compared that are judged by the settings of a domain with these rules for addresses.
+    pub fn login_rules(&self, addresses: &Addresses) -> LoginRules<'_> {
+        LoginRules { domain: self.login_domain.as_ref(), case_sensitive: addresses.case_sensitive }
     }
 
     /// Whether a domain is one of ours.

@@ -44,13 +44,14 @@ impl At<Written> {
         let sender = sender.as_ref().map(|text| pattern(problems, text).ok_or(Void)).transpose();
         let network = network.as_ref().map(|text| value::network(problems, text).ok_or(Void)).transpose();
         let recipient = recipient.as_ref().map(|text| pattern(problems, text).ok_or(Void)).transpose();
+        let login = login.as_ref().map(|text| value::login_pattern(problems, text).ok_or(Void)).transpose();
         let lock = lock.as_ref().map(|word| check(problems, word).ok_or(Void)).transpose();
         let last_day = until.as_ref().map(|text| date(problems, text).ok_or(Void)).transpose();
         let exception = Exception {
             sender: sender.ok()?,
             network: network.ok()?,
             recipient: recipient.ok()?,
-            login: login.as_ref().map(|login| login.value.clone()),
+            login: login.ok()?,
             lock: lock.ok()?.flatten(),
             until: last_day.ok()?,
             note: note.clone(),

@@ -16,6 +16,7 @@ use crate::lookup::directory::GRANT_PLACES;
 use crate::lookup::identities::{self, SourceSettings};
 use crate::mail::Domain;
 use crate::policy::Policy;
+use crate::session::LoginPattern;
 
 /// `identities` as written.
 #[derive(Default, Deserialize)]
@@ -49,13 +50,13 @@ impl Written {
     }
 
     /// The logins that may send as anything.
-    pub(super) fn exempt_logins(&self, problems: &mut Problems<'_>) -> Vec<String> {
+    pub(super) fn exempt_logins(&self, problems: &mut Problems<'_>) -> Vec<LoginPattern> {
         let mut logins = Vec::new();
         for text in &self.exempt_logins {
-            if text.value.is_empty() {
-                problems.error(text.node, "an empty text is no login").hint("remove it");
-            } else if !logins.contains(&text.value) {
-                logins.push(text.value.clone());
+            if let Some(pattern) = value::login_pattern(problems, text)
+                && !logins.contains(&pattern)
+            {
+                logins.push(pattern);
             }
         }
         logins

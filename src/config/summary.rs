@@ -160,7 +160,7 @@ fn logins(config: &Config) -> Vec<(&'static str, String)> {
     let site = &config.policy.site;
     let bare = site.login_domain.as_ref().map(|domain| format!("at {domain} if they name no domain"));
     let exempt = (!site.exempt_logins.is_empty()).then(|| {
-        let names = site.exempt_logins.iter().map(|login| visible(login, LONGEST_TEXT));
+        let names = site.exempt_logins.iter().map(|login| visible(&login.to_string(), LONGEST_TEXT));
         format!("may send as anything: {}", list(names))
     });
     let mut rows: Vec<(&str, String)> =
@@ -349,7 +349,7 @@ fn describe_exception(exception: &Exception) -> String {
         exception.sender.as_ref().map(|sender| format!("sender {}", pattern(sender))),
         exception.network.map(|network| format!("network {}", shown_network(&network))),
         exception.recipient.as_ref().map(|recipient| format!("recipient {}", pattern(recipient))),
-        exception.login.as_ref().map(|login| format!("login {}", visible(login, LONGEST_TEXT))),
+        exception.login.as_ref().map(|login| format!("login {}", visible(&login.to_string(), LONGEST_TEXT))),
         exception.until.map(|until| format!("until {until}")),
         exception.note.as_ref().map(|note| format!("({})", visible(note, LONGEST_TEXT))),
     ];

@@ -13,6 +13,7 @@ use super::written::{At, TextOr};
 use super::yaml::Id;
 use crate::lookup::clients::{Endpoint, EndpointError};
 use crate::mail::{Domain, Mailbox};
+use crate::session::{LoginPattern, LoginPatternError};
 
 /// The units of a duration, in milliseconds.
 const UNITS: [(&str, u64); 5] = [("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
@@ -136,6 +137,22 @@ pub(super) fn domain(problems: &mut Problems<'_>, text: &At<String>) -> Option<D
         }
     }
     domain
+}
+
+/// A login, or all of a domain.
+pub(super) fn login_pattern(problems: &mut Problems<'_>, text: &At<String>) -> Option<LoginPattern> {
+    text.value
+        .parse()
+        .map_err(|error: LoginPatternError| {
+            let hint = match error {
+                LoginPatternError::Empty => "remove it",
+                LoginPatternError::Wildcard | LoginPatternError::Domain(_) => {
+                    "write a login, or @example.org for every login of a domain"
+                }
+            };
+            problems.error(text.node, error.to_string()).hint(hint);
+        })
+        .ok()
 }
 
 /// The sources of a list that `build` makes sense of, none twice.

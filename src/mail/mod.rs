@@ -9,6 +9,7 @@ pub mod disposition;
 pub mod domain;
 pub mod header;
 pub mod lexer;
+pub mod local_part;
 pub mod media_type;
 pub mod message_id;
 pub mod path;

@@ -5,7 +5,7 @@ use crate::check::addresses::Addresses;
 use crate::check::{Case, Judgment, Remark, Site};
 use crate::facts::{Grant, GrantQuestion, Open, View};
 use crate::mail::{Domain, Mailbox, Reply, text};
-use crate::session::Login;
+use crate::session::{Account, Login};
 
 /// Who a login claims to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,11 +18,7 @@ pub(super) enum Claimed {
 
 /// The address that a login is: itself, or at `identities.login_domain` if it names no domain.
 pub(super) fn identity(site: &Site, login: &Login) -> Option<Mailbox> {
-    if login.0.contains('@') {
-        return login.0.parse().ok();
-    }
-    let domain = site.login_domain.clone().filter(|_| !login.0.is_empty())?;
-    Some(Mailbox::new(login.0.clone(), domain))
+    Account::parse(&login.0)?.mailbox(site.login_domain.as_ref())
 }
 
 /// The judgment of one claim.

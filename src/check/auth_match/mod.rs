@@ -7,7 +7,7 @@ use super::{Case, Check, CheckId, Judgment, Opinion, Remark, Site, Subject};
 use crate::facts::{Open, View, both};
 use crate::mail::address_list::Author;
 use crate::mail::{Header, Reply, ReversePath, tagged};
-use crate::session::{Origin, Point, Request};
+use crate::session::{LoginPattern, Origin, Point, Request};
 use claim::{Claimed, identity};
 
 /// How far a login's identity reaches on one axis.
@@ -61,10 +61,8 @@ impl Check for AuthMatch {
     }
 
     fn judge(&self, case: &Case<'_>, facts: &View<'_>) -> Result<Opinion, Open> {
-        let login = case.request.envelope.login.as_ref();
-        let exempt = login.filter(|login| case.site.exempt_logins.contains(&login.0));
-        if let Some(login) = exempt {
-            let detail = format!("{} is one of identities.exempt_logins", login.0);
+        if let Some(pattern) = exemption(case) {
+            let detail = format!("{pattern} in identities.exempt_logins");
             return Ok(Judgment::NotExamined(Remark::new("login-exempt", detail)).into());
         }
         let judgment = match case.request.point {
@@ -73,6 +71,14 @@ impl Check for AuthMatch {
         };
         Ok(judgment.into())
     }
+}
+
+/// The pattern that lets the login send as anything.
+fn exemption<'a>(case: &Case<'a>) -> Option<&'a LoginPattern> {
+    let patterns = Some(&case.site.exempt_logins).filter(|patterns| !patterns.is_empty())?;
+    let account = case.request.account()?;
+    let rules = case.site.login_rules(&case.locks.addresses);
+    patterns.iter().find(|pattern| pattern.matches(&account, rules))
 }
 
 /// The judgment of the reverse-path, at RCPT.

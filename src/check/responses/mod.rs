@@ -125,5 +125,6 @@ fn mildest(judgments: Vec<Judgment>) -> Judgment {
 
 /// Whether an exception lifts what a lock would ask of a message.
 fn is_excepted(case: &Case<'_>, check: super::CheckId) -> bool {
-    case.locks.exceptions.iter().any(|exception| exception.matches(check, case.request))
+    let rules = case.site.login_rules(&case.locks.addresses);
+    case.locks.exceptions.iter().any(|exception| exception.matches(check, case.request, rules))
 }

@@ -7,6 +7,7 @@ use super::{Opening, Source};
 use crate::facts::{Grant, GrantQuestion};
 use crate::lookup::problem::Problem;
 use crate::lookup::watched::Watched;
+use crate::mail::Domain;
 
 const NAME: &str = "file";
 
@@ -17,11 +18,11 @@ struct File {
     grants: Watched<Grants>,
 }
 
-/// Reads the file. It is read anew when it changes.
-pub(super) fn open(path: &Path) -> Opening {
+/// Reads the file. It is read anew when it changes. A login without a domain is one of `login_domain`.
+pub(super) fn open(path: &Path, login_domain: Option<Domain>) -> Opening {
     let name = format!("{NAME} {}", path.display());
-    let parse = |bytes: &[u8]| {
-        let grants = Grants::parse(bytes)?;
+    let parse = move |bytes: &[u8]| {
+        let grants = Grants::parse(bytes, login_domain.as_ref())?;
         let empty = Problem::new("it grants nothing to anybody");
         let warnings = if grants.is_empty() { vec![empty] } else { Vec::new() };
         Ok((grants, warnings))

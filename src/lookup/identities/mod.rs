@@ -99,11 +99,11 @@ type Opening = Reading<Box<dyn Source>>;
 async fn open(settings: &SourceSettings, login_domain: Option<&Domain>) -> Opening {
     match settings {
         SourceSettings::File(path) => {
-            let path = path.clone();
-            apart(move || file::open(&path)).await
+            let (path, login_domain) = (path.clone(), login_domain.cloned());
+            apart(move || file::open(&path, login_domain)).await
         }
         SourceSettings::PostfixSenderLoginMaps { config_dir } => {
-            postfix_sender_login_maps::open(config_dir.as_deref()).await
+            postfix_sender_login_maps::open(config_dir.as_deref(), login_domain).await
         }
         SourceSettings::PostfixAliases { config_dir } => {
             postfix_aliases::open(config_dir.as_deref(), login_domain).await

@@ -4,15 +4,13 @@
 
 use std::path::Path;
 
-use unicode_normalization::UnicodeNormalization as _;
-
 use super::{Opening, Source};
 use crate::facts::{Grant, GrantQuestion};
 use crate::lookup::postfix::address::Address;
 use crate::lookup::postfix::aliases::{Aliases, Stop};
 use crate::lookup::postfix::tables::{TableError, fold};
-use crate::mail::{Domain, Mailbox};
-use crate::session::Login;
+use crate::mail::{Domain, Mailbox, local_part};
+use crate::session::{Account, Login};
 
 const NAME: &str = "postfix_aliases";
 
@@ -36,14 +34,11 @@ struct Recipient {
 
 impl PostfixAliases {
     async fn recipient(&self, login: &Login) -> Result<Recipient, TableError> {
-        let name = &login.0;
-        if !name.contains('@') {
-            let domain = self.login_domain.clone().filter(|_| !name.is_empty());
-            let mailbox = domain.map(|domain| canonical(&Mailbox::new(name.clone(), domain)));
-            return Ok(Recipient { mailbox, user: Some(fold(name)).filter(|name| !name.is_empty()) });
-        }
-        let mailbox: Option<Mailbox> = name.parse().ok();
+        let mailbox = Account::parse(&login.0).and_then(|login| login.mailbox(self.login_domain.as_ref()));
         let user = match &mailbox {
+            _ if login.0.is_empty() => None,
+            // Who names no domain is a local user, whatever mail domain he has.
+            _ if !login.0.contains('@') => Some(fold(&login.0)),
             Some(mailbox) if self.aliases.addressing().is_local(mailbox.domain().as_str()).await? => {
                 Some(fold(mailbox.local_part()))
             }
@@ -89,6 +84,5 @@ impl Source for PostfixAliases {
 
 /// The form in which equal mailboxes are the same, by Postfix's rules: case does not count.
 fn canonical(mailbox: &Mailbox) -> Mailbox {
-    let lower: String = mailbox.local_part().to_lowercase().nfc().collect();
-    Mailbox::new(lower, mailbox.domain().clone())
+    Mailbox::new(local_part::canonical(mailbox.local_part(), false), mailbox.domain().clone())
 }

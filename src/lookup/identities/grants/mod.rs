@@ -1,20 +1,28 @@
 //! Files of grants: `login: address, @domain or *, …`.
 //!
 //! One login a line; a line that begins with white space continues the one before it, and a login may have several
-//! lines. `#` at the beginning of a line or after white space begins a comment. A login ends at the first `:`.
+//! lines. `#` at the beginning of a line or after white space begins a comment. A login ends at the first `:`. Logins
+//! are compared as [`Account`]s are, by the case of the file.
 
 mod read;
 
 use crate::facts::GrantQuestion;
 use crate::lookup::pairs::Pairs;
 use crate::lookup::problem::Problem;
+use crate::mail::Domain;
+use crate::session::Account;
 
 /// Separates grants in memory. It is a control, so it is part of none.
 const BETWEEN: char = '\t';
 
 /// Who may send as what.
 #[derive(Debug)]
-pub struct Grants(Pairs);
+pub struct Grants {
+    /// By [`Account::key`] what is granted.
+    pairs: Pairs,
+    /// The domain of logins that name none.
+    login_domain: Option<Domain>,
+}
 
 /// A grant that answers a question.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,29 +34,30 @@ pub struct Found {
 }
 
 impl Grants {
-    /// Reads the text of a file.
+    /// Reads the text of a file, in which a login without a domain is one of `login_domain`.
     ///
     /// # Errors
     ///
     /// The first 20 problems, with line and column.
-    pub fn parse(bytes: &[u8]) -> Result<Self, Vec<Problem>> {
-        read::read(bytes).map(Self)
+    pub fn parse(bytes: &[u8], login_domain: Option<&Domain>) -> Result<Self, Vec<Problem>> {
+        let pairs = read::read(bytes, login_domain)?;
+        Ok(Self { pairs, login_domain: login_domain.cloned() })
     }
 
     /// The first grant that answers a question with yes.
     ///
-    /// A login that the file has in exactly this spelling has the grants of this spelling. Otherwise ASCII case does
-    /// not count, unless the file has several spellings: then it tells logins apart, and this one is unknown.
+    /// A login that the file has in exactly this spelling has the grants of this spelling. Otherwise case does not
+    /// count, unless the file has several spellings, in ASCII: then it tells logins apart, and this one is unknown.
     pub fn find(&self, question: &GrantQuestion) -> Option<Found> {
-        let login = question.login.0.as_str();
+        let login = Account::parse(&question.login.0)?.key(self.login_domain.as_ref());
         let wanted = Wanted::new(question);
-        let is_known = self.0.find(login).any(|pair| pair.key == login);
-        let only = self.0.find(login).next()?.key;
-        if !is_known && self.0.find(login).any(|pair| pair.key != only) {
+        let is_known = self.pairs.find(&login).any(|pair| pair.key == login);
+        let only = self.pairs.find(&login).next()?.key;
+        if !is_known && self.pairs.find(&login).any(|pair| pair.key != only) {
             return None;
         }
-        let spelling = if is_known { login } else { only };
-        let lines = self.0.find(login).filter(|pair| pair.key == spelling);
+        let spelling = if is_known { login.as_str() } else { only };
+        let lines = self.pairs.find(&login).filter(|pair| pair.key == spelling);
         let mut grants =
             lines.flat_map(|pair| pair.value.split(BETWEEN).map(move |grant| (grant, pair.line)));
         let (grant, line) = grants.find(|(grant, _)| wanted.is_granted_by(grant))?;
@@ -68,7 +77,7 @@ impl Grants {
 
     /// How many lines name a login.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.pairs.len()
     }
 
     /// Whether nothing is granted to anybody.
@@ -143,7 +152,7 @@ frank:
 
     #[track_caller]
     fn check(login: &str, mailbox: &str, expected: Option<(&str, usize)>) {
-        let grants = Grants::parse(FILE.as_bytes()).unwrap();
+        let grants = Grants::parse(FILE.as_bytes(), None).unwrap();
         let found = grants.find(&question(login, mailbox, false));
         let found = found.as_ref().map(|found| (found.grant.as_str(), found.line));
         assert_eq!(found, expected, "{login} as {mailbox}");
@@ -179,7 +188,36 @@ frank:
         check("Dave", "b@example.org", None);
         check("DAVE", "b@example.org", Some(("b@example.org", 12)));
         check("dave", "a@example.org", None);
-        check("\u{c9}l\u{e9}onore", "\u{e9}l\u{e9}onore@example.org", None);
+        let grant = "\u{e9}l\u{e9}onore@example.org";
+        check("E\u{301}l\u{e9}onore", grant, Some((grant, 15)));
+    }
+
+    #[test]
+    fn logins_with_a_domain_and_without() {
+        let file = "alice: a1@example.org\nbob@Example.org: b1@example.org\n\
+                    \"the boss\"@example.org: c1@example.org\neve@b\u{fc}cher.example: e1@example.org\n\
+                    alice@example.net: a2@example.org\nAlice@example.org: a3@example.org\n";
+        let domain: Domain = "example.org".parse().unwrap();
+        let granted = |login: &str, mailbox: &str, domain: Option<&Domain>| {
+            Grants::parse(file.as_bytes(), domain).unwrap().find(&question(login, mailbox, false)).is_some()
+        };
+        let with = |login, mailbox| granted(login, mailbox, Some(&domain));
+        assert!(with("alice@example.org", "a1@example.org"));
+        assert!(with("alice", "a1@example.org"));
+        assert!(with("bob", "b1@example.org"));
+        assert!(with("BOB@example.ORG", "b1@example.org"));
+        assert!(with("the boss", "c1@example.org"));
+        assert!(with("Eve@XN--BCHER-KVA.example", "e1@example.org"));
+        assert!(with("alice@example.net", "a2@example.org"));
+        // The file has two spellings, so it tells them apart.
+        assert!(with("Alice", "a3@example.org"));
+        assert!(!with("alice", "a3@example.org"));
+        assert!(!with("alice@example.net", "a1@example.org"));
+        let without = |login, mailbox| granted(login, mailbox, None);
+        assert!(without("alice", "a1@example.org"));
+        assert!(!without("alice@example.org", "a1@example.org"));
+        assert!(without("alice@example.org", "a3@example.org"));
+        assert!(!without("bob", "b1@example.org"));
     }
 
     #[test]
@@ -205,7 +243,7 @@ frank:
 
     #[test]
     fn subdomains() {
-        let grants = Grants::parse(b"alice: @example.org").unwrap();
+        let grants = Grants::parse(b"alice: @example.org", None).unwrap();
         let is_granted = |mailbox, subdomains| grants.find(&question("alice", mailbox, subdomains)).is_some();
         assert!(is_granted("a@b.example.org", true));
         assert!(!is_granted("a@b.example.org", false));
@@ -215,7 +253,7 @@ frank:
 
     #[track_caller]
     fn check_wrong(file: &[u8], expected: &[&str]) {
-        let problems = Grants::parse(file).unwrap_err();
+        let problems = Grants::parse(file, None).unwrap_err();
         let shown: Vec<String> =
             problems.into_iter().map(|one| one.in_file(std::path::Path::new("f")).to_string()).collect();
         assert_eq!(shown, expected, "{}", String::from_utf8_lossy(file));
@@ -254,6 +292,6 @@ frank:
             ],
         );
         check_wrong(b"a: b@example.org\n\xc3\xa9\xff", &["f:2:2: it is not UTF-8; save it as UTF-8"]);
-        assert_eq!(Grants::parse("x\n".repeat(100).as_bytes()).unwrap_err().len(), 20);
+        assert_eq!(Grants::parse("x\n".repeat(100).as_bytes(), None).unwrap_err().len(), 20);
     }
 }

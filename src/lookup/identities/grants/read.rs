@@ -1,17 +1,16 @@
 //! Reading files of grants into canonical form.
 
-use unicode_normalization::UnicodeNormalization as _;
-
 use super::BETWEEN;
 use crate::lookup::lines::{Domains, MOST_PROBLEMS, Quotes, offset, utf8, without_comment};
 use crate::lookup::pairs::{Builder, Pairs};
 use crate::lookup::problem::{Problem, quoted};
-use crate::mail::Mailbox;
+use crate::mail::{Domain, Mailbox, local_part};
+use crate::session::Account;
 
 /// Reads a file: by login its grants.
-pub(super) fn read(bytes: &[u8]) -> Result<Pairs, Vec<Problem>> {
+pub(super) fn read(bytes: &[u8], login_domain: Option<&Domain>) -> Result<Pairs, Vec<Problem>> {
     let text = utf8(bytes).map_err(|problem| vec![problem])?;
-    let mut reader = Reader::new();
+    let mut reader = Reader::new(login_domain);
     let mut login = None;
     for (number, line) in text.lines().enumerate() {
         reader.line(&mut login, number + 1, line);
@@ -47,16 +46,18 @@ struct Reader<'a> {
     pairs: Builder,
     problems: Vec<Problem>,
     domains: Domains<'a>,
+    login_domain: Option<&'a Domain>,
     /// The grants of a line; kept to be used again.
     canonical: String,
 }
 
 impl<'a> Reader<'a> {
-    fn new() -> Self {
+    fn new(login_domain: Option<&'a Domain>) -> Self {
         Self {
             pairs: Pairs::builder(),
             problems: Vec::new(),
             domains: Domains::default(),
+            login_domain,
             canonical: String::new(),
         }
     }
@@ -86,10 +87,11 @@ impl<'a> Reader<'a> {
             }
             return;
         };
-        if login.is_empty() || login.contains(char::is_control) {
+        let account = Account::parse(login).filter(|_| !login.contains(char::is_control));
+        let Some(account) = account else {
             let problem = Problem::new(format!("{} is no login", quoted(login)));
             return self.problem(problem.at(number, Some(1)));
-        }
+        };
         let mut canonical = std::mem::take(&mut self.canonical);
         canonical.clear();
         for word in words(grants) {
@@ -98,7 +100,7 @@ impl<'a> Reader<'a> {
                 self.problem(problem.at(number, Some(column)));
             }
         }
-        if let Err(problem) = self.pairs.push(login, &canonical, number) {
+        if let Err(problem) = self.pairs.push(&account.key(self.login_domain), &canonical, number) {
             self.problem(problem);
         }
         self.canonical = canonical;
@@ -140,8 +142,8 @@ fn add_grant<'a>(domains: &mut Domains<'a>, word: &'a str, canonical: &mut Strin
     }
     let problem = |error| Problem::new(format!("{} is no address: {error}", quoted(word)));
     let mailbox: Mailbox = word.parse().map_err(problem)?;
-    let composed: String = mailbox.local_part().nfc().collect();
-    let lower: String = composed.to_lowercase().nfc().collect();
+    let of_case = |case_sensitive| local_part::canonical(mailbox.local_part(), case_sensitive);
+    let (composed, lower) = (of_case(true), of_case(false));
     if lower != composed {
         add(&[&Mailbox::new(composed, domain.clone()).to_string()]);
     }

@@ -61,8 +61,8 @@ fn long_lines_and_nuls() {
         assert_eq!(ask(kind, "a b\0c\nd\0 e\n", "d"), Ok(None));
     }
     assert_eq!(ask("aliases", &format!("{long}: x, y"), &long), Ok(Some("x, y".to_owned())));
-    assert!(Grants::parse(format!("{long}: {long}@example.org").as_bytes()).is_ok());
-    assert!(Grants::parse(b"a: b\0@example.org").is_err());
+    assert!(Grants::parse(format!("{long}: {long}@example.org").as_bytes(), None).is_ok());
+    assert!(Grants::parse(b"a: b\0@example.org", None).is_err());
 }
 
 /// A result that is no text is no result: `.` takes an octet, and a character may have several.
@@ -79,7 +79,7 @@ proptest! {
         for kind in KINDS {
             read_text(kind, &octets, &[&key]);
         }
-        let _ = Grants::parse(&octets);
+        let _ = Grants::parse(&octets, None);
     }
 
     #[test]
