@@ -375,7 +375,6 @@ impl Script {
                 return vec![message.to_vec().unwrap()];
             }
             Some(Fault::NoEdnsDrop) if has_edns => vec![],
-            Some(Fault::TruncateAndClose) => vec![],
             None
             | Some(Fault::Truncate | Fault::NoEdns(_) | Fault::NoEdnsHeaderAlone(_) | Fault::NoEdnsDrop) => {
                 vec![answer]
@@ -384,7 +383,7 @@ impl Script {
                 tokio::time::sleep(delay).await;
                 vec![answer]
             }
-            Some(Fault::Drop) => vec![],
+            Some(Fault::Drop | Fault::TruncateAndClose) => vec![],
             Some(Fault::Code(code)) => vec![bare(request, query, code)],
             Some(Fault::Referral) => vec![referral(request, query)],
             Some(Fault::WrongId) => vec![with_other_id(&answer)],
