@@ -12,6 +12,7 @@ pub mod master_cf;
 pub mod match_list;
 pub mod milters;
 pub mod networks;
+pub mod restrictions;
 pub mod stranger;
 pub mod tables;
 mod targets;
