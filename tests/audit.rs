@@ -439,6 +439,11 @@ async fn names_that_nobody_has() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_panels_make() {
+    check_file("panels.yaml").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_our_own_configuration_leaves_open() {
     check_file("ours.yaml").await;
 }

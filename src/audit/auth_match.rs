@@ -1,10 +1,13 @@
 //! Chapter 4: a login sends as itself.
 
+use super::authentication::width;
 use super::catch_all::no_configuration;
 use super::host::{Mta, named};
 use super::{Change, Chapter, Host, Row, State, Verdict};
 use crate::check::Mode;
 use crate::check::auth_match::Axis;
+use crate::lookup::postfix::networks::network;
+use crate::lookup::postfix::words;
 
 /// The axes of every domain.
 pub(super) static DOMAINS: Row = Row {
@@ -60,18 +63,24 @@ fn logins(host: &Host) -> Verdict {
     if !exempt.is_empty() {
         verdict.find(State::Doubtful, format!("identities.exempt_logins: {}", named(exempt)));
     }
-    if let Mta::Postfix(postfix) = &host.mta
-        && let Some(service) = postfix
-            .open_services()
-            .find(|service| !postfix.value(service, "smtpd_authorized_xclient_hosts").is_empty())
-    {
-        let hosts = postfix.value(service, "smtpd_authorized_xclient_hosts");
-        let evidence = format!(
-            "{}: smtpd_authorized_xclient_hosts = {hosts}: they can claim any address and any login",
-            service.label()
-        );
-        let change = postfix.set(service, "smtpd_authorized_xclient_hosts", "");
-        verdict.mend(State::Doubtful, evidence, vec![change]);
+    if let Mta::Postfix(postfix) = &host.mta {
+        for service in postfix.open_services() {
+            let hosts = postfix.value(service, "smtpd_authorized_xclient_hosts");
+            if hosts.is_empty() {
+                continue;
+            }
+            let evidence = format!("{}: smtpd_authorized_xclient_hosts = {hosts}", service.label());
+            let is_wide = words(hosts).any(|word| network(word).is_none_or(|one| width(&one).is_some()));
+            if is_wide {
+                let change = postfix.set(service, "smtpd_authorized_xclient_hosts", "");
+                let why = "they can claim any address and any login";
+                verdict.mend(State::Doubtful, format!("{evidence}: {why}"), vec![change]);
+            } else {
+                // Without it, all logins of a proxy like nginx are refused.
+                let why = "right for a proxy that logs users in; any other program there can claim any login";
+                verdict.find(State::Doubtful, format!("{evidence}: {why}"));
+            }
+        }
     }
     verdict.or_good("none is exempt")
 }

@@ -52,10 +52,9 @@ fn tls(host: &Host) -> Verdict {
         Mta::Postfix(postfix) => {
             let mut verdict = Verdict::new();
             let mut any = false;
-            for service in postfix.open_services() {
-                if !postfix.is_yes(service, "smtpd_sasl_auth_enable") {
-                    continue;
-                }
+            // What does not leave this host needs no TLS.
+            let services = postfix.open_services().filter(|service| !postfix.is_local(service));
+            for service in services.filter(|service| postfix.takes_logins(service)) {
                 any = true;
                 let level = postfix.value(service, "smtpd_tls_security_level");
                 let is_safe = postfix.is_yes(service, "smtpd_tls_auth_only")
@@ -78,7 +77,7 @@ fn tls(host: &Host) -> Verdict {
                 }
             }
             if !any {
-                return Verdict::not_applicable("no service offers AUTH");
+                return Verdict::not_applicable("no service offers AUTH to other hosts");
             }
             verdict.or_good("on every service that offers it")
         }
@@ -108,10 +107,7 @@ fn mechanisms(host: &Host) -> Verdict {
         Mta::Unknown(why) => Verdict::only(State::Unknown, why),
         Mta::Postfix(postfix) => {
             let mut verdict = Verdict::new();
-            for service in postfix.open_services() {
-                if !postfix.is_yes(service, "smtpd_sasl_auth_enable") {
-                    continue;
-                }
+            for service in postfix.open_services().filter(|service| postfix.takes_logins(service)) {
                 for name in ["smtpd_sasl_security_options", "smtpd_sasl_tls_security_options"] {
                     if !has(postfix.value(service, name), "noanonymous") {
                         let evidence = format!("{}: {name} lacks noanonymous", service.label());
@@ -132,10 +128,13 @@ fn mechanisms(host: &Host) -> Verdict {
 }
 
 /// How wide a network is.
-fn width(network: &IpNet) -> Option<State> {
+pub(super) fn width(network: &IpNet) -> Option<State> {
     let is_private = match network {
         IpNet::V4(network) => network.addr().is_private() || network.addr().is_loopback(),
-        IpNet::V6(network) => network.addr().is_unique_local() || network.addr().is_loopback(),
+        IpNet::V6(network) => {
+            let address = network.addr();
+            address.is_unique_local() || address.is_unicast_link_local() || address.is_loopback()
+        }
     };
     let loopback = network.addr().is_loopback();
     let (doubtful, open) = match network {
@@ -267,6 +266,9 @@ mod tests {
         for (network, expected) in [
             ("127.0.0.0/8", None),
             ("::1/128", None),
+            ("fe80::/64", None),
+            ("fe80::/10", Some(State::Doubtful)),
+            ("fc00::/7", Some(State::Doubtful)),
             ("0.0.0.0/0", Some(State::Open)),
             ("::/0", Some(State::Open)),
             ("192.0.2.0/24", Some(State::Doubtful)),

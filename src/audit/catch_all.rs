@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use super::host::{Hosted, Mta, Postfix, has, named};
+use super::doors::{LISTS, of_strangers, severity};
+use super::host::{Hosted, Mta, Postfix, has, named, without};
 use super::{Change, Chapter, Host, Row, State, Verdict};
 use crate::check::Mode;
 use crate::check::recipients::CatchAll;
@@ -10,6 +11,7 @@ use crate::check::responses::Policy as Answers;
 use crate::facts::Existence;
 use crate::lookup::postfix::classes::Class;
 use crate::lookup::postfix::everybodys::{Everybodys, Spot};
+use crate::lookup::postfix::restrictions::Restriction;
 use crate::lookup::postfix::words;
 
 /// No name exists that nobody has.
@@ -104,10 +106,10 @@ fn lock(host: &Host, hosted: &Hosted) -> (Mode, CatchAll) {
 
 /// The lines that take a wildcard away.
 fn removal(host: &Host, hosted: &Hosted) -> Vec<Change> {
-    hosted.everybodys.iter().flat_map(|entry| without(host, hosted, entry)).collect()
+    hosted.everybodys.iter().flat_map(|entry| mended(host, hosted, entry)).collect()
 }
 
-fn without(host: &Host, hosted: &Hosted, entry: &Everybodys) -> Vec<Change> {
+fn mended(host: &Host, hosted: &Hosted, entry: &Everybodys) -> Vec<Change> {
     if let Spot::Line { file, text, .. } = &entry.spot {
         let rebuild = rebuild(&host.mta, &entry.table);
         return [Change::remove(file, vec![text.clone()])].into_iter().chain(rebuild).collect();
@@ -251,20 +253,36 @@ fn unlisted(host: &Host) -> Verdict {
         };
     };
     let mut verdict = Verdict::new();
-    for service in postfix.open_services() {
-        let checks = ["smtpd_recipient_restrictions", "smtpd_relay_restrictions"]
-            .iter()
-            .any(|name| has(postfix.value(service, name), "reject_unlisted_recipient"));
-        if !checks && !postfix.is_yes(service, "smtpd_reject_unlisted_recipient") {
+    for (service, fate) in postfix.strangers_doors() {
+        let label = service.label();
+        let options = postfix.value(service, "receive_override_options");
+        let implicit = postfix.is_yes(service, "smtpd_reject_unlisted_recipient");
+        let checks = |list| {
+            let all = postfix.restrictions(service, list);
+            // What stands behind an unconditional permit is never asked.
+            let mut asked = all.iter().take_while(|(_, one)| !one.ends());
+            asked.any(|(_, one)| is_check_of_recipients(one))
+        };
+        // What comes back from a filter was checked when it came in; what strangers send was not.
+        if has(options, "no_unknown_recipient_checks") {
+            let evidence = format!("{label}: receive_override_options = no_unknown_recipient_checks");
+            let change = postfix.set(
+                service,
+                "receive_override_options",
+                &without(options, "no_unknown_recipient_checks"),
+            );
+            verdict.mend(severity(fate), evidence, vec![change]);
+        }
+        if !implicit && !LISTS.iter().any(|list| checks(list)) {
             verdict.mend(
-                State::Open,
-                format!("{}: smtpd_reject_unlisted_recipient = no", service.label()),
+                severity(fate),
+                format!("{label}: smtpd_reject_unlisted_recipient = no"),
                 vec![postfix.set(service, "smtpd_reject_unlisted_recipient", "yes")],
             );
         }
         if postfix.is_yes(service, "soft_bounce") {
-            let evidence = format!("{}: soft_bounce = yes, so refusals are deferrals", service.label());
-            verdict.mend(State::Open, evidence, vec![postfix.set(service, "soft_bounce", "no")]);
+            let evidence = format!("{label}: soft_bounce = yes, so refusals are deferrals");
+            verdict.mend(severity(fate), evidence, vec![postfix.set(service, "soft_bounce", "no")]);
         }
     }
     for hosted in &host.domains {
@@ -281,8 +299,7 @@ fn unlisted(host: &Host) -> Verdict {
         let ours = host.sources.iter().filter(|asked| asked.domain == hosted.domain);
         let is_ours = ours.map(|asked| &asked.answer).any(|answer| matches!(answer, Existence::Unknown(_)))
             && lock(host, hosted).0 == Mode::Enforce;
-        let mut strangers = postfix.open_services().filter(|service| !Postfix::is_submission(service));
-        let is_verified = strangers.all(|service| {
+        let is_verified = postfix.strangers_doors().all(|(service, _)| {
             has(postfix.value(service, "smtpd_recipient_restrictions"), "reject_unverified_recipient")
         });
         if is_verified || is_ours {
@@ -301,7 +318,15 @@ fn unlisted(host: &Host) -> Verdict {
         };
         verdict.mend(State::Open, format!("{}: {why}", hosted.domain), vec![change]);
     }
-    verdict.or_good(format!("on every service, for {}", domains(host)))
+    verdict.or_good(match host.domains.as_slice() {
+        [] => format!("{}; no domain is hosted here", of_strangers(host)),
+        _ => format!("{}, for {}", of_strangers(host), domains(host)),
+    })
+}
+
+/// Whether a restriction refuses recipients that no table knows.
+fn is_check_of_recipients(one: &Restriction<'_>) -> bool {
+    one.is_any(&["reject_unlisted_recipient", "check_recipient_maps"]) && !one.only_warns
 }
 
 /// Whether local mail leaves local(8), so that its users need not be in the passwd file.
@@ -317,16 +342,17 @@ fn vrfy(host: &Host) -> Verdict {
         Mta::Unknown(why) => Verdict::only(State::Unknown, why),
         Mta::Postfix(postfix) => {
             let mut verdict = Verdict::new();
-            for service in postfix.open_services() {
+            // VRFY is judged like RCPT: who may not write to anybody is not told who there is.
+            for (service, fate) in postfix.strangers_doors() {
                 if !postfix.is_yes(service, "disable_vrfy_command") {
                     verdict.mend(
-                        State::Open,
+                        severity(fate),
                         format!("{}: disable_vrfy_command = no", service.label()),
                         vec![postfix.set(service, "disable_vrfy_command", "yes")],
                     );
                 }
             }
-            verdict.or_good("on every service")
+            verdict.or_good(of_strangers(host))
         }
         Mta::Sendmail(sendmail) => {
             let flags = sendmail.cf.option("PrivacyOptions");

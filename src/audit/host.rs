@@ -173,30 +173,6 @@ impl Host {
 }
 
 impl Postfix {
-    /// The services that receive mail by SMTP.
-    pub(super) fn smtp_services(&self) -> impl Iterator<Item = &Service> {
-        self.master_cf.services.iter().filter(|service| service.program() == "smtpd")
-    }
-
-    /// Those that strangers may reach, in any way.
-    pub(super) fn open_services(&self) -> impl Iterator<Item = &Service> {
-        self.smtp_services().filter(|service| !Self::takes_mail_back(service))
-    }
-
-    /// Whether a service takes mail back from a content filter on this host, which was judged when it came.
-    pub(super) fn takes_mail_back(service: &Service) -> bool {
-        let (address, _) = service.endpoint();
-        let is_loopback = address.is_some_and(|a| a.starts_with("127.") || a == "::1" || a == "localhost");
-        let no_milters = service.overridden("smtpd_milters") == Some("")
-            || service.overridden("receive_override_options").is_some_and(|list| has(list, "no_milters"));
-        is_loopback && no_milters
-    }
-
-    /// Whether a service is for those who log in, by its port.
-    pub(super) fn is_submission(service: &Service) -> bool {
-        ["submission", "submissions", "smtps", "587", "465"].contains(&service.endpoint().1)
-    }
-
     /// The parameter of a service.
     pub(super) fn value<'a>(&'a self, service: &'a Service, name: &str) -> &'a str {
         service.value(&self.main_cf, name)
@@ -230,6 +206,12 @@ impl Postfix {
 /// Whether a list has a word.
 pub(super) fn has(list: &str, word: &str) -> bool {
     list.split([',', ' ', '\t', '\n']).any(|found| found.eq_ignore_ascii_case(word))
+}
+
+/// A list without a word of it.
+pub(super) fn without(list: &str, word: &str) -> String {
+    let kept = list.split([',', ' ', '\t', '\n']).filter(|found| !found.is_empty());
+    kept.filter(|found| !found.eq_ignore_ascii_case(word)).collect::<Vec<_>>().join(",")
 }
 
 /// The first few names, and how many more there are.

@@ -6,6 +6,7 @@
 mod auth_match;
 mod authentication;
 mod catch_all;
+mod doors;
 pub mod host;
 mod milters;
 mod quiet;

@@ -1,12 +1,12 @@
 //! Chapter 3, first part: what a stranger may do at each service.
 
 use super::catch_all::no_configuration;
+use super::doors::{Fate, To};
 use super::host::{Mta, Postfix, named};
 use super::milters::of_list;
 use super::{Change, Chapter, Host, Place, Row, State, Verdict};
 use crate::check::Mode;
 use crate::lookup::postfix::master_cf::Service;
-use crate::lookup::postfix::words;
 use crate::lookup::sendmail::Relaying;
 
 /// An open relay.
@@ -36,89 +36,6 @@ pub(super) static HOSTED_SENDERS: Row = Row {
     judge: hosted_senders,
 };
 
-/// What becomes of a stranger's mail.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fate {
-    /// It is refused.
-    Refused,
-    /// It may pass, as a table or a server decides.
-    Perhaps,
-    /// It passes.
-    Passes,
-}
-
-/// Lists of restrictions, each of which must let mail pass.
-const LISTS: [&str; 5] = [
-    "smtpd_client_restrictions",
-    "smtpd_helo_restrictions",
-    "smtpd_sender_restrictions",
-    "smtpd_relay_restrictions",
-    "smtpd_recipient_restrictions",
-];
-
-/// What becomes of a stranger's mail at a service, to one of our own domains or to another one.
-fn fate(postfix: &Postfix, service: &Service, is_ours: bool) -> Fate {
-    let trusted = match postfix.networks.get(postfix.value(service, "mynetworks")) {
-        Some(networks) if networks.listed.iter().any(|network| network.prefix_len() <= 1) => Fate::Passes,
-        // Whom a table has cannot be told.
-        Some(networks) if !networks.unlisted.is_empty() => Fate::Perhaps,
-        _ => Fate::Refused,
-    };
-    let fates = LISTS
-        .iter()
-        .filter(|list| postfix.main_cf.has(list))
-        .map(|list| of_list_of_restrictions(postfix.value(service, list), is_ours, trusted));
-    // Of lists that must all let pass, the strictest counts.
-    fates.min_by_key(|fate| *fate as u8).unwrap_or(Fate::Passes)
-}
-
-/// What a list says of a stranger, who may be in mynetworks as `trusted` says; its first restriction that decides does.
-fn of_list_of_restrictions(list: &str, is_ours: bool, trusted: Fate) -> Fate {
-    let (mut perhaps, mut is_warning, mut skip) = (false, false, false);
-    for word in words(list) {
-        if std::mem::take(&mut skip) {
-            continue;
-        }
-        let word = word.to_ascii_lowercase();
-        let is_harmless = std::mem::take(&mut is_warning);
-        match word.as_str() {
-            "warn_if_reject" => is_warning = true,
-            "reject" | "defer" if !is_harmless => return ended(Fate::Refused, perhaps),
-            "reject_unauth_destination" | "defer_unauth_destination" if !is_ours && !is_harmless => {
-                return ended(Fate::Refused, perhaps);
-            }
-            "permit" | "permit_inet_interfaces" | "permit_naked_ip_address" => return Fate::Passes,
-            "permit_auth_destination" if is_ours => return Fate::Passes,
-            "permit_mynetworks" if trusted == Fate::Passes => return Fate::Passes,
-            "permit_mynetworks" if trusted == Fate::Perhaps => perhaps = true,
-            "permit_tls_all_clientcerts" | "permit_mx_backup" if !is_ours => perhaps = true,
-            word if word.starts_with("permit_dnswl_client") || word.starts_with("permit_rhswl_client") => {
-                (perhaps, skip) = (true, true);
-            }
-            word if word.starts_with("check_") => (perhaps, skip) = (true, true),
-            word if word.starts_with("reject_rbl_")
-                || word.starts_with("reject_rhsbl_")
-                || word == "sleep" =>
-            {
-                skip = true;
-            }
-            // A class of restrictions by a name of its own.
-            word if !word.starts_with("permit_")
-                && !word.starts_with("reject_")
-                && !word.starts_with("defer_") =>
-            {
-                perhaps = true;
-            }
-            _ => {}
-        }
-    }
-    Fate::Passes
-}
-
-fn ended(fate: Fate, perhaps: bool) -> Fate {
-    if perhaps { Fate::Perhaps } else { fate }
-}
-
 fn open_relay(host: &Host) -> Verdict {
     match &host.mta {
         Mta::Unknown(why) => Verdict::only(State::Unknown, why),
@@ -126,7 +43,7 @@ fn open_relay(host: &Host) -> Verdict {
             let mut verdict = Verdict::new();
             for service in postfix.open_services() {
                 let label = service.label();
-                match fate(postfix, service, false) {
+                match postfix.strangers(service, To::Others) {
                     Fate::Refused => {}
                     Fate::Perhaps => {
                         let why = "a table or server is asked before reject_unauth_destination, and may let strangers pass";
@@ -186,9 +103,10 @@ fn submission(host: &Host) -> Verdict {
         Mta::Postfix(postfix) => {
             let mut verdict = Verdict::new();
             let mut any = false;
-            for service in postfix.open_services().filter(|service| Postfix::is_submission(service)) {
+            let services = postfix.open_services().filter(|service| !postfix.is_local(service));
+            for service in services.filter(|service| Postfix::is_submission(service)) {
                 any = true;
-                if fate(postfix, service, true) != Fate::Refused {
+                if postfix.strangers(service, To::Us) != Fate::Refused {
                     let list = "permit_sasl_authenticated,reject";
                     let change = postfix.over_ride(service, "smtpd_relay_restrictions", list);
                     let evidence =
@@ -254,7 +172,7 @@ fn hosted_senders(host: &Host) -> Verdict {
     if let Mta::Postfix(postfix) = &host.mta {
         for service in postfix.open_services() {
             let is_wired = !of_list(config, postfix.value(service, "smtpd_milters")).is_empty();
-            if !is_wired && fate(postfix, service, true) != Fate::Refused {
+            if !is_wired && postfix.strangers(service, To::Us) != Fate::Refused {
                 let evidence = format!("{}: lockdown-milter does not see its mail", service.label());
                 let changes = super::wiring::wire(config, postfix, service);
                 verdict.mend(State::Open, evidence, changes);
@@ -276,35 +194,6 @@ fn hosted_senders(host: &Host) -> Verdict {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[track_caller]
-    fn check(list: &str, to_strangers: Fate, to_us: Fate) {
-        assert_eq!(of_list_of_restrictions(list, false, Fate::Refused), to_strangers, "{list}");
-        assert_eq!(of_list_of_restrictions(list, true, Fate::Refused), to_us, "{list}");
-    }
-
-    #[test]
-    fn what_lists_say_of_strangers() {
-        check("", Fate::Passes, Fate::Passes);
-        check(
-            "permit_mynetworks, permit_sasl_authenticated, reject_unauth_destination",
-            Fate::Refused,
-            Fate::Passes,
-        );
-        check("permit_mynetworks permit_sasl_authenticated reject", Fate::Refused, Fate::Refused);
-        check("permit, reject", Fate::Passes, Fate::Passes);
-        check("warn_if_reject reject_unauth_destination", Fate::Passes, Fate::Passes);
-        check("check_client_access hash:/x, reject_unauth_destination", Fate::Perhaps, Fate::Passes);
-        check("reject_rbl_client reject, permit", Fate::Passes, Fate::Passes);
-        check("reject_unauth_destination, check_policy_service unix:x", Fate::Refused, Fate::Passes);
-        check("my_class, reject", Fate::Perhaps, Fate::Perhaps);
-        check("permit_auth_destination, reject", Fate::Refused, Fate::Passes);
-        check("permit_mx_backup, defer_unauth_destination", Fate::Perhaps, Fate::Passes);
-        check("{ check_client_access hash:/x }, reject", Fate::Perhaps, Fate::Perhaps);
-        for trusted in [Fate::Passes, Fate::Perhaps, Fate::Refused] {
-            assert_eq!(of_list_of_restrictions("permit_mynetworks, reject", false, trusted), trusted);
-        }
-    }
 
     #[test]
     fn what_a_closed_list_keeps() {

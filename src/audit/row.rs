@@ -79,9 +79,12 @@ impl Verdict {
         Self::only(State::NotApplicable, why)
     }
 
-    /// Notes a finding.
+    /// Notes a finding, once.
     pub(super) fn find(&mut self, state: State, evidence: impl Into<String>) {
-        self.findings.push((state, evidence.into()));
+        let finding = (state, evidence.into());
+        if !self.findings.contains(&finding) {
+            self.findings.push(finding);
+        }
     }
 
     /// Notes a finding that these lines mend.

@@ -1,7 +1,8 @@
 //! Chapter 6, first part: whether the mail server shows us all mail, and in the right way.
 
 use super::catch_all::no_configuration;
-use super::host::{Mta, Postfix, Sendmail};
+use super::doors::{Fate, To};
+use super::host::{Mta, Postfix, Sendmail, has, without};
 use super::milters::{listener_at, mended, of_list};
 use super::{Change, Chapter, Host, Place, Row, State, Verdict};
 use crate::config::{Address, Config};
@@ -57,10 +58,9 @@ pub(super) fn wire(config: &Config, postfix: &Postfix, service: &Service) -> Vec
         vec![postfix.set(service, "smtpd_milters", &list)]
     };
     let options = postfix.value(service, "receive_override_options");
-    if super::host::has(options, "no_milters") {
-        let kept: Vec<&str> =
-            options.split([',', ' ']).filter(|word| !["", "no_milters"].contains(word)).collect();
-        changes.push(postfix.set(service, "receive_override_options", &kept.join(",")));
+    if has(options, "no_milters") {
+        let kept = without(options, "no_milters");
+        changes.push(postfix.set(service, "receive_override_options", &kept));
     }
     changes
 }
@@ -71,19 +71,8 @@ fn services(host: &Host) -> Verdict {
     match &host.mta {
         Mta::Unknown(why) => return Verdict::only(State::Unknown, why),
         Mta::Postfix(postfix) => {
-            for service in postfix.open_services() {
-                let label = service.label();
-                let list = postfix.value(service, "smtpd_milters");
-                let is_off =
-                    super::host::has(postfix.value(service, "receive_override_options"), "no_milters");
-                if of_list(config, list).is_empty() || is_off {
-                    let found = if is_off { "no_milters" } else { list };
-                    let found = if found.is_empty() { "has no milters" } else { found };
-                    verdict.mend(State::Open, format!("{label}: {found}"), wire(config, postfix, service));
-                } else if !postfix.value(service, "smtpd_milter_maps").is_empty() {
-                    let evidence = format!("{label}: smtpd_milter_maps decides for which clients");
-                    verdict.find(State::Doubtful, evidence);
-                }
+            for service in postfix.smtp_services() {
+                of_service(config, postfix, service, &mut verdict);
             }
             if postfix.open_services().next().is_none() {
                 return Verdict::not_applicable("master.cf has no SMTP service");
@@ -98,6 +87,41 @@ fn services(host: &Host) -> Verdict {
         }
     }
     verdict.or_good("all of them")
+}
+
+/// Whether the services of Postfix ask us as they should.
+fn of_service(config: &Config, postfix: &Postfix, service: &Service, verdict: &mut Verdict) {
+    let label = service.label();
+    let list = postfix.value(service, "smtpd_milters");
+    let is_off = has(postfix.value(service, "receive_override_options"), "no_milters");
+    let is_wired = !of_list(config, list).is_empty() && !is_off;
+    if postfix.takes_mail_back(service) {
+        if is_wired {
+            let evidence = format!(
+                "{label}: mail that comes back from a content filter is judged twice, the second time as this host's own"
+            );
+            verdict.mend(State::Doubtful, evidence, vec![postfix.over_ride(service, "smtpd_milters", "")]);
+        }
+    } else if !is_wired {
+        let found = match (is_off, list) {
+            (true, _) => "no_milters",
+            (false, "") => "has no milters",
+            (false, list) => list,
+        };
+        // Whom it lets in has no login that could be stolen, and is trusted to send as anybody.
+        let is_trusted_only =
+            postfix.strangers(service, To::Us) == Fate::Refused && !postfix.takes_logins(service);
+        let (state, who) = match is_trusted_only {
+            true => (
+                State::Doubtful,
+                "; only trusted networks may use it, whose automatic replies leave unjudged",
+            ),
+            false => (State::Open, ""),
+        };
+        verdict.mend(state, format!("{label}: {found}{who}"), wire(config, postfix, service));
+    } else if !postfix.value(service, "smtpd_milter_maps").is_empty() {
+        verdict.find(State::Doubtful, format!("{label}: smtpd_milter_maps decides for which clients"));
+    }
 }
 
 /// The services of a Sendmail whose mail we do not see.

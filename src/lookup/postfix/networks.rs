@@ -49,7 +49,7 @@ impl Networks {
 }
 
 /// `192.0.2.0/24`, `[2001:db8::]/32`, or one address. Postfix takes none with bits beyond its prefix.
-fn network(word: &str) -> Option<IpNet> {
+pub(crate) fn network(word: &str) -> Option<IpNet> {
     let word = word.replace(['[', ']'], "");
     let network = word.parse().ok().or_else(|| word.parse::<IpAddr>().ok().map(IpNet::from))?;
     (network == network.trunc()).then_some(network)
