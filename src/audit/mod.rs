@@ -13,6 +13,7 @@ mod quiet;
 mod relaying;
 mod row;
 mod spf;
+mod unreachable;
 mod up_to_date;
 mod wiring;
 
@@ -59,7 +60,7 @@ impl Chapter {
 }
 
 /// Every row, in the order of the guide.
-pub static REGISTRY: [&Row; 30] = [
+pub static REGISTRY: [&Row; 31] = [
     &catch_all::CATCH_ALLS,
     &catch_all::ANSWERING,
     &catch_all::SOURCES,
@@ -78,6 +79,7 @@ pub static REGISTRY: [&Row; 30] = [
     &authentication::UNTRUSTED_NETWORKS,
     &auth_match::DOMAINS,
     &auth_match::LOGINS,
+    &unreachable::ROW,
     &spf::RECORDS,
     &spf::LOCK,
     &up_to_date::CONFIGURATION,
