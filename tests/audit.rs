@@ -368,6 +368,24 @@ fn check_states(name: &str, rows: &BTreeMap<String, Value>, expected: &BTreeMap<
     assert_eq!(found, expected, "{name}: {evidence:#?}");
 }
 
+/// Holds that what was found is said in whole sentences, however many domains, files or networks there are.
+fn check_sentences(name: &str, row: &Value) {
+    let evidence = row["evidence"].as_array().unwrap();
+    assert!(!evidence.is_empty(), "{name}: {row}");
+    let mut seen = Vec::new();
+    for found in evidence {
+        let text = found["text"].as_str().unwrap();
+        let last = text.rsplit(' ').next().unwrap();
+        let is_open = text.is_empty()
+            || text.ends_with([' ', ',', ':', ';', '('])
+            || ["for", "of", "and"].contains(&last);
+        let is_broken = ["  ", ", ,", ": ;", "for ;", "()"].iter().any(|gap| text.contains(gap));
+        assert!(!is_open && !is_broken, "{name}: {:?} in {row}", text);
+        assert!(!seen.contains(&text), "{name}: {text:?} is said twice in {row}");
+        seen.push(text);
+    }
+}
+
 async fn check(case: &Case) {
     let mut host = Host::new(case).await;
     let (rows, good) = host.rows().await;
@@ -380,6 +398,9 @@ async fn check(case: &Case) {
     for text in &case.says {
         let text = serde_json::to_string(&host.fill(text)).unwrap();
         assert!(all.contains(text.trim_matches('"')), "{}: no {text} in {all}", case.name);
+    }
+    for row in rows.values() {
+        check_sentences(&case.name, row);
     }
     let changes: Vec<Value> =
         rows.values().flat_map(|row| row["changes"].as_array().unwrap().clone()).collect();

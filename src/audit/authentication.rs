@@ -3,7 +3,7 @@
 use ipnet::IpNet;
 
 use super::catch_all::no_configuration;
-use super::host::{Mta, has, named};
+use super::host::{Mta, Postfix, has, named};
 use super::{Change, Chapter, Host, Row, State, Verdict};
 use crate::lookup::postfix::networks::Networks;
 
@@ -171,10 +171,7 @@ fn wide_networks(host: &Host) -> Verdict {
             for service in postfix.open_services() {
                 let list = postfix.value(service, "mynetworks");
                 let Some(networks) = postfix.networks.get(list) else { continue };
-                let name = match service.overridden("mynetworks") {
-                    Some(_) => format!("{}: mynetworks", service.label()),
-                    None => "mynetworks".to_owned(),
-                };
+                let name = Postfix::named(service, "mynetworks");
                 unseen.extend(
                     networks.unlisted.iter().map(|item| format!("{name}: what {item} has is not known")),
                 );

@@ -178,6 +178,14 @@ impl Postfix {
         service.value(&self.main_cf, name)
     }
 
+    /// A parameter by its name, with that of the service which overrides it.
+    pub(super) fn named(service: &Service, name: &str) -> String {
+        match service.overridden(name) {
+            Some(_) => format!("{}: {name}", service.label()),
+            None => name.to_owned(),
+        }
+    }
+
     /// Whether a parameter of a service is `yes`.
     pub(super) fn is_yes(&self, service: &Service, name: &str) -> bool {
         self.value(service, name).eq_ignore_ascii_case("yes")

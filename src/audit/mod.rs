@@ -15,6 +15,7 @@ mod row;
 mod spf;
 mod unreachable;
 mod up_to_date;
+mod version;
 mod wiring;
 
 pub use host::Host;
@@ -85,7 +86,7 @@ pub static REGISTRY: [&Row; 31] = [
     &up_to_date::CONFIGURATION,
     &up_to_date::MODES,
     &up_to_date::EXCEPTIONS,
-    &up_to_date::MTA,
+    &version::MTA,
     &wiring::SERVICES,
     &wiring::ORDER,
     &wiring::AWAY,

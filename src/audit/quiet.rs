@@ -39,6 +39,9 @@ fn locks(host: &Host) -> Verdict {
     let Some(config) = host.config() else { return no_configuration(host) };
     let mut verdict = Verdict::new();
     let hosted = &config.policy.hosted;
+    if hosted.is_empty() {
+        return Verdict::not_applicable("no domain is hosted by lockdown-milter");
+    }
     let all = |lock: &str| -> Vec<String> {
         let answers_all = hosted.iter().filter(|(_, locks)| match lock {
             "bounces" => locks.bounces.settings.policy == Answers::Allow,

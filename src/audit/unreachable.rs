@@ -163,10 +163,6 @@ fn is_held(config: &Config, postfix: &Postfix, service: &Service) -> bool {
 
 fn of_service(postfix: &Postfix, service: &Service, is_held: bool, verdict: &mut Verdict) {
     let is_delayed = !postfix.value(service, "smtpd_delay_reject").eq_ignore_ascii_case("no");
-    let named_as = |list: &str| match service.overridden(list) {
-        Some(_) => format!("{}: {list}", service.label()),
-        None => list.to_owned(),
-    };
     let lists: Vec<_> = LISTS
         .into_iter()
         .chain(LATER)
@@ -174,7 +170,7 @@ fn of_service(postfix: &Postfix, service: &Service, is_held: bool, verdict: &mut
         .map(|(list, all)| (list, unreached(&all, postfix.takes_logins(service)), all))
         .collect();
     for (list, found, all) in &lists {
-        let name = named_as(list);
+        let name = Postfix::named(service, list);
         if let Some((end, behind)) = &found.ended {
             let evidence = format!("{name}: `{end}` ends the list, so that nothing behind it is asked");
             verdict.find(State::Doubtful, format!("{evidence}: {}", named(behind)));

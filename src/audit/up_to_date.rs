@@ -1,4 +1,4 @@
-//! Chapter 6, second part: programs, modes, sockets and secrets.
+//! Chapter 6, second part: our configuration, modes, sockets and secrets.
 
 use super::host::{Mta, named};
 use super::{Change, Chapter, Host, Row, State, Verdict};
@@ -30,15 +30,6 @@ pub(super) static EXCEPTIONS: Row = Row {
     title: "No exception has outlived its reason",
     consequence: "Nobody knows any more what is exempt, and why.",
     judge: exceptions,
-};
-
-/// The mail server's age.
-pub(super) static MTA: Row = Row {
-    name: "mta-version",
-    chapter: Chapter::UpToDate,
-    title: "The mail server has no known fault with milters",
-    consequence: "What a milter asks for is done in part, or messages arrive that no milter saw.",
-    judge: mta,
 };
 
 /// Sockets.
@@ -131,6 +122,9 @@ fn modes(host: &Host) -> Verdict {
         };
         verdict.mend(State::Open, format!("recipients: no sources for {}", named(blind)), changes);
     }
+    if policy.hosted.is_empty() {
+        return Verdict::not_applicable("no domain is hosted by lockdown-milter");
+    }
     verdict.or_good(format!("hosted domains: {}", policy.hosted.len()))
 }
 
@@ -162,79 +156,6 @@ fn exceptions(host: &Host) -> Verdict {
         }
     }
     verdict.or_good("none has")
-}
-
-/// Whether a version is before the one in which its branch got a fix; `fixed` has each branch's, the newest first.
-fn is_before(version: &str, fixed: &[[u32; 3]]) -> Option<bool> {
-    let mut numbers = version.split(['.', '-', '_']).map_while(|part| part.parse::<u32>().ok());
-    let version = [numbers.next()?, numbers.next()?, numbers.next().unwrap_or(0)];
-    let branch = fixed.iter().find(|fixed| fixed[..2] == version[..2]);
-    Some(match branch {
-        Some(fixed) => version < *fixed,
-        None => fixed.first().is_some_and(|newest| version < *newest),
-    })
-}
-
-fn mta(host: &Host) -> Verdict {
-    match &host.mta {
-        Mta::Unknown(why) => Verdict::only(State::Unknown, why),
-        Mta::Postfix(postfix) => postfix_version(postfix),
-        Mta::Sendmail(sendmail) => {
-            let version = &sendmail.cf.version;
-            match is_before(version, &[[8, 17, 1]]) {
-                None => Verdict::only(State::Unknown, "sendmail.cf does not say its version"),
-                Some(true) => Verdict::only(
-                    State::Open,
-                    format!(
-                        "Sendmail {version}: a milter's refusal of a recipient may be lost (fixed in 8.17.1)"
-                    ),
-                ),
-                Some(false) => Verdict::only(State::Good, format!("Sendmail {version}")),
-            }
-        }
-    }
-}
-
-fn postfix_version(postfix: &super::host::Postfix) -> Verdict {
-    let main_cf = &postfix.main_cf;
-    let version = main_cf.value("mail_version");
-    let mut verdict = Verdict::new();
-    if is_before(version, &[[3, 0, 0]]) == Some(true) {
-        let what = "no settings for one milter, so that default_action is the same for all (since 3.0)";
-        verdict.find(State::Open, format!("Postfix {version}: {what}"));
-    }
-    let fixed = [[3, 9, 0], [3, 8, 6], [3, 7, 11], [3, 6, 15], [3, 5, 25]];
-    match is_before(version, &fixed) {
-        None => verdict.find(State::Unknown, format!("the version of Postfix is not known: {version}")),
-        Some(true) => {
-            let what = "after an access table's PREPEND it deletes the wrong header field for a milter, so that forged \
-                        results may stay (fixed in 3.5.25, 3.6.15, 3.7.11, 3.8.6, 3.9)";
-            verdict.find(State::Open, format!("Postfix {version}: {what}"));
-        }
-        Some(false) => {}
-    }
-    let bare = "smtpd_forbid_bare_newline";
-    match main_cf.value(bare) {
-        "" => {
-            let what = "messages can be smuggled in behind others, unseen by any milter (fixed in 3.5.23, 3.6.13, 3.7.9, 3.8.4)";
-            verdict.find(State::Open, format!("Postfix {version}: {what}"));
-        }
-        "no" => {
-            let evidence =
-                format!("{bare} = no: messages can be smuggled in behind others, unseen by any milter");
-            // Patch releases before this one knew `yes` only.
-            let knows = is_before(version, &[[3, 9, 0], [3, 8, 5], [3, 7, 10], [3, 6, 14], [3, 5, 24]])
-                == Some(false);
-            let value = if knows { "normalize" } else { "yes" };
-            verdict.mend(
-                State::Open,
-                evidence,
-                vec![Change::set(main_cf.file(), format!("{bare} = {value}"))],
-            );
-        }
-        _ => {}
-    }
-    verdict.or_good(format!("Postfix {version}"))
 }
 
 fn sockets(host: &Host) -> Verdict {
@@ -322,27 +243,4 @@ fn secrets(host: &Host) -> Verdict {
         return Verdict::not_applicable("no file is known to keep one");
     }
     verdict.or_good(named(host.secrets.iter().map(|secret| secret.file.display())))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn versions_before_a_fix() {
-        let fixed = [[3, 9, 0], [3, 8, 6], [3, 7, 11]];
-        for (version, expected) in [
-            ("3.7.11", Some(false)),
-            ("3.7.9", Some(true)),
-            ("3.8.5", Some(true)),
-            ("3.8.6", Some(false)),
-            ("3.9.0", Some(false)),
-            ("3.11-20260101", Some(false)),
-            ("2.11.3", Some(true)),
-            ("4.0.0", Some(false)),
-            ("x", None),
-        ] {
-            assert_eq!(is_before(version, &fixed), expected, "{version}");
-        }
-    }
 }
