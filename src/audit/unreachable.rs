@@ -217,10 +217,7 @@ fn of_logins(
         let line = reordered(postfix.value(service, list), &numbers);
         changes.extend(line.map(|line| postfix.set(service, list, &line)));
     }
-    let state = match needs_maps && !is_held {
-        true => State::Open,
-        false => State::Doubtful,
-    };
+    let state = if needs_maps && !is_held { State::Open } else { State::Doubtful };
     if needs_maps && is_held {
         evidence += "; lockdown-milter asks (`auth_match`)";
     }

@@ -111,13 +111,8 @@ fn of_service(config: &Config, postfix: &Postfix, service: &Service, verdict: &m
         // Whom it lets in has no login that could be stolen, and is trusted to send as anybody.
         let is_trusted_only =
             postfix.strangers(service, To::Us) == Fate::Refused && !postfix.takes_logins(service);
-        let (state, who) = match is_trusted_only {
-            true => (
-                State::Doubtful,
-                "; only trusted networks may use it, whose automatic replies leave unjudged",
-            ),
-            false => (State::Open, ""),
-        };
+        let trusted = "; only trusted networks may use it, whose automatic replies leave unjudged";
+        let (state, who) = if is_trusted_only { (State::Doubtful, trusted) } else { (State::Open, "") };
         verdict.mend(state, format!("{label}: {found}{who}"), wire(config, postfix, service));
     } else if !postfix.value(service, "smtpd_milter_maps").is_empty() {
         verdict.find(State::Doubtful, format!("{label}: smtpd_milter_maps decides for which clients"));
