@@ -380,7 +380,7 @@ fn check_sentences(name: &str, row: &Value) {
             || text.ends_with([' ', ',', ':', ';', '('])
             || ["for", "of", "and"].contains(&last);
         let is_broken = ["  ", ", ,", ": ;", "for ;", "()"].iter().any(|gap| text.contains(gap));
-        assert!(!is_open && !is_broken, "{name}: {:?} in {row}", text);
+        assert!(!is_open && !is_broken, "{name}: {text:?} in {row}");
         assert!(!seen.contains(&text), "{name}: {text:?} is said twice in {row}");
         seen.push(text);
     }
