@@ -3,8 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use ipnet::IpNet;
-
 use crate::check::{Locks, Mode, Site, Subject};
 use crate::facts::{Cost, Question};
 use crate::mail::Domain;
@@ -17,8 +15,6 @@ pub struct Policy {
     pub mode: Mode,
     /// What holds for the whole host.
     pub site: Site,
-    /// Networks whose clients need no login.
-    pub trusted_networks: Vec<IpNet>,
     /// The hosted domains with their locks. A domain that is an alias shares the locks of the domain it follows.
     pub hosted: BTreeMap<Domain, Arc<Locks>>,
     /// What a domain has that says nothing of its own.
@@ -60,7 +56,7 @@ impl Policy {
 
     /// Where a transaction comes from.
     pub fn origin(&self, session: &Session, envelope: &Envelope) -> Origin {
-        Origin::of(session, envelope, &self.trusted_networks)
+        Origin::of(session, envelope, &self.site.trusted_networks)
     }
 
     /// What it costs to answer a question.

@@ -156,6 +156,7 @@ fn policy() -> Policy {
         authserv_id: None,
         host_name: "mx.example.org".to_owned(),
         trusted_authserv_ids: Vec::new(),
+        trusted_networks: Vec::new(),
         trusted_forwarders: Vec::new(),
         aliases: BTreeMap::from([(domain("example.com"), domain("example.org"))]),
         login_domain: Some(domain("example.org")),
@@ -164,8 +165,7 @@ fn policy() -> Policy {
         harvest_exempt: Vec::new(),
     };
     let hosted = ["example.org", "example.com"].map(|name| (domain(name), Arc::clone(&locks))).into();
-    let trusted_networks = Vec::new();
-    Policy { mode: Mode::Enforce, site, trusted_networks, hosted, defaults: locks, grants: Cost::Memory }
+    Policy { mode: Mode::Enforce, site, hosted, defaults: locks, grants: Cost::Memory }
 }
 
 /// Recipients are nobody's concern here.

@@ -184,10 +184,7 @@ fn meaning(config: &Config) -> Vec<String> {
     let rest =
         (&config.listeners, &config.control, &config.harvest, &config.dns, &config.limits, &config.log);
     meaning.push(format!("{rest:?} {:?} {:?} {:?}", config.ledger, config.identities, config.profile));
-    meaning.push(format!(
-        "{:?} {:?} {:?} {:?}",
-        policy.mode, policy.site, policy.trusted_networks, policy.grants
-    ));
+    meaning.push(format!("{:?} {:?} {:?}", policy.mode, policy.site, policy.grants));
     meaning
 }
 

@@ -96,6 +96,7 @@ prop_compose! {
             authserv_id: None,
             host_name: "mx.example".to_owned(),
             trusted_authserv_ids: Vec::new(),
+            trusted_networks: Vec::new(),
             trusted_forwarders: FORWARDERS[..forwarders].iter().map(|name| Forwarder::Spf(domain(name))).collect(),
             aliases: BTreeMap::new(),
             login_domain: None,
@@ -105,8 +106,7 @@ prop_compose! {
         };
         let defaults = Arc::clone(&of_domains[0]);
         let hosted: BTreeMap<_, _> = HOSTED.iter().map(|name| domain(name)).zip(of_domains).collect();
-        let (trusted_networks, grants) = (Vec::new(), Cost::Memory);
-        Policy { mode: Mode::Enforce, site, trusted_networks, hosted, defaults, grants }
+        Policy { mode: Mode::Enforce, site, hosted, defaults, grants: Cost::Memory }
     }
 }
 

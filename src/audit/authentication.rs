@@ -160,7 +160,7 @@ fn wide_networks(host: &Host) -> Verdict {
         verdict.mend(worst, evidence, changes);
     };
     if let Some(config) = host.config() {
-        let trusted = &config.policy.trusted_networks;
+        let trusted = &config.policy.site.trusted_networks;
         let kept = kept(trusted);
         let changes = if kept.len() < trusted.len() { vec![trusting(host, &kept)] } else { Vec::new() };
         judge("trusted_networks", trusted, changes);
@@ -237,7 +237,7 @@ fn untrusted_networks(host: &Host) -> Verdict {
         },
         Mta::Sendmail(sendmail) => &sendmail.networks,
     };
-    let ours = &config.policy.trusted_networks;
+    let ours = &config.policy.site.trusted_networks;
     let covers = |all: &[IpNet], one: &IpNet| all.iter().any(|other| other.contains(one));
     let untrusted: Vec<&IpNet> = networks.listed.iter().filter(|one| !covers(ours, one)).collect();
     let mut verdict = Verdict::new();

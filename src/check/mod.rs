@@ -199,6 +199,8 @@ pub struct Site {
     pub host_name: String,
     /// Authserv-ids of earlier milters and gateways whose results may be used.
     pub trusted_authserv_ids: Vec<String>,
+    /// Networks whose clients need no login.
+    pub trusted_networks: Vec<IpNet>,
     /// Who forwards mail to us, so that its SPF result would be about the wrong host.
     pub trusted_forwarders: Vec<Forwarder>,
     /// Hosted domains that follow another one, and which.

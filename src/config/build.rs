@@ -61,6 +61,7 @@ pub(super) fn build(problems: &mut Problems<'_>, host: &Host, base: &Path, writt
             .iter()
             .filter_map(|text| value::authserv_id(problems, text))
             .collect(),
+        trusted_networks,
         trusted_forwarders: forwarders(problems, &written.trusted_forwarders),
         aliases,
         login_domain: written.identities.login_domain(problems),
@@ -72,7 +73,6 @@ pub(super) fn build(problems: &mut Problems<'_>, host: &Host, base: &Path, writt
     let policy = Policy {
         mode: cap,
         site,
-        trusted_networks,
         hosted,
         defaults: defaults.locks(cap, &mut recipients),
         grants: identities.iter().map(IdentitySource::cost).max().unwrap_or(Cost::Memory),

@@ -41,7 +41,7 @@ pub fn summary(config: &Config) -> String {
     if let Some(address) = config.metrics.listen {
         rows.push(("metrics", format!("http://{address}/metrics")));
     }
-    rows.push(("trusted", networks(&policy.trusted_networks)));
+    rows.push(("trusted", networks(&policy.site.trusted_networks)));
     if !policy.site.trusted_forwarders.is_empty() {
         rows.push(("forwarders", list(policy.site.trusted_forwarders.iter().map(forwarder))));
     }

@@ -34,7 +34,8 @@ fn of(main_cf: &MainCf, severity: Severity, message: String, hint: &str) -> Diag
 /// Networks of `mynetworks` that are not in `trusted_networks`: their clients are strangers to us, who may not use our
 /// domains without a login.
 fn untrusted_mynetworks(config: &Config, main_cf: &MainCf) -> Vec<Diagnostic> {
-    let trusted = |network: &IpNet| config.policy.trusted_networks.iter().any(|ours| ours.contains(network));
+    let trusted =
+        |network: &IpNet| config.policy.site.trusted_networks.iter().any(|ours| ours.contains(network));
     let untrusted: Vec<String> = Networks::of(main_cf.value("mynetworks"))
         .listed
         .iter()

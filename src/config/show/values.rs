@@ -82,6 +82,7 @@ pub(super) fn of_host(config: &Config) -> Values {
         authserv_id,
         host_name: _,
         trusted_authserv_ids,
+        trusted_networks,
         trusted_forwarders: _,
         aliases: _,
         login_domain,
@@ -89,7 +90,7 @@ pub(super) fn of_host(config: &Config) -> Values {
         hosted: _,
         harvest_exempt: _,
     } = &policy.site;
-    let trusted_networks = policy.trusted_networks.iter().map(shown_network).collect();
+    let trusted_networks = trusted_networks.iter().map(shown_network).collect();
     let mut values = vec![
         ("mode", value(policy.mode.as_str())),
         ("listen", none()),
