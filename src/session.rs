@@ -69,15 +69,19 @@ impl Client {
     ///
     /// What a private or loopback client relays was accepted elsewhere; a record names public addresses.
     pub fn is_public(&self) -> bool {
-        match self.address {
-            None => false,
-            Some(IpAddr::V4(a)) => {
-                let shared = a.octets()[0] == 100 && (64..128).contains(&a.octets()[1]); // RFC 6598
-                !(a.is_private() || a.is_loopback() || a.is_link_local() || a.is_unspecified() || shared)
-            }
-            Some(IpAddr::V6(a)) => {
-                !(a.is_unique_local() || a.is_loopback() || a.is_unicast_link_local() || a.is_unspecified())
-            }
+        self.address.is_some_and(is_public)
+    }
+}
+
+/// Whether an address can be reached from anywhere.
+pub fn is_public(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(a) => {
+            let shared = a.octets()[0] == 100 && (64..128).contains(&a.octets()[1]); // RFC 6598
+            !(a.is_private() || a.is_loopback() || a.is_link_local() || a.is_unspecified() || shared)
+        }
+        IpAddr::V6(a) => {
+            !(a.is_unique_local() || a.is_loopback() || a.is_unicast_link_local() || a.is_unspecified())
         }
     }
 }

@@ -8,6 +8,7 @@ pub mod auth_match;
 mod authors;
 pub mod exception;
 mod forwarding;
+mod gateways;
 pub mod harvest;
 pub mod recipients;
 pub mod relay;

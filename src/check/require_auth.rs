@@ -2,9 +2,8 @@
 
 use super::alignment::is_aligned;
 use super::authors::visible_domains;
-use super::{Case, Check, CheckId, Judgment, Opinion, Remark, Site, Subject, forwarding};
+use super::{Case, Check, CheckId, Judgment, Opinion, Remark, Site, Subject, forwarding, gateways};
 use crate::facts::{Open, View};
-use crate::mail::authres::{self, AuthenticationResults, is_same_id};
 use crate::mail::spf::{SpfAnswer, SpfQuestion, SpfResult};
 use crate::mail::{Domain, Header, Reply, ReversePath, visible};
 use crate::session::{Origin, Point, Request};
@@ -97,7 +96,7 @@ fn judge_header_from(
     if let Some(remark) = forwarding::by_network(case.site, case.request) {
         return Ok(Judgment::NotExamined(remark));
     }
-    if let Some(signer) = dkim_pass(case.site, header, domain) {
+    if let Some(signer) = dkim_pass(case, header, domain) {
         let detail = format!("signed by {signer}, as a trusted authserv-id says");
         return Ok(Judgment::Pass(Remark::new("auth-dkim-pass", detail)));
     }
@@ -142,13 +141,11 @@ fn sender_domain(request: &Request<'_>) -> Option<Domain> {
 }
 
 /// The domain of a good DKIM signature that speaks for `domain`, if a trusted earlier host found one.
-///
-/// Only the topmost field of such a host counts: what stands below is older than the host.
-fn dkim_pass(site: &Site, header: &Header, domain: &Domain) -> Option<Domain> {
-    let is_trusted = |id: &str| site.trusted_authserv_ids.iter().any(|trusted| is_same_id(trusted, id));
-    let mut fields = header.all(authres::NAME).filter_map(|f| AuthenticationResults::parse(&f.value).ok());
-    let field = fields.find(|field| is_trusted(&field.authserv_id))?;
-    let passes = field.results.iter().filter(|found| found.method == "dkim" && found.result == "pass");
+fn dkim_pass(case: &Case<'_>, header: &Header, domain: &Domain) -> Option<Domain> {
+    let from_gateway = !case.request.session.client.is_public();
+    let fields = gateways::believed(case.site, header, from_gateway);
+    let results = fields.iter().flat_map(|field| &field.results);
+    let passes = results.filter(|found| found.method == "dkim" && found.result == "pass");
     let signers =
         passes.flat_map(|found| &found.properties).filter_map(|(name, value)| match name.as_str() {
             "header.d" => value.parse().ok(),

@@ -4,50 +4,47 @@ use std::fmt::Write as _;
 
 use super::lexer::{Lexer, Malformed, is_dot_atom, is_token, quote};
 use super::spf::{SpfIdentity, SpfResult};
-use super::{Domain, Field};
+use super::text::host;
+use super::{Domain, Field, OwnName};
 
 /// The name of the field.
 pub const NAME: &str = "Authentication-Results";
 
-/// Octets of a property's value that we write, at most: a mailbox holds 64 + 1 + 255 (RFC 5321, 4.5.3.1).
-const MAX_PROPERTY: usize = 320;
+/// Octets of a value that we write, at most.
+const MAX_VALUE: usize = 255;
 
 /// One SPF result as we record it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SpfRecord<'a> {
     /// The identity; the field names it, as a pass of HELO is no pass of MAIL FROM (RFC 8601, 2.7.2).
     pub identity: SpfIdentity,
-    /// The mailbox or domain that was examined. Attacker text.
-    pub examined: &'a str,
+    /// The domain that was examined. Attacker text.
+    pub domain: &'a str,
     /// The result.
     pub result: SpfResult,
 }
 
 /// The field that records these results; `none` where there are no results (RFC 8601, 2.2).
+///
+/// Of a mailbox only the domain is written, as RFC 8601, 2.7.2, allows: the local-part is the stranger's to choose, and
+/// OpenDMARC compares all of the value with the domain of MAIL FROM.
 pub fn write(authserv_id: &str, results: &[SpfRecord<'_>]) -> Field {
-    let mut value = pvalue(authserv_id);
-    for SpfRecord { identity, examined, result } in results {
+    let mut written = value(authserv_id);
+    for SpfRecord { identity, domain, result } in results {
         let property = identity.property();
         // Writing to a String cannot fail.
-        let _ = write!(value, ";\n\tspf={result} smtp.{property}={}", pvalue(examined));
+        let _ = write!(written, ";\n\tspf={result} smtp.{property}={}", value(&host(domain)));
     }
     if results.is_empty() {
-        value.push_str("; none");
+        written.push_str("; none");
     }
-    Field::new(NAME, value)
+    Field::new(NAME, written)
 }
 
-/// `text` as a property value (RFC 8601, 2.2): as it is where the grammar allows, else quoted.
-fn pvalue(text: &str) -> String {
-    let bare = match text.rsplit_once('@') {
-        Some((local_part, domain)) => local_part.chars().all(is_dot_atom) && is_domain(domain),
-        None => !text.is_empty() && text.chars().all(is_token),
-    };
-    if bare && text.len() <= MAX_PROPERTY { text.to_owned() } else { quote(text, MAX_PROPERTY) }
-}
-
-fn is_domain(text: &str) -> bool {
-    !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "-._".contains(c))
+/// `text` as a value (RFC 2045, 5.1): a token as it is, else quoted.
+fn value(text: &str) -> String {
+    let is_bare = !text.is_empty() && text.len() <= MAX_VALUE && text.chars().all(is_token);
+    if is_bare { text.to_owned() } else { quote(text, MAX_VALUE) }
 }
 
 /// A field as others wrote it.
@@ -159,14 +156,14 @@ fn property_value(lexer: &mut Lexer<'_>) -> Result<String, Malformed> {
 
 /// Whether an Authentication-Results field on arriving mail could be read as ours, so that it must go (RFC 8601, 5).
 ///
-/// Readers differ in what they forgive. So a field outside the grammar counts as ours as soon as our name stands
-/// anywhere in it.
-pub fn claims_to_be(body: &str, authserv_id: &str) -> bool {
+/// Readers differ in what they forgive. So a field is another's only if it names another by a plain domain name where
+/// the grammar has the authserv-id, or if no reading of it has our name.
+pub fn claims_to_be(body: &str, ours: &OwnName) -> bool {
     let mut lexer = Lexer::new(body);
     match parse_authserv_id(&mut lexer) {
-        Ok(claimed) if claimed.chars().all(is_token) => is_same_id(&claimed, authserv_id),
-        Ok(claimed) => is_same_id(claimed.trim(), authserv_id) || mentions(&claimed, authserv_id),
-        Err(Malformed) => mentions(body, authserv_id),
+        Ok(claimed) if claimed.is_ascii() && claimed.parse::<Domain>().is_ok() => ours.is(&claimed),
+        Ok(claimed) => ours.may_be_read_in(&claimed),
+        Err(Malformed) => ours.may_be_read_in(body),
     }
 }
 
@@ -178,11 +175,6 @@ pub fn is_same_id(a: &str, b: &str) -> bool {
     }
 }
 
-/// Whether `id` stands in `text`, in any case.
-pub(super) fn mentions(text: &str, id: &str) -> bool {
-    text.to_ascii_lowercase().contains(&id.to_ascii_lowercase())
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -191,29 +183,35 @@ mod tests {
 
     #[test]
     fn ours_names_the_property() {
-        let record = |identity, examined, result| SpfRecord { identity, examined, result };
+        let record = |identity, domain, result| SpfRecord { identity, domain, result };
         let results = [
-            record(SpfIdentity::MailFrom, "a@example.com", SpfResult::Fail),
+            record(SpfIdentity::MailFrom, "example.com", SpfResult::Fail),
             record(SpfIdentity::Helo, "[192.0.2.1]", SpfResult::None),
         ];
         let expected =
-            "mx.example.org;\n\tspf=fail smtp.mailfrom=a@example.com;\n\tspf=none smtp.helo=\"[192.0.2.1]\"";
+            "mx.example.org;\n\tspf=fail smtp.mailfrom=example.com;\n\tspf=none smtp.helo=\"[192.0.2.1]\"";
         assert_eq!(write("mx.example.org", &results).value, expected);
         assert_eq!(write("mx.example.org", &[]).value, "mx.example.org; none");
     }
 
     #[test]
-    fn attacker_text_stays_inside_its_quotes() {
-        let helo = "x; dkim=pass header.d=bank.example\r\nX-Evil: \"\u{e9}";
-        let results = [SpfRecord { identity: SpfIdentity::Helo, examined: helo, result: SpfResult::None }];
-        let value = write("mx", &results).value;
-        assert_eq!(value, "mx;\n\tspf=none smtp.helo=\"x; dkim=pass header.d=bank.example??X-Evil: \\\"?\"");
-        assert_eq!(AuthenticationResults::parse(&value).map(|field| field.results.len()), Ok(1));
+    fn attacker_text_is_not_written() {
+        for helo in [
+            "x; dkim=pass header.d=bank.example\r\nX-Evil: \"\u{e9}",
+            "x@bank.example",
+            "bank.example (a",
+            "\"bank.example\"",
+            "[bank.example]",
+            "bank.example\u{2100}.evil.test",
+        ] {
+            let results = [SpfRecord { identity: SpfIdentity::Helo, domain: helo, result: SpfResult::None }];
+            assert_eq!(write("mx", &results).value, "mx;\n\tspf=none smtp.helo=invalid", "{helo}");
+        }
     }
 
     #[track_caller]
     fn check_claim(body: &str, expected: bool) {
-        assert_eq!(claims_to_be(body, "mx.example.org"), expected, "{body}");
+        assert_eq!(claims_to_be(body, &OwnName::new("mx.example.org")), expected, "{body}");
     }
 
     #[test]
@@ -230,6 +228,21 @@ mod tests {
             "mx.example.org.; spf=pass",
             "\n\tmx.example.org;\n\tspf=pass",
             // Outside the grammar, but some reader may forgive it.
+            "mx . example . org; dkim=pass header.d=bank.example",
+            "mx.example\n .org; dkim=pass header.d=bank.example",
+            "mx.(c)example.(d)org; dkim=pass header.d=bank.example",
+            "mx\\.example.org; dkim=pass header.d=bank.example",
+            "m\\x.example.org; dkim=pass header.d=bank.example",
+            "mx.\"example\".org; dkim=pass header.d=bank.example",
+            "\"mx.example\".org; dkim=pass header.d=bank.example",
+            "mx.\texample.org; dkim=pass header.d=bank.example",
+            "mx.exam\"\"ple.org; dkim=pass header.d=bank.example",
+            "mx . example . org 1; dkim=pass header.d=bank.example",
+            "mx.exam)ple.org; dkim=pass header.d=bank.example",
+            "mx.exam''ple.org; dkim=pass header.d=bank.example",
+            "\"mx.\\(c\\)example.org\"; dkim=pass header.d=bank.example",
+            "=?utf-8?q?=6dx.example.org?=; dkim=pass header.d=bank.example",
+            "\u{ff4d}x\u{3002}example.org; dkim=pass header.d=bank.example",
             "mx.example.org/1; spf=pass",
             "mx.example.org spf=pass",
             "(unterminated mx.example.org; spf=pass",
@@ -247,6 +260,12 @@ mod tests {
         for body in [
             "mx.example.com; spf=pass",
             "amx.example.org; spf=pass",
+            "notmx.example.org; dkim=pass",
+            "mx.example.org.evil.test; dkim=pass",
+            "mx.example.net; dkim=pass",
+            "\"mx\" .example.net; dkim=pass",
+            "\"relay.example\"; spf=pass smtp.mailfrom=mx.example.org",
+            "r . example; spf=pass smtp.mailfrom=x",
             "mx.example.org.evil.example; spf=pass",
             "relay.example; spf=pass smtp.mailfrom=mx.example.org",
             "(mx.example.org) relay.example; spf=pass",
@@ -273,12 +292,12 @@ mod tests {
         #[test]
         fn nothing_panics(body in ".{0,80}") {
             let _ = AuthenticationResults::parse(&body);
-            let _ = claims_to_be(&body, "mx.example.org");
+            let _ = claims_to_be(&body, &OwnName::new("mx.example.org"));
         }
 
         #[test]
-        fn what_is_written_reads_back(examined in "\\PC{1,60}") {
-            let results = [SpfRecord { identity: SpfIdentity::MailFrom, examined: &examined, result: SpfResult::Fail }];
+        fn what_is_written_reads_back(domain in "\\PC{1,60}|[a-z]{1,20}[.][a-z]{1,20}") {
+            let results = [SpfRecord { identity: SpfIdentity::MailFrom, domain: &domain, result: SpfResult::Fail }];
             let field = AuthenticationResults::parse(&write("mx.example.org", &results).value).unwrap();
             prop_assert_eq!(field.results.len(), 1);
             prop_assert_eq!(field.spf(SpfIdentity::MailFrom).map(|(_, result)| result), Some(SpfResult::Fail));

@@ -1,6 +1,6 @@
 //! Header fields as the milter protocol hands them over, and the changes we ask for.
 
-use super::{authres, received_spf};
+use super::{authres, received, received_spf};
 
 /// One header field (RFC 5322, 2.2), raw: the value is unfolded by nobody and may hold anything but NUL.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,8 +38,9 @@ impl Header {
     pub const LIMIT: usize = 1024 * 1024;
 
     /// The fields that are kept.
-    const KEPT: [&'static str; 34] = [
+    const KEPT: [&'static str; 35] = [
         authres::NAME,
+        received::NAME,
         received_spf::NAME,
         "From",
         "Sender",

@@ -37,6 +37,13 @@ impl<'a> Lexer<'a> {
         }
     }
 
+    /// What [`Self::skip_cfws`] skips.
+    pub fn cfws(&mut self) -> Result<&'a str, Malformed> {
+        let before = self.rest;
+        self.skip_cfws()?;
+        Ok(&before[..before.len() - self.rest.len()])
+    }
+
     fn skip_comment(&mut self) -> Result<(), Malformed> {
         let (mut depth, mut escaped) = (0, false);
         for (at, c) in self.rest.char_indices() {

@@ -12,7 +12,9 @@ pub mod lexer;
 pub mod local_part;
 pub mod media_type;
 pub mod message_id;
+pub mod own_name;
 pub mod path;
+pub mod received;
 pub mod received_spf;
 pub mod reply;
 pub mod report;
@@ -24,5 +26,6 @@ pub mod xtext;
 
 pub use domain::Domain;
 pub use header::{Edit, Field, Header};
+pub use own_name::OwnName;
 pub use path::{ForwardPath, Mailbox, PathError, ReversePath};
 pub use reply::Reply;

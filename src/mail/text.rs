@@ -1,5 +1,9 @@
 //! Making text harmless before it goes where its author must not reach.
 
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use super::Domain;
+
 /// The first `limit` octets of `text` at most, cut at a character.
 pub fn clip(text: &str, limit: usize) -> &str {
     if text.len() <= limit {
@@ -17,6 +21,25 @@ pub fn printable(text: &str, limit: usize) -> String {
         words.join(" ").chars().map(|c| if c == ' ' || c.is_ascii_graphic() { c } else { '?' }).collect();
     clean.truncate(limit);
     clean
+}
+
+/// What a stranger calls a host, fit for a header field of ours: a domain name as A-labels, or an address literal
+/// (RFC 5321, 4.1.3). Anything else becomes `invalid`, which can be no host's name (RFC 6761, 6.4): however it were
+/// quoted, some reader would find in it what its author put there.
+pub fn host(text: &str) -> String {
+    match text.parse::<Domain>() {
+        Ok(domain) => domain.to_string(),
+        Err(_) if is_address_literal(text) => text.to_owned(),
+        Err(_) => "invalid".to_owned(),
+    }
+}
+
+fn is_address_literal(text: &str) -> bool {
+    let inner = text.strip_prefix('[').and_then(|text| text.strip_suffix(']'));
+    inner.is_some_and(|inner| match inner.strip_prefix("IPv6:") {
+        Some(address) => address.parse::<Ipv6Addr>().is_ok(),
+        None => inner.parse::<Ipv4Addr>().is_ok(),
+    })
 }
 
 /// Whether readers see nothing of a character, or see it only by what it does to others: it is ignorable by default,
@@ -41,6 +64,24 @@ mod tests {
         assert_eq!(clip("aé", 2), "a");
         assert_eq!(clip("aé", 3), "aé");
         assert_eq!(clip("é", 0), "");
+    }
+
+    #[test]
+    fn a_host_is_a_name_or_an_address() {
+        for (text, expected) in [
+            ("Mail_01.Example.", "mail_01.example"),
+            ("b\u{fc}cher.example", "xn--bcher-kva.example"),
+            ("[192.0.2.1]", "[192.0.2.1]"),
+            ("[IPv6:2001:db8::1]", "[IPv6:2001:db8::1]"),
+            ("[192.0.2.1", "invalid"),
+            ("[x]", "invalid"),
+            ("a@b.example", "invalid"),
+            ("a b.example", "invalid"),
+            ("", "invalid"),
+        ] {
+            assert_eq!(host(text), expected, "{text}");
+        }
+        assert_eq!(host(&"a.".repeat(200)), "invalid");
     }
 
     #[test]

@@ -60,7 +60,7 @@ fn is_part(c: char) -> bool {
 
 /// The text with every encoded-word decoded, wherever it stands (RFC 2047). Whatever the charset is, it is read as
 /// UTF-8: most charsets hold ASCII as it is, and the name of a domain needs no more.
-fn decoded(text: &str) -> String {
+pub(super) fn decoded(text: &str) -> String {
     let mut decoded = String::new();
     let mut rest = text;
     while let Some((before, word)) = rest.split_once("=?") {

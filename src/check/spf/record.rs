@@ -1,11 +1,11 @@
 //! The judgment at the end of the message: results are recorded, fields that claim to be ours are deleted.
 
 use super::{Examination, Record, Settings, examine};
-use crate::check::{Case, Judgment, Mode, Observation, Opinion, Remark, Site, forwarding};
+use crate::check::{Case, Judgment, Mode, Observation, Opinion, Remark, Site, forwarding, gateways};
 use crate::facts::{Open, View};
-use crate::mail::authres::{self, AuthenticationResults, SpfRecord, is_same_id};
-use crate::mail::spf::{SpfIdentity, SpfQuestion, SpfResult};
-use crate::mail::{Edit, Header, ReversePath, received_spf};
+use crate::mail::authres::{self, AuthenticationResults, SpfRecord};
+use crate::mail::spf::{SpfIdentity, SpfResult};
+use crate::mail::{Edit, Header, OwnName, ReversePath, received_spf};
 use crate::session::{Origin, Request};
 
 /// The judgment of a message that is already accepted: it refuses nothing.
@@ -16,20 +16,11 @@ pub(super) fn judge_message(
     header: &Header,
     facts: &View<'_>,
 ) -> Result<Opinion, Open> {
-    let examined = match examine(site, request, facts)? {
-        Err(remark) => Err(remark),
-        Ok(examination) => {
-            let passed = examination.sender().1.result == SpfResult::Pass;
-            match if passed { None } else { forwarding::by_spf(site, request, facts)? } {
-                Some(remark) => Err(remark),
-                None => Ok(examination),
-            }
-        }
-    };
+    let examined = examine_unless_forwarded(site, request, facts)?;
     let authserv_id = site.authserv_id(request);
     let mut edits = Vec::new();
     if settings.delete_incoming && matches!(request.origin, Origin::Foreign | Origin::Login) {
-        edits.extend(deletions(header, authserv_id));
+        edits.extend(deletions(header, authserv_id, &request.envelope.reverse_path));
     }
     Ok(match examined {
         Ok(examination) => {
@@ -59,13 +50,24 @@ pub(in crate::check) fn sender_result(
     if locks.spf.mode == Mode::Off {
         return Ok(None);
     }
-    if let Ok(examination) = examine(site, request, facts)? {
-        let result = examination.sender().1.result;
-        let excused =
-            if result == SpfResult::Pass { None } else { forwarding::by_spf(site, request, facts)? };
-        return Ok(excused.map_or(Some(result), |_| None));
-    }
-    Ok(sender_of(request, &found_by_gateways(site, request, header)))
+    Ok(match examine_unless_forwarded(site, request, facts)? {
+        Ok(examination) => Some(examination.sender().1.result),
+        Err(_) => sender_of(request, &found_by_gateways(site, request, header)),
+    })
+}
+
+/// Both identities examined, or why the client is none whom SPF could judge: it may be a forwarder by SPF, too.
+fn examine_unless_forwarded<'a>(
+    site: &Site,
+    request: &Request<'_>,
+    facts: &View<'a>,
+) -> Result<Result<Examination<'a>, Remark>, Open> {
+    Ok(match examine(site, request, facts)? {
+        Ok(examination) if examination.sender().1.result != SpfResult::Pass => {
+            forwarding::by_spf(site, request, facts)?.map_or(Ok(examination), Err)
+        }
+        examined => examined,
+    })
 }
 
 /// The result in observations that is about the sender.
@@ -89,21 +91,19 @@ fn records(
 ) -> Vec<Edit> {
     let mut edits = Vec::new();
     if settings.headers.contains(&Record::ReceivedSpf) {
-        let reverse_path = request.envelope.reverse_path.to_string();
+        let reverse_path = &request.envelope.reverse_path;
         edits.extend(examination.all().map(|(question, answer)| {
-            Edit::InsertAtTop(received_spf::write(authserv_id, question, &reverse_path, answer.result))
+            Edit::InsertAtTop(received_spf::write(authserv_id, question, reverse_path, answer.result))
         }));
         // Each goes above the one before; MAIL FROM shall end up on top.
         edits.reverse();
     }
     if settings.headers.contains(&Record::AuthenticationResults) {
-        let names: Vec<String> = examination.all().map(|(question, _)| examined(question)).collect();
         let results: Vec<SpfRecord<'_>> = examination
             .all()
-            .zip(&names)
-            .map(|((question, answer), examined)| SpfRecord {
+            .map(|(question, answer)| SpfRecord {
                 identity: question.identity,
-                examined,
+                domain: &question.domain,
                 result: answer.result,
             })
             .collect();
@@ -112,48 +112,72 @@ fn records(
     edits
 }
 
-/// What was examined, as Authentication-Results names it.
-fn examined(question: &SpfQuestion) -> String {
-    match question.identity {
-        SpfIdentity::Helo => question.domain.clone(),
-        SpfIdentity::MailFrom => format!("{}@{}", question.local_part, question.domain),
-    }
-}
-
-/// The deletion of every field that claims to be ours, the last first, so that no deletion renumbers another.
-fn deletions(header: &Header, authserv_id: &str) -> Vec<Edit> {
-    let mut edits = Vec::new();
-    for (name, claims) in [
-        (authres::NAME, authres::claims_to_be as fn(&str, &str) -> bool),
-        (received_spf::NAME, received_spf::claims_to_be),
-    ] {
-        let ours = header.all(name).zip(1..).filter(|(field, _)| claims(&field.value, authserv_id));
-        edits.extend(ours.map(|(_, occurrence)| Edit::Delete { name: name.to_owned(), occurrence }));
-    }
+/// The deletion of every field that could be taken for ours, the last first, so that no deletion renumbers another.
+fn deletions(header: &Header, authserv_id: &str, sender: &ReversePath) -> Vec<Edit> {
+    let ours = OwnName::new(authserv_id);
+    let claims = |body: &str| authres::claims_to_be(body, &ours);
+    let misleads = |body: &str| received_spf::misleads(body, &ours, sender);
+    let mut edits = deletions_of(authres::NAME, header, claims);
+    edits.extend(deletions_of(received_spf::NAME, header, misleads));
     edits.reverse();
     edits
 }
 
-/// The results that a trusted gateway wrote into a message that we did not examine ourselves.
-///
-/// Only the topmost field of such a gateway counts: what stands below may be older than the gateway.
+fn deletions_of(name: &str, header: &Header, must_go: impl Fn(&str) -> bool) -> Vec<Edit> {
+    let fields = header.all(name).zip(1..).filter(|(field, _)| must_go(&field.value));
+    fields.map(|(_, occurrence)| Edit::Delete { name: name.to_owned(), occurrence }).collect()
+}
+
+/// The results that trusted gateways wrote into a message that we did not examine ourselves, as its client is no
+/// stranger: of each identity the topmost, in whichever of their fields it stands.
 fn found_by_gateways(site: &Site, request: &Request<'_>, header: &Header) -> Vec<Observation> {
-    // A message of our own users or of a stranger carries no gateway's results, only text that claims to be such.
-    if request.origin == Origin::Login || site.trusted_authserv_ids.is_empty() {
+    // A message of our own users carries no gateway's results, only text that claims to be such.
+    if request.origin == Origin::Login {
         return Vec::new();
     }
-    let is_trusted = |id: &str| site.trusted_authserv_ids.iter().any(|trusted| is_same_id(trusted, id));
-    let field = header
-        .all(authres::NAME)
-        .filter_map(|field| AuthenticationResults::parse(&field.value).ok())
-        .find(|field| is_trusted(&field.authserv_id));
-    let Some(field) = field else { return Vec::new() };
+    let fields = gateways::believed(site, header, true);
     [SpfIdentity::MailFrom, SpfIdentity::Helo]
         .into_iter()
         .filter_map(|identity| {
-            let (domain, result) = field.spf(identity)?;
-            let found_by = Some(field.authserv_id.clone());
-            Some(Observation::Spf { identity, domain: domain.to_owned(), result, found_by })
+            let found = |field: &AuthenticationResults| {
+                let (domain, result) = field.spf(identity)?;
+                let found_by = Some(field.authserv_id.clone());
+                Some(Observation::Spf { identity, domain: domain.to_owned(), result, found_by })
+            };
+            fields.iter().find_map(found)
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mail::Field;
+
+    /// A header as long as we read one, in many fields and in few: what it costs to look through grows with its length,
+    /// or this does not end.
+    #[test]
+    fn hostile_fields_are_looked_through_in_time() {
+        let sender = ReversePath::parse("<x@bank.test>");
+        for (name, unit, expected) in [
+            (authres::NAME, "m(x.(example.(", false),
+            (authres::NAME, "mx.example.or)", false),
+            (authres::NAME, "=?x?q?mx.example.or", false),
+            (authres::NAME, "\"(\\\u{e9}\u{308}", false),
+            (authres::NAME, "mx . example . org ", true),
+            (received_spf::NAME, "pass (", true),
+        ] {
+            for times in [1, 20_000] {
+                let fields = if times == 1 { 20_000 } else { 1 };
+                let header: Header = (0..fields).map(|_| Field::new(name, unit.repeat(times))).collect();
+                assert!(!header.is_excessive());
+                let deleted = deletions(&header, "mx.example.org", &sender).len();
+                assert_eq!(deleted, if expected { fields } else { 0 }, "{unit} {times}");
+            }
+        }
+        let pairs = (0..100_000).fold(String::new(), |pairs, n| pairs + &format!("k{n}=;"));
+        let header =
+            Header::from_iter([Field::new(received_spf::NAME, format!("pass receiver=gw.example;{pairs}"))]);
+        assert_eq!(deletions(&header, "mx.example.org", &sender), []);
+    }
 }
