@@ -112,7 +112,7 @@ fn find_ours(bencher: Bencher<'_, '_>, known: bool) {
         .iter()
         .map(|address| {
             let forms = vec![address.parse().unwrap()];
-            RecipientQuestion { source, forms, case_sensitive: false }
+            RecipientQuestion { source, forms, case_sensitive: false, by_name: true }
         })
         .collect();
     bencher.counter(ItemsCount::new(LOOK_UPS)).bench_local(|| {

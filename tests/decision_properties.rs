@@ -25,7 +25,7 @@ use proptest::sample::select;
 const HOSTED: [&str; 3] = ["a.example", "b.example", "c.example"];
 /// Sources of recipients, and how many questions a transaction may raise.
 const SOURCES: usize = 3;
-const MOST_QUESTIONS: usize = 40;
+const MOST_QUESTIONS: usize = 70;
 const FORWARDERS: [&str; 2] = ["forwarder.example", "relay.example"];
 
 fn domain(name: &str) -> Domain {
@@ -168,9 +168,10 @@ fn standings() -> Vec<Standing> {
 fn existences() -> Vec<Existence> {
     let text = || "x".to_owned();
     vec![
-        Existence::Exists(text()),
-        Existence::Relocated { to: text(), by: text() },
-        Existence::Wildcard(text()),
+        Existence::Exists("x".into()),
+        Existence::Relocated { to: text(), by: "x".into() },
+        Existence::Ambiguous("x".into()),
+        Existence::Wildcard("x".into()),
         Existence::Unknown(text()),
         Existence::NoList(text()),
         Existence::Undetermined(text()),
@@ -208,9 +209,12 @@ fn transaction(null: bool) -> (Session, Envelope, Vec<Question>) {
     let mailbox: Mailbox = "x@a.example".parse().expect("a mailbox");
     for (number, domain) in (0..SOURCES).flat_map(|number| HOSTED.map(|domain| (number, domain))) {
         for cost in Cost::ALL {
-            let forms = vec![format!("x@{domain}").parse().expect("a mailbox")];
-            let source = SourceId { number, cost };
-            questions.push(Question::Recipient(RecipientQuestion { source, forms, case_sensitive: false }));
+            for by_name in [true, false] {
+                let forms = vec![format!("x@{domain}").parse().expect("a mailbox")];
+                let source = SourceId { number, cost };
+                let question = RecipientQuestion { source, forms, case_sensitive: false, by_name };
+                questions.push(Question::Recipient(question));
+            }
         }
     }
     let network = session.client.network().expect("a network");

@@ -77,6 +77,7 @@ struct Case {
 #[derive(Debug, PartialEq, Eq)]
 enum Said {
     Exists,
+    Ambiguous,
     Wildcard,
     Unknown,
     Undetermined(String),
@@ -96,9 +97,11 @@ impl Case {
     fn find(&self, local_part: &str) -> Said {
         let mailbox = Mailbox::new(local_part, "example.org".parse().unwrap());
         let source = SourceId { number: 0, cost: Cost::Near };
-        let question = RecipientQuestion { source, forms: vec![mailbox], case_sensitive: false };
+        let question =
+            RecipientQuestion { source, forms: vec![mailbox], case_sensitive: false, by_name: true };
         match self.runtime.block_on(self.recipients.find(&question)) {
             Existence::Exists(_) => Said::Exists,
+            Existence::Ambiguous(_) => Said::Ambiguous,
             Existence::Wildcard(_) => Said::Wildcard,
             Existence::Unknown(_) => Said::Unknown,
             Existence::Undetermined(why) => Said::Undetermined(why),
@@ -220,8 +223,8 @@ fn socketmap_on_a_unix_socket() {
 fn a_socketmap_that_knows_everybody() {
     let server = MapServer::on_port(Protocol::Socketmap, |_| Answer::Found("OK"));
     let case = Case::new(server.socket(), socketmap);
-    case.check("alice", &Said::Wildcard);
-    case.check("bob", &Said::Wildcard);
+    case.check("alice", &Said::Ambiguous);
+    case.check("bob", &Said::Ambiguous);
     assert_eq!(server.take_questions().len(), 3, "one question each, and one probe");
 }
 
@@ -271,7 +274,7 @@ fn a_dovecot_that_knows_everybody() {
     let server = Dovecot::with(Users::Everybody);
     let case = Case::new(&Socket::Unix(server.userdb()), |socket| dovecot(socket, false));
     for name in ["alice", "nobody", "a\tb", "a\nUSER\t2\tb", "a\u{1}b"] {
-        case.check(name, &Said::Wildcard);
+        case.check(name, &Said::Ambiguous);
     }
     assert_eq!(case.gate.connections(), 1);
 }
@@ -325,8 +328,8 @@ fn an_lmtp_server_that_takes_mail_for_everybody() {
     let server = Dovecot::with(Users::Everybody);
     let lmtp = |socket: &Socket| SourceSettings::Lmtp(call_ahead(socket));
     let case = Case::new(&Socket::Unix(server.lmtp()), lmtp);
-    case.check("alice", &Said::Wildcard);
-    case.check("bob", &Said::Wildcard);
+    case.check("alice", &Said::Ambiguous);
+    case.check("bob", &Said::Ambiguous);
 }
 
 /// Holds what was said over the connection on which names were told apart.
@@ -359,7 +362,9 @@ fn check_memory(case: &Case) {
     let find = |name: String| async move {
         let mailbox = format!("{name}@example.org").parse().unwrap();
         let source = SourceId { number: 0, cost: Cost::Far };
-        case.recipients.find(&RecipientQuestion { source, forms: vec![mailbox], case_sensitive: false }).await
+        case.recipients
+            .find(&RecipientQuestion { source, forms: vec![mailbox], case_sensitive: false, by_name: true })
+            .await
     };
     let before = case.gate.connections();
     let names = (0..40).map(|number| format!("new{}", number % 8));
@@ -437,8 +442,8 @@ fn a_postfix_that_takes_mail_for_everybody() {
     }
     let server = Postfix::builder(9).relay_domain("example.org").start();
     let case = Case::new(&Socket::Inet(server.port()), |socket| SourceSettings::Smtp(call_ahead(socket)));
-    case.check("alice", &Said::Wildcard);
-    case.check("bob", &Said::Wildcard);
+    case.check("alice", &Said::Ambiguous);
+    case.check("bob", &Said::Ambiguous);
 }
 
 /// Holds that a refusal which is not about the mailbox tells nothing about it.

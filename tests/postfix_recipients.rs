@@ -41,9 +41,10 @@ struct Line<'a> {
 /// alias of its domain and no further.
 fn shown(existence: Existence, accepted: bool) -> (&'static str, String) {
     match existence {
-        Existence::Exists(by) => ("exists", by),
-        Existence::Relocated { by, .. } => ("relocated", by),
-        Existence::Wildcard(by) => ("wildcard", by),
+        Existence::Exists(by) => ("exists", by.to_string()),
+        Existence::Relocated { by, .. } => ("relocated", by.to_string()),
+        Existence::Ambiguous(by) => ("ambiguous", by.to_string()),
+        Existence::Wildcard(by) => ("wildcard", by.to_string()),
         Existence::NoList(why) => ("no list", why),
         Existence::Undetermined(why) => ("cannot tell", why),
         Existence::Unknown(_) if accepted => ("dead alias", String::new()),
@@ -55,7 +56,7 @@ fn shown(existence: Existence, accepted: bool) -> (&'static str, String) {
 /// we name, and what is behind the alias of a domain.
 fn agree(what: &str, accepted: bool, deferred: bool, by: &str) -> bool {
     match what {
-        "exists" | "wildcard" | "dead alias" => accepted,
+        "exists" | "ambiguous" | "wildcard" | "dead alias" => accepted,
         "relocated" => !accepted || by.contains(" > "),
         "unknown" => !accepted && !deferred,
         "cannot tell" => deferred,
@@ -133,7 +134,8 @@ fn check(case: &Path) -> usize {
         let found_reply = reply(&mut client, address);
         let (accepted, deferred) = (found_reply == "250", found_reply.starts_with('4'));
         let source = SourceId { number: 0, cost: Cost::Near };
-        let question = RecipientQuestion { source, forms: forms(address), case_sensitive: false };
+        let question =
+            RecipientQuestion { source, forms: forms(address), case_sensitive: false, by_name: true };
         let (what, by) = shown(runtime.block_on(recipients.find(&question)), accepted);
         if (found_reply.as_str(), what, &by) != (*expected_reply, *expected, expected_by) {
             wrong.push(format!(

@@ -8,7 +8,7 @@ use super::{Change, Chapter, Host, Row, State, Verdict};
 use crate::check::Mode;
 use crate::check::recipients::CatchAll;
 use crate::check::responses::Policy as Answers;
-use crate::facts::Existence;
+use crate::facts::{Existence, Provenance};
 use crate::lookup::postfix::classes::Class;
 use crate::lookup::postfix::everybodys::{Everybodys, Spot};
 use crate::lookup::postfix::restrictions::Restriction;
@@ -73,6 +73,11 @@ fn catch_alls(host: &Host) -> Verdict {
     for hosted in &host.domains {
         match &hosted.nobody {
             Existence::Wildcard(by) => wildcard(host, hosted, by, &mut verdict),
+            // Nothing tells whether names behind it are real, so that our lock lets them in, too.
+            Existence::Ambiguous(by) => {
+                let evidence = format!("@{}: {by}, as for any name; {SETTLED}", hosted.domain);
+                verdict.find(State::Open, evidence);
+            }
             Existence::Undetermined(why) => {
                 verdict.find(State::Unknown, format!("{}: {why}", hosted.domain));
             }
@@ -82,7 +87,10 @@ fn catch_alls(host: &Host) -> Verdict {
     verdict.or_good(format!("a name that nobody has is known in none of {}", domains(host)))
 }
 
-fn wildcard(host: &Host, hosted: &Hosted, by: &str, verdict: &mut Verdict) {
+/// What ends a catch-all that a query has inside.
+const SETTLED: &str = "take the catch-all away in the panel, or name its real rows in `recipients.sources`";
+
+fn wildcard(host: &Host, hosted: &Hosted, by: &Provenance, verdict: &mut Verdict) {
     let evidence = format!("@{}: {by}", hosted.domain);
     match lock(host, hosted) {
         (Mode::Enforce, CatchAll::Reject) => {
@@ -189,7 +197,7 @@ fn answering(host: &Host) -> Verdict {
     let mut verdict = seen(host);
     for hosted in &host.domains {
         match &hosted.nobody {
-            Existence::Wildcard(_) => {}
+            Existence::Wildcard(_) | Existence::Ambiguous(_) => {}
             Existence::Undetermined(why) => {
                 verdict.find(State::Unknown, format!("{}: {why}", hosted.domain));
                 continue;
@@ -234,8 +242,11 @@ fn sources(host: &Host) -> Verdict {
                 if refuses {
                     verdict.find(State::Good, evidence(&format!("{by}; such names are refused")));
                 } else {
-                    verdict.mend(State::Open, evidence(by), refusal(host));
+                    verdict.mend(State::Open, evidence(&by.to_string()), refusal(host));
                 }
+            }
+            Existence::Ambiguous(by) => {
+                verdict.find(State::Open, evidence(&format!("{by}; {SETTLED}")));
             }
             Existence::Undetermined(why) => verdict.find(State::Unknown, evidence(why)),
             Existence::NoList(why) => verdict.find(State::Doubtful, evidence(why)),
@@ -384,6 +395,11 @@ fn postmaster(host: &Host) -> Verdict {
                 Existence::Wildcard(by) => verdict.mend(
                     State::Doubtful,
                     format!("{address} is reached through the catch-all only ({by})"),
+                    reachable(host, hosted, name),
+                ),
+                Existence::Ambiguous(by) => verdict.mend(
+                    State::Doubtful,
+                    format!("{address} may be reached through a catch-all only ({by}, as for any name)"),
                     reachable(host, hosted, name),
                 ),
                 Existence::Undetermined(why) => verdict.find(State::Unknown, format!("{address}: {why}")),

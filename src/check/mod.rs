@@ -444,6 +444,8 @@ pub enum Observation {
 pub enum Known {
     /// By an entry of its own.
     ByName,
+    /// By an entry that may be its own, or only one of all names; it is accepted.
+    Ambiguously,
     /// By a wildcard only; it is accepted.
     ByWildcard,
     /// By a wildcard only; the sender has come back after a deferral, as real ones do, and it is accepted.

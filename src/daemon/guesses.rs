@@ -181,7 +181,7 @@ domains:
     }
 
     fn exists() -> Existence {
-        Existence::Exists("x".to_owned())
+        Existence::Exists("x".into())
     }
 
     fn unknown() -> Existence {
@@ -199,11 +199,11 @@ domains:
         check(&policy, "<postmaster>", &unknown(), "-");
         check(&policy, "<nobody@elsewhere.test>", &unknown(), "-");
         check(&policy, "<SRS0=h=t=a.example=b@hosted.test>", &unknown(), "-");
-        let wildcard = Existence::Wildcard("x".to_owned());
+        let wildcard = Existence::Wildcard("x".into());
         check(&policy, "<any@hosted.test>", &wildcard, "-");
         check(&policy, "<any@soft.test>", &wildcard, "-");
         check(&policy, "<any@reject.test>", &wildcard, "unknown any@reject.test");
-        let relocated = Existence::Relocated { to: "b@else.test".to_owned(), by: "x".to_owned() };
+        let relocated = Existence::Relocated { to: "b@else.test".to_owned(), by: "x".into() };
         check(&policy, "<old@hosted.test>", &relocated, "-");
         check(&policy, "<any@hosted.test>", &Existence::Undetermined("x".to_owned()), "-");
         check(&policy, "<any@hosted.test>", &Existence::NoList("x".to_owned()), "-");

@@ -56,7 +56,13 @@ impl Lesson {
             match known {
                 // Two subaddresses of a name are two recipients and one message.
                 _ if self.accepted.iter().any(|(known, _)| known == mailbox) => {}
-                Known::ByName | Known::ByWildcard | Known::OnReturn | Known::Deferred if passes => {
+                Known::ByName
+                | Known::Ambiguously
+                | Known::ByWildcard
+                | Known::OnReturn
+                | Known::Deferred
+                    if passes =>
+                {
                     self.accepted.push((mailbox.clone(), *known));
                 }
                 Known::Deferred if is_deferred_for_it(decision) => catch_all.note(&Sighting {

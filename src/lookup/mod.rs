@@ -176,7 +176,12 @@ fn outcome(answer: &Answer) -> Outcome {
     match answer {
         Answer::Cause(Cause::Known(_))
         | Answer::Harvest(Standing::Blocked { .. })
-        | Answer::Recipient(Existence::Exists(_) | Existence::Relocated { .. } | Existence::Wildcard(_))
+        | Answer::Recipient(
+            Existence::Exists(_)
+            | Existence::Relocated { .. }
+            | Existence::Ambiguous(_)
+            | Existence::Wildcard(_),
+        )
         | Answer::Usage(Usage::Real(_))
         | Answer::Grant(Grant::Granted(_)) => Outcome::Found,
         Answer::Cause(Cause::Unknown(_))

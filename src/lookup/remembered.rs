@@ -78,14 +78,37 @@ where
         key: &K,
         find: impl Future<Output = Result<(V, Duration), String>>,
     ) -> Result<V, String> {
+        self.ask(key, None, find).await
+    }
+
+    /// The same, but for a failure: what was known before goes on to be believed, for `pause` more, and where nothing
+    /// was, nobody tries again in that time.
+    ///
+    /// # Errors
+    ///
+    /// What `find` says, where nothing was known before.
+    pub(crate) async fn find_or_keep(
+        &self,
+        key: &K,
+        pause: Duration,
+        find: impl Future<Output = Result<(V, Duration), String>>,
+    ) -> Result<V, String> {
+        self.ask(key, Some(pause), find).await
+    }
+
+    async fn ask(
+        &self,
+        key: &K,
+        pause: Option<Duration>,
+        find: impl Future<Output = Result<(V, Duration), String>>,
+    ) -> Result<V, String> {
         let new = || Arc::new(Flight { number: AtomicU64::new(0), latest: Mutex::new(None) });
         let flight = self.flights.get_with_by_ref(key, new);
         let before = flight.number.load(Ordering::Acquire);
         let mut latest = flight.latest.lock().await;
         if let Some(latest) = &*latest {
             let is_of_ours = flight.number.load(Ordering::Acquire) != before;
-            let holds = if latest.found.is_ok() { Instant::now() < latest.until } else { is_of_ours };
-            if holds {
+            if Instant::now() < latest.until || (latest.found.is_err() && is_of_ours) {
                 self.hits.fetch_add(1, Ordering::Relaxed);
                 return latest.found.clone();
             }
@@ -93,7 +116,10 @@ where
         self.misses.fetch_add(1, Ordering::Relaxed);
         let (found, lifetime) = match find.await {
             Ok((value, lifetime)) => (Ok(value), lifetime),
-            Err(why) => (Err(why), Duration::ZERO),
+            Err(why) => {
+                let known = latest.take().and_then(|latest| latest.found.ok()).filter(|_| pause.is_some());
+                (known.ok_or(why), pause.unwrap_or_default())
+            }
         };
         *latest = Some(Latest { found: found.clone(), until: Instant::now() + lifetime });
         flight.number.fetch_add(1, Ordering::Release);
@@ -147,6 +173,34 @@ mod tests {
         assert_eq!(case.find(&remembered).await, Err("down at 3".to_owned()));
         case.is_down.store(false, Ordering::Relaxed);
         assert_eq!(case.find(&remembered).await, Ok(4));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_known_outlives_a_failure_where_that_is_wanted() {
+        let (case, remembered) = (Case::default(), Remembered::new(10));
+        let pause = Duration::from_secs(10);
+        let find = async || {
+            let find = async {
+                let asked = case.asked.fetch_add(1, Ordering::Relaxed) + 1;
+                let is_down = case.is_down.load(Ordering::Relaxed);
+                if is_down { Err(format!("down at {asked}")) } else { Ok((asked, LIFETIME)) }
+            };
+            remembered.find_or_keep(&1, pause, find).await
+        };
+        case.is_down.store(true, Ordering::Relaxed);
+        assert_eq!(find().await, Err("down at 1".to_owned()));
+        assert_eq!(find().await, Err("down at 1".to_owned()));
+        advance(pause).await;
+        case.is_down.store(false, Ordering::Relaxed);
+        assert_eq!(find().await, Ok(2));
+        case.is_down.store(true, Ordering::Relaxed);
+        advance(LIFETIME).await;
+        assert_eq!(find().await, Ok(2), "the third answer is a failure");
+        assert_eq!(find().await, Ok(2));
+        assert_eq!(case.asked.load(Ordering::Relaxed), 3);
+        advance(pause).await;
+        case.is_down.store(false, Ordering::Relaxed);
+        assert_eq!(find().await, Ok(4));
     }
 
     #[tokio::test(start_paused = true)]

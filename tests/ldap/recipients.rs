@@ -34,11 +34,13 @@ pub(crate) async fn ask(recipients: &Recipients, address: &str) -> (&'static str
         source: SourceId { number: 0, cost: Cost::Near },
         forms: vec![address.parse().unwrap_or_else(|error| panic!("{address}: {error}"))],
         case_sensitive: false,
+        by_name: true,
     };
     match recipients.find(&question).await {
-        Existence::Exists(by) => ("exists", by),
-        Existence::Relocated { by, .. } => ("relocated", by),
-        Existence::Wildcard(by) => ("wildcard", by),
+        Existence::Exists(by) => ("exists", by.to_string()),
+        Existence::Relocated { by, .. } => ("relocated", by.to_string()),
+        Existence::Ambiguous(by) => ("ambiguous", by.to_string()),
+        Existence::Wildcard(by) => ("wildcard", by.to_string()),
         Existence::Unknown(by) => ("unknown", by),
         Existence::NoList(why) => ("no list", why),
         Existence::Undetermined(why) => ("undetermined", why),
@@ -133,17 +135,17 @@ async fn hostile_names_are_literal_or_refused() {
 }
 
 #[tokio::test]
-async fn a_filter_that_fits_every_name_is_a_wildcard() {
+async fn a_filter_that_fits_every_name_tells_nobody_apart() {
     if !Slapd::is_available() {
         return;
     }
     let slapd = Slapd::start(PEOPLE);
     let all = crate::settings(&slapd.url(), "(|(mail={address})(uid=alice))", &RECIPIENT_PLACES);
-    check(&open(all).await, &[("nobody@example.org", "wildcard"), ("alice@example.org", "wildcard")]).await;
+    check(&open(all).await, &[("nobody@example.org", "ambiguous"), ("alice@example.org", "ambiguous")]).await;
     // One domain may have a wildcard and the next one none.
     let some = crate::settings(&slapd.url(), "(|(mail={address})(mail=@{domain}))", &RECIPIENT_PLACES);
     let cases = [
-        ("nobody@sales.example", "wildcard"),
+        ("nobody@sales.example", "ambiguous"),
         ("nobody@example.org", "unknown"),
         ("alice@example.org", "exists"),
     ];

@@ -53,7 +53,7 @@ pub(crate) struct Case {
     /// What each login is granted: addresses, `@domain`, `*`; null: the source is down.
     #[serde(default = "no_grants")]
     pub(crate) grants: Option<BTreeMap<String, Vec<String>>>,
-    /// What each source of recipients says of an address, by its number: `exists`, `wildcard`, `relocated`, `unknown`,
+    /// What each source of recipients says of an address, by its number: `exists`, `ambiguous`, `wildcard`, `relocated`, `unknown`,
     /// `no-list`, `undetermined`. What is missing is unknown.
     #[serde(default)]
     pub(crate) recipients: BTreeMap<String, Vec<String>>,
@@ -234,9 +234,10 @@ impl Case {
         let said = question.forms.iter().find_map(|form| self.recipients.get(&form.to_string())?.get(number));
         let by = || format!("source {number}");
         match said.map_or("unknown", String::as_str) {
-            "exists" => Existence::Exists(by()),
-            "relocated" => Existence::Relocated { to: "new@example.net".to_owned(), by: by() },
-            "wildcard" => Existence::Wildcard(by()),
+            "exists" => Existence::Exists(by().into()),
+            "relocated" => Existence::Relocated { to: "new@example.net".to_owned(), by: by().into() },
+            "ambiguous" => Existence::Ambiguous(by().into()),
+            "wildcard" => Existence::Wildcard(by().into()),
             "unknown" => Existence::Unknown(by()),
             "no-list" => Existence::NoList(by()),
             "undetermined" => Existence::Undetermined(by()),

@@ -1,4 +1,10 @@
 //! Recipients: a name exists by an entry of its own, and what only a wildcard knows is worth what `catch_all` says.
+//!
+//! A name that a source has is never refused or deferred on a guess: [`Existence::Ambiguous`], where the source has the
+//! same for a name that nobody has, is accepted under every `catch_all`. It may be somebody's own, so that it counts as
+//! one that exists for automatic replies; it may be anybody's, so that it speaks neither for nor against the client
+//! who asks for it, and who uses it is learned like that of names behind a wildcard. Under `allow` nobody asks which of
+//! the two it is.
 
 mod forms;
 mod settings;
@@ -83,8 +89,10 @@ fn ask_all<'a>(
     facts: &View<'a>,
 ) -> Vec<(SourceId, Result<&'a Existence, Open>)> {
     let case_sensitive = case.locks.addresses.case_sensitive;
-    let ask =
-        |source| facts.recipient(RecipientQuestion { source, forms: forms.all.clone(), case_sensitive });
+    let by_name = settings.catch_all != CatchAll::Allow;
+    let ask = |source| {
+        facts.recipient(RecipientQuestion { source, forms: forms.all.clone(), case_sensitive, by_name })
+    };
     settings.sources.iter().map(|&source| (source, ask(source))).collect()
 }
 
@@ -136,6 +144,10 @@ fn judge_existence(
         Existence::Exists(by) => {
             observed(pass("recipient-known", format!("{mailbox}: {by}")), mailbox, Known::ByName)
         }
+        Existence::Ambiguous(by) => {
+            let detail = format!("{mailbox} cannot be told from names that nobody has: {by}");
+            observed(pass("recipient-ambiguous", detail), mailbox, Known::Ambiguously)
+        }
         Existence::Relocated { to, by } => {
             let remark = Remark::new("recipient-relocated", format!("{mailbox} has moved to {to}: {by}"));
             let reply = Reply::new(550, "5.1.6", &format!("The recipient has moved to {to}"));
@@ -159,7 +171,7 @@ fn judge_existence(
             let reply = Reply::new(451, "4.4.3", "The recipient cannot be verified at the moment");
             Judgment::Defer(Remark::new("recipient-undetermined", detail), reply).into()
         }
-        Existence::Wildcard(by) => judge_wildcard(case, settings, mailbox, by, facts)?,
+        Existence::Wildcard(by) => judge_wildcard(case, settings, mailbox, &by.to_string(), facts)?,
     })
 }
 

@@ -49,7 +49,7 @@ impl Survey {
             };
             match existence {
                 Some(Existence::Exists(_)) => by_name.push(entry),
-                Some(Existence::Wildcard(_)) => entries.push(entry),
+                Some(Existence::Ambiguous(_) | Existence::Wildcard(_)) => entries.push(entry),
                 // Our own people may send as what nobody can write to.
                 _ if name.is_by_wildcard() => entries.push(entry),
                 _ => {}
@@ -88,19 +88,22 @@ impl Survey {
 
 /// What the sources say of a name, in their order; none when there is no time left.
 async fn ask(sources: &Arc<Sources>, locks: &Locks, name: &Name, deadline: Instant) -> Option<Existence> {
-    let mut wildcard = None;
+    let mut any = None;
     for source in &locks.recipients.settings.sources {
         let question = Question::Recipient(RecipientQuestion {
             source: *source,
             forms: vec![name.mailbox.clone()],
             case_sensitive: locks.addresses.case_sensitive,
+            by_name: true,
         });
         let answer = tokio::time::timeout_at(deadline, sources.find(&question, deadline)).await;
         match answer.ok()? {
             Answer::Recipient(exists @ Existence::Exists(_)) => return Some(exists),
-            Answer::Recipient(Existence::Wildcard(by)) => wildcard = Some(Existence::Wildcard(by)),
+            Answer::Recipient(answer @ (Existence::Ambiguous(_) | Existence::Wildcard(_))) => {
+                any = Some(answer);
+            }
             _ => {}
         }
     }
-    wildcard
+    any
 }

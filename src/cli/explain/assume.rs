@@ -47,12 +47,14 @@ impl FromStr for Assumption {
             "spf.mailfrom" => (About::Identity(SpfIdentity::MailFrom), spf(said)?),
             "recipient" => {
                 let existence = match said {
-                    "exists" => Existence::Exists(by()),
-                    "wildcard" => Existence::Wildcard(by()),
+                    "exists" => Existence::Exists(by().into()),
+                    "ambiguous" => Existence::Ambiguous(by().into()),
+                    "wildcard" => Existence::Wildcard(by().into()),
                     "unknown" => Existence::Unknown(by()),
                     "undetermined" => Existence::Undetermined(by()),
                     _ => {
-                        return Err("a recipient is ‘exists’, ‘wildcard’, ‘unknown’ or ‘undetermined’".into());
+                        let words = "‘exists’, ‘ambiguous’, ‘wildcard’, ‘unknown’ or ‘undetermined’";
+                        return Err(format!("a recipient is {words}"));
                     }
                 };
                 (About::Recipient, Answer::Recipient(existence))

@@ -43,6 +43,9 @@ pub(super) fn answer(answer: &Answer) -> String {
         }
         Answer::Recipient(Existence::Exists(by)) => format!("yes, by {by}"),
         Answer::Recipient(Existence::Relocated { to, by }) => format!("it has moved to {to}, by {by}"),
+        Answer::Recipient(Existence::Ambiguous(by)) => {
+            format!("yes, though it cannot be told from names that nobody has, by {by}")
+        }
         Answer::Recipient(Existence::Wildcard(by)) => format!("only by a wildcard, {by}"),
         Answer::Recipient(Existence::Unknown(_)) => "no".to_owned(),
         Answer::Recipient(Existence::NoList(why)) => format!("no list to tell by: {why}"),

@@ -34,6 +34,9 @@ pub(super) enum Fact<'a> {
         forms: Vec<Text<'a>>,
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         case_sensitive: bool,
+        /// Whether an entry of all names would do.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        any_entry: bool,
         answer: Existence<'a>,
     },
     Usage {
@@ -93,6 +96,7 @@ pub(super) enum Standing<'a> {
 pub(super) enum Existence<'a> {
     Exists(Text<'a>),
     Relocated { to: Text<'a>, by: Text<'a> },
+    Ambiguous(Text<'a>),
     Wildcard(Text<'a>),
     Unknown(Text<'a>),
     NoList(Text<'a>),
@@ -145,6 +149,7 @@ impl<'a> Fact<'a> {
                 source: text(sources.get(question.source.number)?),
                 forms: question.forms.iter().map(mailbox_text).collect(),
                 case_sensitive: question.case_sensitive,
+                any_entry: !question.by_name,
                 answer: Existence::of(answer),
             },
             (Question::Usage(question), facts::Answer::Usage(answer)) => Self::Usage {
@@ -182,13 +187,13 @@ impl<'a> Fact<'a> {
             Self::Harvest { client, answer } => {
                 (Question::Harvest(HarvestQuestion { client }), facts::Answer::Harvest(answer.read()))
             }
-            Self::Recipient { source: name, forms, case_sensitive, answer } => {
+            Self::Recipient { source: name, forms, case_sensitive, any_entry, answer } => {
                 let Some(source) = source(&name) else {
                     let (recipient, said) = (forms.first()?.to_string(), answer.word().to_owned());
                     return Some(Read::Lost(Lost { source: name.into_owned(), recipient, said }));
                 };
                 let forms = forms.iter().map(|form| mailbox(form)).collect::<Option<_>>()?;
-                let question = RecipientQuestion { source, forms, case_sensitive };
+                let question = RecipientQuestion { source, forms, case_sensitive, by_name: !any_entry };
                 (Question::Recipient(question), facts::Answer::Recipient(answer.read()))
             }
             Self::Usage { mailbox: name, sender, network, answer } => {
@@ -293,10 +298,13 @@ impl<'a> Standing<'a> {
 
 impl<'a> Existence<'a> {
     fn of(existence: &'a facts::Existence) -> Self {
+        // Which entries they are is kept in words: nothing but the log asks for it afterwards.
+        let words = |by: &facts::Provenance| Cow::Owned(by.to_string());
         match existence {
-            facts::Existence::Exists(by) => Self::Exists(text(by)),
-            facts::Existence::Relocated { to, by } => Self::Relocated { to: text(to), by: text(by) },
-            facts::Existence::Wildcard(by) => Self::Wildcard(text(by)),
+            facts::Existence::Exists(by) => Self::Exists(words(by)),
+            facts::Existence::Relocated { to, by } => Self::Relocated { to: text(to), by: words(by) },
+            facts::Existence::Ambiguous(by) => Self::Ambiguous(words(by)),
+            facts::Existence::Wildcard(by) => Self::Wildcard(words(by)),
             facts::Existence::Unknown(source) => Self::Unknown(text(source)),
             facts::Existence::NoList(why) => Self::NoList(text(why)),
             facts::Existence::Undetermined(why) => Self::Undetermined(text(why)),
@@ -305,11 +313,12 @@ impl<'a> Existence<'a> {
 
     fn read(self) -> facts::Existence {
         match self {
-            Self::Exists(by) => facts::Existence::Exists(by.into_owned()),
+            Self::Exists(by) => facts::Existence::Exists(by.into_owned().into()),
             Self::Relocated { to, by } => {
-                facts::Existence::Relocated { to: to.into_owned(), by: by.into_owned() }
+                facts::Existence::Relocated { to: to.into_owned(), by: by.into_owned().into() }
             }
-            Self::Wildcard(by) => facts::Existence::Wildcard(by.into_owned()),
+            Self::Ambiguous(by) => facts::Existence::Ambiguous(by.into_owned().into()),
+            Self::Wildcard(by) => facts::Existence::Wildcard(by.into_owned().into()),
             Self::Unknown(source) => facts::Existence::Unknown(source.into_owned()),
             Self::NoList(why) => facts::Existence::NoList(why.into_owned()),
             Self::Undetermined(why) => facts::Existence::Undetermined(why.into_owned()),
@@ -320,6 +329,7 @@ impl<'a> Existence<'a> {
         match self {
             Self::Exists(_) => "exists",
             Self::Relocated { .. } => "relocated",
+            Self::Ambiguous(_) => "ambiguous",
             Self::Wildcard(_) => "wildcard",
             Self::Unknown(_) => "unknown",
             Self::NoList(_) => "no list",

@@ -108,20 +108,28 @@ fn harvest() -> impl Strategy<Value = (Question, Answer)> {
         .prop_map(|(client, answer)| (Question::Harvest(HarvestQuestion { client }), Answer::Harvest(answer)))
 }
 
+/// Which entry says so, as it is read: in words.
+fn by() -> impl Strategy<Value = Provenance> {
+    said().prop_map(Provenance::from)
+}
+
 fn recipient() -> impl Strategy<Value = (Question, Answer)> {
     let answer = prop_oneof![
-        said().prop_map(Existence::Exists),
-        (said(), said()).prop_map(|(to, by)| Existence::Relocated { to, by }),
-        said().prop_map(Existence::Wildcard),
+        by().prop_map(Existence::Exists),
+        (said(), by()).prop_map(|(to, by)| Existence::Relocated { to, by }),
+        by().prop_map(Existence::Ambiguous),
+        by().prop_map(Existence::Wildcard),
         said().prop_map(Existence::Unknown),
         said().prop_map(Existence::NoList),
         said().prop_map(Existence::Undetermined),
     ];
-    let question = (0..SOURCES.len(), prop::collection::vec(mailbox(), 1..3), any::<bool>()).prop_map(
-        |(number, forms, case_sensitive)| RecipientQuestion {
+    let forms = prop::collection::vec(mailbox(), 1..3);
+    let question = (0..SOURCES.len(), forms, any::<bool>(), any::<bool>()).prop_map(
+        |(number, forms, case_sensitive, by_name)| RecipientQuestion {
             source: SourceId { number, cost: Cost::Near },
             forms,
             case_sensitive,
+            by_name,
         },
     );
     (question, answer)
@@ -290,8 +298,13 @@ fn judged() -> Judged {
 
 fn known(source: usize, name: &str) -> (Question, Answer) {
     let source = SourceId { number: source, cost: Cost::Near };
-    let question = RecipientQuestion { source, forms: vec![name.parse().unwrap()], case_sensitive: false };
-    (Question::Recipient(question), Answer::Recipient(Existence::Exists("line 1".to_owned())))
+    let question = RecipientQuestion {
+        source,
+        forms: vec![name.parse().unwrap()],
+        case_sensitive: false,
+        by_name: true,
+    };
+    (Question::Recipient(question), Answer::Recipient(Existence::Exists("line 1".into())))
 }
 
 /// The form is a contract.

@@ -3,8 +3,12 @@
 use super::main_cf::MainCf;
 use super::tables::{self, Entry, Table, TableError, Usage};
 use super::words::words;
+use crate::facts::Cost;
 use crate::lookup::problem::Problem;
 use crate::lookup::watched::Reading;
+
+/// How messages name what no parameter names.
+const ALONE: &str = "table";
 
 /// The tables of a parameter.
 #[derive(Debug)]
@@ -76,7 +80,7 @@ impl Maps {
     /// Everything for which it cannot be asked as Postfix asks it.
     pub fn table(name: &str, usage: Usage) -> Reading<Self> {
         let (table, warnings) = tables::open(name, usage, 0)?;
-        Ok((Self { title: "table".to_owned(), tables: vec![(name.to_owned(), table)] }, warnings))
+        Ok((Self { title: ALONE.to_owned(), tables: vec![(name.to_owned(), table)] }, warnings))
     }
 
     /// The value of the first table that has the key.
@@ -127,6 +131,21 @@ impl Maps {
     /// The name of a table, as main.cf has it; what is in braces left out.
     pub fn name(&self, table: usize) -> &str {
         self.tables.get(table).map_or("", |(name, _)| short(name))
+    }
+
+    /// The name of a table with all that is in it.
+    pub(super) fn full_name(&self, table: usize) -> &str {
+        self.tables.get(table).map_or("", |(name, _)| name)
+    }
+
+    /// What it costs to ask a table.
+    pub fn cost(&self, table: usize) -> Cost {
+        self.tables.get(table).map_or(Cost::Memory, |(name, _)| tables::cost(name))
+    }
+
+    /// The parameter that names the tables, or what stands for it; none for a table alone.
+    pub fn parameter(&self) -> Option<&str> {
+        Some(self.title.as_str()).filter(|title| *title != ALONE)
     }
 
     /// Whether there is no table at all.

@@ -1,11 +1,22 @@
 //! Whether what was found for an address is its own, or what everybody has.
 
+use std::time::Duration;
+
 use super::address::{Address, Found, Scope};
 use super::maps::Maps;
-use super::tables::TableError;
+use super::tables::{Entry, TableError, fold};
+use crate::facts::Cost;
+use crate::lookup::remembered::{Hits, Remembered};
 
 /// How many letters and digits a name has at least that nobody has.
 const LENGTH: usize = 12;
+
+/// How many answers about such names are remembered; each takes some hundred octets.
+const ANSWERS: u64 = 10_000;
+
+/// How long the answer of a server is. What has changed meanwhile lets names pass at most: an entry that differs from what
+/// was everybody's is a name's own, and one that is like it is never refused.
+const LIFETIME: Duration = Duration::from_secs(30);
 
 /// Whose an entry is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,39 +24,126 @@ pub enum Owner {
     /// The name's alone, or that of a few.
     Name,
     /// Every name's: `@domain`, a pattern, a table that has the same for all.
-    Everybody {
-        /// A name that nobody has.
-        stranger: String,
-        /// What the table has for it.
-        value: String,
-    },
+    Everybody(Shared),
+    /// The name's or every name's: a server has the same for a name that nobody has, by an entry that it does not show.
+    Either(Shared),
 }
 
-/// Finds out whose the entry is that `maps` were found to have for an address, by asking for a name that nobody has.
-///
-/// # Errors
-///
-/// Where the table cannot tell.
-pub async fn owner(maps: &Maps, address: &Address, found: &Found) -> Result<Owner, TableError> {
-    let name = name_of(address, found);
-    let stranger = stranger(name);
-    if found.scope == Scope::Domain {
-        return Ok(Owner::Everybody { stranger, value: found.value().to_owned() });
+/// What a table has for a name that nobody has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shared {
+    /// The name.
+    pub stranger: String,
+    /// The value.
+    pub value: String,
+}
+
+/// Names that nobody has, and what tables have for them. Servers are asked once in a while, other tables each time.
+#[derive(Debug)]
+pub struct Strangers(Remembered<Question, Answer>);
+
+/// What a table is asked.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Question {
+    table: String,
+    domain: String,
+    is_local_part: bool,
+    is_quoted: bool,
+    /// Of which shape the name is: patterns may tell names by it.
+    shape: String,
+}
+
+/// The name that was asked for, and what there is for it.
+type Answer = (String, Option<Entry>);
+
+impl Default for Strangers {
+    fn default() -> Self {
+        Self(Remembered::new(ANSWERS))
     }
-    let nobody = address.with_local_part(&stranger);
-    let is_quoted = found.hit.key.starts_with('"');
-    let key = match found.scope {
-        Scope::LocalPart if is_quoted => super::address::quote_local_part(&stranger),
-        Scope::LocalPart => stranger.clone(),
-        _ if is_quoted => nobody.external(),
-        _ => nobody.internal(),
-    };
-    Ok(match maps.entry(found.hit.table, &key).await? {
-        Some(entry) if found.hit.entry.is_shared(name, &entry, &stranger) => {
-            Owner::Everybody { stranger, value: entry.value }
+}
+
+impl Strangers {
+    /// Finds out whose the entry is that `maps` were found to have for an address, by asking for a name that nobody has.
+    /// Where that cannot be found out, the entry is the name's. Where it does not matter (`by_name`), a server is only
+    /// asked about entries that may be aliases of the domain.
+    pub async fn owner(&self, maps: &Maps, address: &Address, found: &Found, by_name: bool) -> Owner {
+        let name = name_of(address, found);
+        if found.scope == Scope::Domain {
+            let (stranger, value) = (stranger(name), found.value().to_owned());
+            return Owner::Everybody(Shared { stranger, value });
         }
-        _ => Owner::Name,
-    })
+        let is_served = maps.cost(found.hit.table) != Cost::Memory;
+        if is_served && !by_name && !fold(found.value()).contains(&fold(name)) {
+            return Owner::Name;
+        }
+        let (stranger, entry) = match self.ask(maps, address, found, is_served).await {
+            Ok((stranger, Some(entry))) => (stranger, entry),
+            Ok((_, None)) | Err(_) => return Owner::Name,
+        };
+        if !found.hit.entry.is_shared(name, &entry, &stranger) {
+            return Owner::Name;
+        }
+        let is_certain = !is_served || found.hit.entry.is_by_rule();
+        let shared = Shared { stranger, value: entry.value };
+        if is_certain { Owner::Everybody(shared) } else { Owner::Either(shared) }
+    }
+
+    async fn ask(
+        &self,
+        maps: &Maps,
+        address: &Address,
+        found: &Found,
+        is_served: bool,
+    ) -> Result<Answer, String> {
+        let name = name_of(address, found);
+        let is_local_part = found.scope == Scope::LocalPart;
+        let is_quoted = found.hit.key.starts_with('"');
+        let ask = async {
+            let stranger = stranger(name);
+            let nobody = address.with_local_part(&stranger);
+            let key = match (is_local_part, is_quoted) {
+                (true, true) => super::address::quote_local_part(&stranger),
+                (true, false) => stranger.clone(),
+                (false, true) => nobody.external(),
+                (false, false) => nobody.internal(),
+            };
+            let entry = maps.entry(found.hit.table, &key).await.map_err(|TableError(why)| why)?;
+            Ok((stranger, entry))
+        };
+        if !is_served {
+            return ask.await;
+        }
+        let question = Question {
+            table: maps.full_name(found.hit.table).to_owned(),
+            domain: if is_local_part { String::new() } else { fold(&address.domain) },
+            is_local_part,
+            is_quoted,
+            shape: shape(name),
+        };
+        let ask = async { ask.await.map(|answer| (answer, LIFETIME)) };
+        self.0.find_or_keep(&question, LIFETIME, ask).await
+    }
+
+    /// How often what was found out before was enough.
+    pub fn hits(&self) -> Hits {
+        self.0.hits()
+    }
+}
+
+/// What patterns may see of a name: letters, digits, and what is between them.
+fn shape(name: &str) -> String {
+    let mut shape = String::new();
+    for c in name.chars() {
+        let c = match c {
+            c if c.is_ascii_digit() => '0',
+            c if c.is_alphabetic() => 'a',
+            c => c,
+        };
+        if !shape.ends_with(c) || !c.is_ascii_alphanumeric() {
+            shape.push(c);
+        }
+    }
+    shape
 }
 
 /// The local-part that was looked for: without the extension that was taken off.
@@ -84,9 +182,10 @@ mod tests {
         let address = Address { local_part: local_part.to_owned(), domain: domain.to_owned() };
         match Addressing::none().find(&maps, &address).await.unwrap() {
             None => "nobody".to_owned(),
-            Some(found) => match owner(&maps, &address, &found).await.unwrap() {
+            Some(found) => match Strangers::default().owner(&maps, &address, &found, true).await {
                 Owner::Name => "name".to_owned(),
-                Owner::Everybody { stranger, value } => value.replace(&stranger, "STRANGER"),
+                Owner::Everybody(Shared { stranger, value }) => value.replace(&stranger, "STRANGER"),
+                Owner::Either(_) => "either".to_owned(),
             },
         }
     }
@@ -116,6 +215,20 @@ mod tests {
             ("inline:{info@a=x} static:x", "other@a", "x"),
         ] {
             assert_eq!(whose(tables, address).await, expected, "{tables} {address}");
+        }
+    }
+
+    #[test]
+    fn shapes() {
+        for (name, expected) in [
+            ("sales", "a"),
+            ("john.smith", "a.a"),
+            ("ab12", "a0"),
+            ("a--b", "a--a"),
+            ("élodie", "a"),
+            ("", ""),
+        ] {
+            assert_eq!(shape(name), expected, "{name}");
         }
     }
 

@@ -109,7 +109,7 @@ impl Source for Aliases {
         for form in question.forms.iter().filter(|form| *form.domain() == self.domain) {
             if let Some(pair) = pairs.find(&alias_key(form.local_part())).next() {
                 let place = format!("{}:{}", self.pairs.path().display(), pair.line);
-                return Existence::Exists(format!("alias {} ({place})", pair.key));
+                return Existence::Exists(format!("alias {} ({place})", pair.key).into());
             }
         }
         Existence::Unknown(String::new())

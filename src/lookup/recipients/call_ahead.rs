@@ -55,10 +55,10 @@ impl Recipients {
         let verdict = self.server.find(mailbox).await;
         self.answered.store(verdict.is_ok(), Ordering::Relaxed);
         match verdict {
-            Ok(Verdict::Exists) => Ok((Existence::Exists(by()), self.exists)),
+            Ok(Verdict::Exists) => Ok((Existence::Exists(by().into()), self.exists)),
             Ok(Verdict::Relocated(to)) => {
                 let to = to.map_or_else(|| "a new address".to_owned(), |to| to.to_string());
-                Ok((Existence::Relocated { to, by: by() }, self.unknown))
+                Ok((Existence::Relocated { to, by: by().into() }, self.unknown))
             }
             Ok(Verdict::Unknown(_)) => Ok((Existence::Unknown(String::new()), self.unknown)),
             Ok(Verdict::Undetermined(why)) => Err(format!("{}: {why}", self.name)),

@@ -35,10 +35,10 @@ impl Server for Users {
         let user = user(mailbox, self.without_domain);
         match self.server.find(&user).await {
             Ok(Answer::User(known)) if known == user => {
-                Existence::Exists(format!("{mailbox} ({})", self.name))
+                Existence::Exists(format!("{mailbox} ({})", self.name).into())
             }
             Ok(Answer::User(known)) => {
-                Existence::Exists(format!("{mailbox} ({}, as {})", self.name, quoted(&known)))
+                Existence::Exists(format!("{mailbox} ({}, as {})", self.name, quoted(&known)).into())
             }
             Ok(Answer::NotFound) => Existence::Unknown(String::new()),
             Ok(Answer::Failed(why)) => Existence::Undetermined(format!("{}: {why}", self.name)),

@@ -43,7 +43,7 @@ impl Source for Ldap {
         let mut trouble = None;
         for form in &question.forms {
             match self.knows(form).await {
-                Ok(true) => return Existence::Exists(format!("{form} ({})", self.name)),
+                Ok(true) => return Existence::Exists(format!("{form} ({})", self.name).into()),
                 Ok(false) => {}
                 Err(why) => {
                     trouble.get_or_insert(why);

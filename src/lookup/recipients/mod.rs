@@ -1,9 +1,30 @@
 //! Recipients: which names exist at hosted domains, by what the administrator's tables and servers say.
 //!
 //! A source is a file here, a variant of [`SourceSettings`] and a line in `open`.
+//!
+//! # What ‘only a wildcard knows it’ rests on
+//!
+//! The rule for all sources. *Does this source know every name of the domain?* has three answers:
+//!
+//! - **Yes, by an entry that says so** ([`Existence::Wildcard`]): a key `@domain`, a pattern, `static:`, `luser_relay`, if it
+//!   leads to a fixed mailbox. An entry that leads to the same name elsewhere is an alias of the domain and is followed.
+//!   An entry that leads nowhere is a list that names nobody ([`Existence::NoList`]): `@relay.test OK` in
+//!   `relay_recipient_maps` or `local_recipient_maps`, whose values Postfix does not look at; in `virtual_mailbox_maps`
+//!   where another program than virtual(8) delivers, for the same reason; in a `postfix_map` where the value is a word
+//!   that only means yes. Whoever gets the mail knows the names, and we do not.
+//! - **No**: the source does not have a random name, or has another value for it ([`Existence::Exists`]).
+//! - **It cannot be told** ([`Existence::Ambiguous`]): the source has the name and, asked for the whole address, the same for
+//!   a random one. A row of its own and a catch-all inside the query look alike then; the same value is no proof of
+//!   either. Of `relay_recipient_maps` and the like, whose values mean nothing, it says that they name nobody.
+//!
+//! A source that has a name is never overruled by a guess. What is ambiguous is accepted under every `catch_all`, and a
+//! source that knows more settles it, before it or after it. Where the random name comes to nothing (450, no answer), what
+//! it came to before goes on to hold, and without that the name exists. Under `allow` nobody asks for a random name.
+//! What it came to is remembered for seconds to minutes; files are asked anew each time, as that costs nothing.
 
 pub mod aliases;
 mod call_ahead;
+mod doubts;
 mod dovecot;
 mod file;
 mod identity;
@@ -331,15 +352,18 @@ mod tests {
     pub(super) async fn check(source: &dyn Source, address: &str, expected: &str) {
         let forms = vec![address.parse().unwrap_or_else(|error| panic!("{address}: {error}"))];
         let source_id = SourceId { number: 0, cost: Cost::Memory };
-        let found =
-            match source.find(&RecipientQuestion { source: source_id, forms, case_sensitive: false }).await {
-                Existence::Exists(by) => format!("exists: {by}"),
-                Existence::Relocated { by, .. } => format!("relocated: {by}"),
-                Existence::Wildcard(by) => format!("wildcard: {by}"),
-                Existence::Unknown(_) => "unknown".to_owned(),
-                Existence::NoList(why) => format!("no list: {why}"),
-                Existence::Undetermined(why) => format!("undetermined: {why}"),
-            };
+        let found = match source
+            .find(&RecipientQuestion { source: source_id, forms, case_sensitive: false, by_name: true })
+            .await
+        {
+            Existence::Exists(by) => format!("exists: {by}"),
+            Existence::Relocated { by, .. } => format!("relocated: {by}"),
+            Existence::Ambiguous(by) => format!("ambiguous: {by}"),
+            Existence::Wildcard(by) => format!("wildcard: {by}"),
+            Existence::Unknown(_) => "unknown".to_owned(),
+            Existence::NoList(why) => format!("no list: {why}"),
+            Existence::Undetermined(why) => format!("undetermined: {why}"),
+        };
         assert!(found.starts_with(expected), "{address}: {found}, not {expected}");
     }
 }

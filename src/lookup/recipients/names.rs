@@ -75,12 +75,12 @@ impl Names {
             let key = form.to_string();
             let fits = |found: &str| !question.case_sensitive || found == key;
             if let Some(pair) = self.0.find(&key).find(|pair| fits(pair.key)) {
-                return Existence::Exists(shown(pair.key, pair.line));
+                return Existence::Exists(shown(pair.key, pair.line).into());
             }
         }
         for form in &question.forms {
             if let Some(pair) = self.0.find(&every_name(form.domain())).next() {
-                return Existence::Wildcard(shown(pair.key, pair.line));
+                return Existence::Wildcard(shown(pair.key, pair.line).into());
             }
         }
         Existence::Unknown(String::new())

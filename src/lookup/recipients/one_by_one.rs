@@ -80,8 +80,8 @@ mod tests {
             self.0.lock().unwrap().push(mailbox.local_part().to_owned());
             let text = mailbox.to_string();
             match mailbox.local_part() {
-                "exists" => Existence::Exists(text),
-                "moved" => Existence::Relocated { to: text.clone(), by: text },
+                "exists" => Existence::Exists(text.into()),
+                "moved" => Existence::Relocated { to: text.clone(), by: text.into() },
                 "undetermined" => Existence::Undetermined(text),
                 _ => Existence::Unknown(text),
             }
@@ -93,6 +93,7 @@ mod tests {
             source: SourceId { number: 0, cost: Cost::Near },
             forms: forms.iter().map(|form| format!("{form}@example.org").parse().unwrap()).collect(),
             case_sensitive: false,
+            by_name: true,
         };
         let source = OneByOne(Parrot::default());
         let answer = match source.find(&question).await {

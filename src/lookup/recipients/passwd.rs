@@ -82,7 +82,9 @@ impl Source for System {
     async fn find(&self, question: &RecipientQuestion) -> Existence {
         for form in question.forms.iter().filter(|form| *form.domain() == self.settings.domain) {
             match self.knows(form.local_part()).await {
-                Ok(true) => return Existence::Exists(format!("account {} (passwd)", form.local_part())),
+                Ok(true) => {
+                    return Existence::Exists(format!("account {} (passwd)", form.local_part()).into());
+                }
                 Ok(false) => {}
                 Err(why) => return Existence::Undetermined(why),
             }

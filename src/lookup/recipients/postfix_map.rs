@@ -8,6 +8,9 @@ use super::{Opening, Source};
 use crate::facts::{Existence, RecipientQuestion};
 use crate::lookup::postfix::maps::Maps;
 use crate::lookup::postfix::tables::Usage;
+use crate::lookup::problem::Problem;
+use crate::lookup::remembered::Hits;
+use crate::mail::Domain;
 
 /// The source.
 #[derive(Debug)]
@@ -30,6 +33,14 @@ impl Source for PostfixMap {
     }
 
     async fn find(&self, question: &RecipientQuestion) -> Existence {
-        postfix::find(&self.walk, &question.forms).await
+        postfix::find(&self.walk, &question.forms, question.by_name).await
+    }
+
+    async fn doubts(&self, domains: &[&Domain]) -> Vec<Problem> {
+        postfix::doubts(&self.walk, domains).await
+    }
+
+    fn hits(&self) -> Hits {
+        self.walk.hits()
     }
 }

@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
+use tokio::time::timeout;
+
 use super::Source;
-use crate::facts::{Existence, RecipientQuestion};
+use super::doubts::knows_everybody;
+use crate::facts::{Cost, Evidence, Existence, Provenance, RecipientQuestion, SourceId};
+use crate::lookup::problem::Problem;
 use crate::lookup::remembered::{Hits, Remembered};
 use crate::mail::{Domain, Mailbox};
 
@@ -28,11 +32,21 @@ impl Lifetimes {
     pub(super) const NEAR: Self = Self { wildcard: Duration::from_mins(1), names: Duration::from_mins(5) };
 }
 
-/// A source whose ‘exists’ is believed only for domains where it does not know a random name as well. Where it does,
-/// the answer is [`Existence::Wildcard`]; where that cannot be told, [`Existence::Undetermined`].
+/// How long nobody asks again for a random name about which the server could not tell.
+const PAUSE: Duration = Duration::from_mins(1);
+
+/// How many domains are looked at for what is doubtful about them.
+const MOST_DOUBTS: usize = 100;
+
+/// How long that may take, all domains together.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// A source whose ‘exists’ is [`Existence::Ambiguous`] at domains where it has the same for a random name. Whether it has
+/// an entry for every name there, or answers them all in another way, it does not say.
 ///
-/// What a probe finds out is remembered for each domain, failures are not. However many wait for the probe of a domain,
-/// it is made once.
+/// Where nothing is found out about the random name, what was known before goes on to hold, and without that the answer
+/// for the name itself is believed. What a probe finds out is remembered for each domain. However many wait for the
+/// probe of a domain, it is made once; none is made where nobody wants to tell the two apart.
 #[derive(Debug)]
 pub(super) struct Probed<S> {
     source: S,
@@ -45,8 +59,8 @@ pub(super) struct Probed<S> {
 enum Probing {
     /// Random names are not known.
     Names,
-    /// This random name is known.
-    Wildcard(Mailbox),
+    /// This random name is known, with this value if there is one.
+    Everybody { probe: Mailbox, value: Option<String> },
 }
 
 impl<S: Source> Probed<S> {
@@ -58,22 +72,23 @@ impl<S: Source> Probed<S> {
     /// The answer to a question whose forms are all at one domain.
     async fn find_at(&self, domain: &Domain, question: &RecipientQuestion) -> Existence {
         let answer = self.source.find(question).await;
-        if !matches!(answer, Existence::Exists(_)) {
+        let Existence::Exists(by) = &answer else { return answer };
+        if !question.by_name {
             return answer;
         }
-        match self.probes.find(domain, self.probe(domain, question)).await {
-            Ok(Probing::Names) => answer,
-            Ok(Probing::Wildcard(probe)) => {
-                let local_part = probe.local_part();
-                Existence::Wildcard(format!(
-                    "@{domain} ({}, which knows {local_part} too)",
-                    self.source.name()
-                ))
+        match self.probing(domain, question).await {
+            Ok(Probing::Everybody { probe, value }) if !is_other(by, question, &probe, value.as_deref()) => {
+                let words = format!("{}, which knows {} too", self.source.name(), probe.local_part());
+                Existence::Ambiguous(format!("{by}: {words}").into())
             }
-            Err(why) => {
-                Existence::Undetermined(format!("whether every name of {domain} exists is not known: {why}"))
-            }
+            // A guess that came to nothing does not overrule an answer.
+            Ok(_) | Err(_) => answer,
         }
+    }
+
+    /// What a random name at a domain comes to.
+    async fn probing(&self, domain: &Domain, question: &RecipientQuestion) -> Result<Probing, String> {
+        self.probes.find_or_keep(domain, PAUSE, self.probe(domain, question)).await
     }
 
     /// Asks for a random name; what that says, with the time for which it may be believed.
@@ -85,13 +100,37 @@ impl<S: Source> Probed<S> {
         let probe = random_mailbox(domain);
         let question = RecipientQuestion { forms: vec![probe.clone()], ..*question };
         match self.source.find(&question).await {
-            Existence::Exists(_) | Existence::Relocated { .. } | Existence::Wildcard(_) => {
-                Ok((Probing::Wildcard(probe), self.lifetimes.wildcard))
+            Existence::Exists(by) => {
+                let value = value(&by).map(str::to_owned);
+                Ok((Probing::Everybody { probe, value }, self.lifetimes.wildcard))
+            }
+            Existence::Relocated { .. } | Existence::Ambiguous(_) | Existence::Wildcard(_) => {
+                Ok((Probing::Everybody { probe, value: None }, self.lifetimes.wildcard))
             }
             Existence::Unknown(_) | Existence::NoList(_) => Ok((Probing::Names, self.lifetimes.names)),
             Existence::Undetermined(why) => Err(why),
         }
     }
+}
+
+/// What a source has for a name beside a yes.
+fn value(by: &Provenance) -> Option<&str> {
+    match by.last()? {
+        Evidence::Said { value, .. } => value.as_deref(),
+        Evidence::Entry { .. } | Evidence::Parameter { .. } => None,
+    }
+}
+
+/// Whether the value of a name is another one than the random name has, the names themselves set aside.
+fn is_other(
+    by: &Provenance,
+    question: &RecipientQuestion,
+    probe: &Mailbox,
+    everybodys: Option<&str>,
+) -> bool {
+    let (Some(own), Some(everybodys)) = (value(by), everybodys) else { return false };
+    let same = |form: &Mailbox| everybodys.replace(probe.local_part(), form.local_part()) == own;
+    !question.forms.iter().any(same)
 }
 
 #[async_trait::async_trait]
@@ -114,6 +153,26 @@ impl<S: Source> Source for Probed<S> {
             }
         }
         strongest.unwrap_or_else(|| Existence::Unknown(String::new()))
+    }
+
+    async fn doubts(&self, domains: &[&Domain]) -> Vec<Problem> {
+        let mut everybody: Vec<&str> = Vec::new();
+        let all = async {
+            for domain in domains.iter().take(MOST_DOUBTS) {
+                let source = SourceId { number: 0, cost: Cost::Near };
+                let question =
+                    RecipientQuestion { source, forms: Vec::new(), case_sensitive: false, by_name: true };
+                match self.probing(domain, &question).await {
+                    Ok(Probing::Everybody { .. }) => everybody.push(domain.as_str()),
+                    Ok(Probing::Names) => {}
+                    // A server that does not answer for one domain would not for the next.
+                    Err(_) => break,
+                }
+            }
+        };
+        // What is not found out by then is when the first mail comes.
+        let _ = timeout(PATIENCE, all).await;
+        if everybody.is_empty() { Vec::new() } else { vec![knows_everybody(self.source.name(), &everybody)] }
     }
 
     fn hits(&self) -> Hits {
@@ -146,6 +205,7 @@ mod tests {
     struct Server {
         is_down: AtomicBool,
         has_wildcard: AtomicBool,
+        has_values: AtomicBool,
         probes: AtomicU64,
     }
 
@@ -168,8 +228,13 @@ mod tests {
                 }
                 let every =
                     form.domain().as_str() == "every.example" && self.has_wildcard.load(Ordering::Relaxed);
+                if self.has_values.load(Ordering::Relaxed) && (every || form.local_part() == "alice") {
+                    let own = (form.local_part() == "alice").then_some("box of alice");
+                    let value = Some(own.map_or_else(|| format!("all of {form}"), str::to_owned));
+                    return Existence::Exists(Evidence::Said { words: form.to_string(), value }.into());
+                }
                 if every || form.local_part() == "alice" {
-                    return Existence::Exists(form.to_string());
+                    return Existence::Exists(form.to_string().into());
                 }
             }
             Existence::Unknown(String::new())
@@ -199,10 +264,13 @@ mod tests {
                 source: SourceId { number: 0, cost: Cost::Near },
                 forms: forms.iter().map(|form| form.parse().unwrap()).collect(),
                 case_sensitive: false,
+                by_name: true,
             };
             let answer = match self.probed.find(&question).await {
                 Existence::Exists(by) => format!("exists {by}"),
-                Existence::Wildcard(by) => format!("wildcard {}", by.split(' ').next().unwrap()),
+                Existence::Ambiguous(by) => {
+                    format!("ambiguous {}", by.to_string().split(':').next().unwrap())
+                }
                 Existence::Unknown(_) => "unknown".to_owned(),
                 other => format!("{other:?}"),
             };
@@ -224,8 +292,8 @@ mod tests {
         );
         assert_eq!(case.find(&["alice@a.example"]).await, found("exists alice@a.example", 0));
         assert_eq!(case.find(&["alice@b.example"]).await, found("exists alice@b.example", 1));
-        assert_eq!(case.find(&["bob@every.example"]).await, found("wildcard @every.example", 1));
-        assert_eq!(case.find(&["alice@every.example"]).await, found("wildcard @every.example", 0));
+        assert_eq!(case.find(&["bob@every.example"]).await, found("ambiguous bob@every.example", 1));
+        assert_eq!(case.find(&["alice@every.example"]).await, found("ambiguous alice@every.example", 0));
     }
 
     #[tokio::test(start_paused = true)]
@@ -234,7 +302,7 @@ mod tests {
         let forms = ["alice@every.example", "alice@a.example"];
         assert_eq!(case.find(&forms).await, found("exists alice@a.example", 2));
         let forms = ["bob@every.example", "bob@a.example"];
-        assert_eq!(case.find(&forms).await, found("wildcard @every.example", 0));
+        assert_eq!(case.find(&forms).await, found("ambiguous bob@every.example", 0));
     }
 
     #[tokio::test(start_paused = true)]
@@ -251,18 +319,53 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_failure_is_not_remembered() {
+    async fn a_probe_that_fails_overrules_nothing() {
         let case = Case::new();
         case.down(true);
-        let why = "whether every name of a.example exists is not known: down";
-        let failed = format!("{:?}", Existence::Undetermined(why.to_owned()));
-        assert_eq!(case.find(&["alice@a.example"]).await, found(&failed, 1));
-        assert_eq!(case.find(&["alice@a.example"]).await, found(&failed, 1));
-        case.down(false);
         assert_eq!(case.find(&["alice@a.example"]).await, found("exists alice@a.example", 1));
-        // Nor does it end what is known.
-        case.down(true);
         assert_eq!(case.find(&["alice@a.example"]).await, found("exists alice@a.example", 0));
+        assert_eq!(case.find(&["alice@every.example"]).await, found("exists alice@every.example", 1));
+        // It is tried again after a while, and what it finds out outlives the next failure.
+        tokio::time::advance(PAUSE).await;
+        case.down(false);
+        assert_eq!(case.find(&["alice@every.example"]).await, found("ambiguous alice@every.example", 1));
+        tokio::time::advance(Lifetimes::NEAR.wildcard).await;
+        case.down(true);
+        assert_eq!(case.find(&["alice@every.example"]).await, found("ambiguous alice@every.example", 1));
+        assert_eq!(case.find(&["alice@every.example"]).await, found("ambiguous alice@every.example", 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_name_with_another_value_has_an_entry_of_its_own() {
+        let case = Case::new();
+        case.server.has_values.store(true, Ordering::Relaxed);
+        assert_eq!(case.find(&["alice@every.example"]).await, found("exists alice@every.example", 1));
+        assert_eq!(case.find(&["bob@every.example"]).await, found("ambiguous bob@every.example", 0));
+        assert_eq!(case.find(&["bob+x@every.example"]).await, found("ambiguous bob+x@every.example", 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_is_probed_where_nobody_tells_the_two_apart() {
+        let case = Case::new();
+        let before = case.server.probes.load(Ordering::Relaxed);
+        let question = RecipientQuestion {
+            source: SourceId { number: 0, cost: Cost::Near },
+            forms: vec!["bob@every.example".parse().unwrap()],
+            case_sensitive: false,
+            by_name: false,
+        };
+        assert!(matches!(case.probed.find(&question).await, Existence::Exists(_)));
+        assert_eq!(case.server.probes.load(Ordering::Relaxed), before);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_knows_everybody_is_told_of_its_domains() {
+        let case = Case::new();
+        let domains = ["a.example", "every.example"].map(|domain| domain.parse::<Domain>().unwrap());
+        let doubts: Vec<String> =
+            case.probed.doubts(&domains.each_ref()[1..]).await.iter().map(ToString::to_string).collect();
+        assert!(doubts.len() == 1 && doubts[0].starts_with("server answers"), "{doubts:?}");
+        assert!(case.probed.doubts(&domains.each_ref()[..1]).await.is_empty());
     }
 
     #[tokio::test(start_paused = true)]

@@ -3,7 +3,7 @@
 use super::one_by_one::{OneByOne, Server};
 use super::probed::{Lifetimes, Probed};
 use super::{SocketmapSettings, Source};
-use crate::facts::Existence;
+use crate::facts::{Evidence, Existence};
 use crate::lookup::clients::socketmap::{Answer, Socketmap};
 use crate::mail::Mailbox;
 
@@ -29,7 +29,10 @@ impl Server for Recipients {
 
     async fn find(&self, mailbox: &Mailbox) -> Existence {
         match self.server.find(&mailbox.to_string()).await {
-            Ok(Answer::Found(_)) => Existence::Exists(format!("{mailbox} ({})", self.name)),
+            Ok(Answer::Found(value)) => {
+                let words = format!("{mailbox} ({})", self.name);
+                Existence::Exists(Evidence::Said { words, value: Some(value) }.into())
+            }
             Ok(Answer::NotFound) => Existence::Unknown(String::new()),
             Ok(Answer::Failed(why)) => Existence::Undetermined(format!("{}: {why}", self.name)),
             Err(trouble) => Existence::Undetermined(format!("{}: {trouble}", self.name)),

@@ -2,8 +2,8 @@
 
 use super::probed::{Lifetimes, Probed};
 use super::{Opening, Source};
-use crate::facts::{Existence, RecipientQuestion};
-use crate::lookup::clients::sql::{Database, Query, Settings};
+use crate::facts::{Evidence, Existence, RecipientQuestion};
+use crate::lookup::clients::sql::{Database, Query, Settings, Value};
 
 /// What a query may ask for: the address with the quoting that it needs, the local-part without any, and the domain as
 /// A-labels.
@@ -45,7 +45,8 @@ impl Source for Sql {
             match self.database.ask(&self.query, &values).await {
                 // `select count(*)` has a row for everybody.
                 Ok(rows) if rows.iter().any(|row| row.first().is_some_and(|value| !value.means_no())) => {
-                    return Existence::Exists(format!("{address} ({})", self.name));
+                    let (words, value) = (format!("{address} ({})", self.name), shown(&rows));
+                    return Existence::Exists(Evidence::Said { words, value }.into());
                 }
                 Ok(_) => {}
                 Err(error) => return Existence::Undetermined(error.to_string()),
@@ -53,4 +54,14 @@ impl Source for Sql {
         }
         Existence::Unknown(String::new())
     }
+}
+
+/// What the rows say besides yes: the texts in their first columns, where there is any. Other rows have other ones.
+fn shown(rows: &[Vec<Value>]) -> Option<String> {
+    let texts = rows.iter().filter_map(|row| match row.first() {
+        Some(Value::Text(text)) => Some(text.as_str()),
+        _ => None,
+    });
+    let texts: Vec<&str> = texts.collect();
+    (!texts.is_empty()).then(|| texts.join(", "))
 }

@@ -12,7 +12,9 @@ use super::responders::responders;
 use super::sendmail;
 use crate::audit::host::{Asked, Hosted, Mta, Postfix};
 use crate::config::Config;
-use crate::facts::{Answer, Cost, Existence, Question, RecipientQuestion, SourceId};
+use crate::facts::{
+    Answer, Cost, Evidence, Existence, Key, Provenance, Question, RecipientQuestion, SourceId,
+};
 use crate::lookup::Sources;
 use crate::lookup::postfix::classes::{Class, Classes};
 use crate::lookup::postfix::everybodys::{Everybodys, Spot, everybodys};
@@ -132,7 +134,7 @@ async fn of_postfix(
     let ask = async |name: &str| {
         let source = SourceId { number: 0, cost: Cost::Near };
         let forms = vec![Mailbox::new(name, domain.clone())];
-        let question = RecipientQuestion { source, forms, case_sensitive: false };
+        let question = RecipientQuestion { source, forms, case_sensitive: false, by_name: true };
         let until = deadline.min(Instant::now() + ONE);
         timeout_at(until, recipients.find(&question))
             .await
@@ -144,7 +146,10 @@ async fn of_postfix(
         let found = ask(name).await;
         // Of several shapes the one counts that is known; that one cannot be told of the others changes nothing.
         let weight = |existence: &Existence| match existence {
-            Existence::Wildcard(_) | Existence::Exists(_) | Existence::Relocated { .. } => 0,
+            Existence::Wildcard(_)
+            | Existence::Ambiguous(_)
+            | Existence::Exists(_)
+            | Existence::Relocated { .. } => 0,
             Existence::Undetermined(_) => 1,
             Existence::NoList(_) => 2,
             Existence::Unknown(_) => 3,
@@ -152,12 +157,14 @@ async fn of_postfix(
         if weight(&found) < weight(&answer) {
             answer = found;
         }
-        if matches!(answer, Existence::Wildcard(_) | Existence::Undetermined(_)) {
+        if matches!(answer, Existence::Wildcard(_) | Existence::Ambiguous(_) | Existence::Undetermined(_)) {
             break;
         }
     }
     let entries = match &answer {
-        Existence::Wildcard(by) => entries(postfix, &domain, class, by, &names, deadline).await,
+        Existence::Wildcard(by) | Existence::Ambiguous(by) => {
+            entries(postfix, &domain, class, by, &names, deadline).await
+        }
         _ => Vec::new(),
     };
     let responders = responders(postfix, &domain, &entries);
@@ -170,18 +177,20 @@ async fn entries(
     postfix: &Postfix,
     domain: &Domain,
     class: Option<Class>,
-    by: &str,
+    by: &Provenance,
     names: &[String],
     deadline: Instant,
 ) -> Vec<Everybodys> {
     // By aliases of domains it may be another domain's.
-    let last = by.rsplit(" > ").next().unwrap_or_default();
-    let other = last.split(' ').rev().find_map(|word| word.strip_prefix('@')?.parse::<Domain>().ok());
+    let other = match by.last() {
+        Some(Evidence::Parameter { name, value }) => {
+            let (parameter, value) = (name.clone(), value.clone());
+            return vec![Everybodys { parameter, table: String::new(), value, spot: Spot::Table }];
+        }
+        Some(Evidence::Entry { key: Key::Domain(domain), .. }) => domain.parse::<Domain>().ok(),
+        _ => None,
+    };
     let domain = other.as_ref().unwrap_or(domain);
-    if let Some(relay) = last.strip_prefix("luser_relay ") {
-        let (parameter, value) = ("luser_relay".to_owned(), relay.to_owned());
-        return vec![Everybodys { parameter, table: String::new(), value, spot: Spot::Table }];
-    }
     let own = class.filter(|class| *class != Class::VirtualAlias).map(Class::recipients);
     let parameters =
         ["recipient_canonical_maps", "canonical_maps", "virtual_alias_maps"].into_iter().chain(own);
@@ -213,7 +222,7 @@ pub(super) async fn sources(config: &Config, sources: &Sources, deadline: Instan
                 continue;
             }
             let forms = vec![Mailbox::new(stranger(""), domain.clone())];
-            let question = RecipientQuestion { source: *source, forms, case_sensitive: false };
+            let question = RecipientQuestion { source: *source, forms, case_sensitive: false, by_name: true };
             let until = deadline.min(Instant::now() + ONE);
             let found = timeout_at(until, sources.find(&Question::Recipient(question), until)).await;
             let answer = match found {

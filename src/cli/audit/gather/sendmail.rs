@@ -163,7 +163,7 @@ pub(super) fn hosted(sendmail: &Sendmail, domain: Domain) -> Hosted {
                 Spot::Line { file, number, .. } => format!("{}:{number}", file.display()),
                 _ => entry.parameter.clone(),
             };
-            Existence::Wildcard(format!("{place} to {}", entry.value))
+            Existence::Wildcard(format!("{place} to {}", entry.value).into())
         }
         None => Existence::Unknown(String::new()),
     };
@@ -191,12 +191,12 @@ fn known(sendmail: &Sendmail, name: &str, domain: &Domain) -> Existence {
     };
     if let Some(file) = virtuser.as_deref().filter(|file| has(file, char::is_whitespace, &address).is_some())
     {
-        return Existence::Exists(format!("{} {address}", file.display()));
+        return Existence::Exists(format!("{} {address}", file.display()).into());
     }
     let aliases = sendmail.cf.option("AliasFile");
     let file = Path::new(aliases.rsplit_once(':').map_or(aliases, |(_, file)| file));
     match has(file, |c| c == ':', name) {
-        Some(()) => Existence::Exists(format!("{} {name}", file.display())),
+        Some(()) => Existence::Exists(format!("{} {name}", file.display()).into()),
         None if file.exists() => Existence::Unknown(String::new()),
         None => Existence::Undetermined("the aliases could not be read".to_owned()),
     }

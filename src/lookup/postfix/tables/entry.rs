@@ -36,6 +36,12 @@ impl Entry {
         }
     }
 
+    /// Whether rules alone give it, so that another one from the same rules is the same entry. Where more is behind it, two
+    /// entries may happen to have one value.
+    pub fn is_by_rule(&self) -> bool {
+        self.parts.iter().all(|part| matches!(part, Part::Rule(_)))
+    }
+
     /// Several entries as one, with a value of its own.
     pub(super) fn joined(value: String, entries: impl IntoIterator<Item = Self>) -> Self {
         Self { value, parts: entries.into_iter().flat_map(|entry| entry.parts).collect() }

@@ -121,6 +121,11 @@ impl Table for Static {
     async fn find(&self, _: &str) -> Result<Option<String>, TableError> {
         Ok(Some(self.0.clone()))
     }
+
+    async fn entry(&self, _: &str) -> Result<Option<Entry>, TableError> {
+        // One rule for every key.
+        Ok(Some(Entry::of_rule(0, self.0.clone())))
+    }
 }
 
 /// Of one value or more.

@@ -1,12 +1,12 @@
 //! What Postfix knows of recipients once no alias has an address: the tables of its domain's class.
 
-use super::walk::{of_everybody, through};
-use crate::facts::Existence;
-use crate::lookup::postfix::address::{Address, Addressing};
+use super::walk::{Walk, entry, names_nobody};
+use crate::facts::{Evidence, Existence, Provenance};
+use crate::lookup::postfix::address::Address;
 use crate::lookup::postfix::classes::{Class, Classes};
 use crate::lookup::postfix::main_cf::MainCf;
 use crate::lookup::postfix::maps::Maps;
-use crate::lookup::postfix::stranger::{Owner, owner};
+use crate::lookup::postfix::stranger::Owner;
 use crate::lookup::postfix::tables::{TableError, Usage};
 use crate::lookup::postfix::words;
 use crate::lookup::watched::Reading;
@@ -27,8 +27,8 @@ enum Listing {
     Nothing(String),
     /// No address exists that is no alias: the class is one of aliases, or its transport refuses all.
     Nobody,
-    /// Those that tables have.
-    Tables(Maps),
+    /// Those that tables have. A value is where the mail goes, or else means nothing.
+    Tables { maps: Maps, has_mailboxes: bool },
     /// Those that tables have, and all others go where `luser_relay` says.
     Relayed(Maps, String),
 }
@@ -91,36 +91,47 @@ impl Delivery {
     /// Where a table cannot tell.
     pub(super) async fn find(
         &self,
-        addressing: &Addressing,
+        walk: &Walk,
         address: &Address,
-        by: &str,
+        by: &Provenance,
+        by_name: bool,
     ) -> Result<Existence, TableError> {
-        let via = |entry| through(by, entry);
-        if let Some(found) = addressing.find(&self.relocated, address).await? {
-            let by = via(format!("{} {}", self.relocated.name(found.hit.table), found.hit.key));
+        if let Some(found) = walk.addressing.find(&self.relocated, address).await? {
+            let by = by.then(entry(&self.relocated, &found, true));
             return Ok(Existence::Relocated { to: found.value().to_owned(), by });
         }
         let Some(class) = self.classes.of(&address.domain).await? else {
             let lists = Class::ALL.map(Class::domains).join(", ");
-            return Ok(Existence::NoList(via(format!("Postfix has the domain in none of {lists}"))));
+            let why = format!("Postfix has the domain in none of {lists}");
+            return Ok(Existence::NoList(by.leading_to(&why)));
         };
         let listing = self.listings.iter().find(|(of, _)| *of == class).map(|(_, listing)| listing);
-        let (maps, otherwise) = match listing {
+        let (maps, has_mailboxes, otherwise) = match listing {
             Some(Listing::Nobody) | None => return Ok(Existence::Unknown(String::new())),
             _ if class == Class::Local && self.is_always_local(&address.local_part) => {
-                return Ok(Existence::Exists(via("Postfix has it in every local domain".to_owned())));
+                let (words, value) = ("Postfix has it in every local domain".to_owned(), None);
+                return Ok(Existence::Exists(by.then(Evidence::Said { words, value })));
             }
-            Some(Listing::Nothing(why)) => return Ok(Existence::NoList(via(why.clone()))),
-            Some(Listing::Tables(maps)) => (maps, Existence::Unknown(String::new())),
+            Some(Listing::Nothing(why)) => return Ok(Existence::NoList(by.leading_to(why))),
+            Some(Listing::Tables { maps, has_mailboxes }) => {
+                (maps, *has_mailboxes, Existence::Unknown(String::new()))
+            }
             Some(Listing::Relayed(maps, relay)) => {
-                (maps, Existence::Wildcard(via(format!("luser_relay {relay}"))))
+                let (name, value) = ("luser_relay".to_owned(), relay.clone());
+                (maps, true, Existence::Wildcard(by.then(Evidence::Parameter { name, value })))
             }
         };
-        let Some(found) = addressing.find(maps, address).await? else { return Ok(otherwise) };
-        let table = maps.name(found.hit.table);
-        Ok(match owner(maps, address, &found).await? {
-            Owner::Name => Existence::Exists(via(format!("{table} {}", found.hit.key))),
-            Owner::Everybody { .. } => Existence::Wildcard(via(of_everybody(table, &found))),
+        let Some(found) = walk.addressing.find(maps, address).await? else { return Ok(otherwise) };
+        let owner = walk.strangers.owner(maps, address, &found, by_name).await;
+        let by = |is_of_name| by.then(entry(maps, &found, is_of_name));
+        Ok(match owner {
+            Owner::Name => Existence::Exists(by(true)),
+            // What the table has for a name is not where its mail goes: whoever gets it knows the names.
+            Owner::Everybody(_) | Owner::Either(_) if !has_mailboxes => {
+                Existence::NoList(names_nobody(&by(false)))
+            }
+            Owner::Everybody(_) => Existence::Wildcard(by(false)),
+            Owner::Either(_) => Existence::Ambiguous(by(true)),
         })
     }
 
@@ -146,7 +157,10 @@ fn listing(main_cf: &MainCf, class: Class) -> Reading<Listing> {
         return Ok((Listing::Nobody, Vec::new()));
     }
     if !main_cf.value(class.recipients()).is_empty() {
-        return open(main_cf, class.recipients(), main_cf.value(class.recipients()), Listing::Tables);
+        // virtual(8) delivers to the mailbox that the table has; other programs do not look at it (virtual(8), local(8)).
+        let has_mailboxes = class == Class::VirtualMailbox && transport == "virtual";
+        let tables = |maps| Listing::Tables { maps, has_mailboxes };
+        return open(main_cf, class.recipients(), main_cf.value(class.recipients()), tables);
     }
     let empty = format!("{} is empty", class.recipients());
     if class != Class::Local || transport != "local" {

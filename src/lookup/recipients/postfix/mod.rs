@@ -14,15 +14,17 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::doubts::{knows_everybody, unchecked};
 use super::{Opening, Source};
-use crate::facts::{Existence, RecipientQuestion};
+use crate::facts::{Evidence, Existence, Provenance, RecipientQuestion};
 use crate::lookup::postfix::address::{Address, Addressing};
 use crate::lookup::postfix::classes::Classes;
 use crate::lookup::postfix::main_cf::MainCf;
 use crate::lookup::postfix::maps::Maps;
-use crate::lookup::postfix::stranger::stranger;
+use crate::lookup::postfix::stranger::{Strangers, stranger};
 use crate::lookup::postfix::tables::{Usage, fold};
 use crate::lookup::problem::Problem;
+use crate::lookup::remembered::Hits;
 use crate::lookup::watched::{Reading, apart};
 use crate::mail::{Domain, Mailbox};
 use delivery::Delivery;
@@ -73,7 +75,8 @@ fn of(main_cf: &MainCf) -> Reading<Walk> {
     }
     match (Addressing::open(main_cf), Delivery::open(main_cf)) {
         (Ok((addressing, a)), Ok((delivery, b))) if problems.is_empty() => {
-            let walk = Walk { addressing, renaming, delivery: Some(delivery) };
+            let walk =
+                Walk { addressing, renaming, delivery: Some(delivery), strangers: Strangers::default() };
             Ok((walk, [warnings, a, b].concat()))
         }
         (a, b) => Err(distinct([Some(problems), a.err(), b.err()].into_iter().flatten().flatten().collect())),
@@ -104,10 +107,10 @@ pub(super) fn addresses(mailbox: &Mailbox) -> impl Iterator<Item = Address> {
 
 /// What the forms of an address are together: the first entry of a name's own, else the strongest answer of the first
 /// form that has one.
-pub(super) async fn find(walk: &Walk, forms: impl IntoIterator<Item = &Mailbox>) -> Existence {
+pub(super) async fn find(walk: &Walk, forms: impl IntoIterator<Item = &Mailbox>, by_name: bool) -> Existence {
     let mut strongest: Option<Existence> = None;
     for address in forms.into_iter().flat_map(addresses) {
-        let existence = walk.find(address).await;
+        let existence = walk.find(address, by_name).await;
         if matches!(existence, Existence::Exists(_) | Existence::Relocated { .. }) {
             return existence;
         }
@@ -143,56 +146,79 @@ impl Source for Postfix {
     }
 
     async fn find(&self, question: &RecipientQuestion) -> Existence {
-        find(&self.walk, self.forms(question)).await
+        find(&self.walk, self.forms(question), question.by_name).await
     }
 
     async fn doubts(&self, domains: &[&Domain]) -> Vec<Problem> {
-        let (mut unchecked, mut uncertain): (Vec<(String, Vec<&str>)>, Vec<Problem>) =
-            (Vec::new(), Vec::new());
-        let begun = Instant::now();
-        for domain in domains.iter().take(MOST_DOUBTS) {
-            // A server that does not answer for one domain would make us wait for each of the others.
-            if !uncertain.is_empty() && begun.elapsed() > PATIENCE {
-                break;
-            }
-            let nobody = Mailbox::new(stranger(""), (*domain).clone());
-            let mut answers = Vec::new();
-            for address in addresses(&nobody) {
-                answers.push(self.walk.find(address).await);
-            }
-            match answers.as_slice() {
-                [Existence::NoList(_), .., Existence::NoList(why)] | [Existence::NoList(why)] => {
-                    match unchecked.iter_mut().find(|(known, _)| known == why) {
-                        Some((_, domains)) => domains.push(domain.as_str()),
-                        None => unchecked.push((why.clone(), vec![domain.as_str()])),
-                    }
-                }
-                [Existence::Undetermined(why), ..] if uncertain.is_empty() => {
-                    let message = format!("whether names of {domain} exist cannot be told: {why}");
-                    uncertain.push(Problem::new(message));
-                }
-                _ => {}
-            }
+        doubts(&self.walk, domains).await
+    }
+
+    fn hits(&self) -> Hits {
+        self.walk.hits()
+    }
+}
+
+/// What is doubtful about a walk for domains, by a name that nobody has at each: that nothing lists their recipients, that
+/// every name is answered without a word why, that it cannot be told.
+pub(super) async fn doubts(walk: &Walk, domains: &[&Domain]) -> Vec<Problem> {
+    let (mut unlisted, mut everybody) = (Groups::default(), Groups::default());
+    let mut uncertain: Option<Problem> = None;
+    let begun = Instant::now();
+    for domain in domains.iter().take(MOST_DOUBTS) {
+        // A server that does not answer for one domain would make us wait for each of the others.
+        if uncertain.is_some() && begun.elapsed() > PATIENCE {
+            break;
         }
-        let unchecked = unchecked.into_iter().map(|(why, domains)| {
-            Problem::new(format!("recipients of {} are not checked: {why}", named(&domains)))
-        });
-        let mut doubts: Vec<Problem> = unchecked.chain(uncertain).collect();
-        if domains.len() > MOST_DOUBTS {
-            doubts.push(Problem::new(format!("only the first {MOST_DOUBTS} domains were looked at")));
+        let nobody = Mailbox::new(stranger(""), (*domain).clone());
+        let mut answers = Vec::new();
+        for address in addresses(&nobody) {
+            answers.push(walk.find(address, true).await);
         }
-        doubts
+        match answers.as_slice() {
+            [Existence::NoList(_), .., Existence::NoList(why)] | [Existence::NoList(why)] => {
+                unlisted.add(why.clone(), domain);
+            }
+            [Existence::Ambiguous(by), ..] | [_, Existence::Ambiguous(by)] => {
+                everybody.add(whence(by), domain);
+            }
+            [Existence::Undetermined(why), ..] => {
+                let message = format!("whether names of {domain} exist cannot be told: {why}");
+                uncertain.get_or_insert_with(|| Problem::new(message));
+            }
+            _ => {}
+        }
+    }
+    let unlisted = unlisted.0.iter().map(|(why, domains)| unchecked(domains, why));
+    let everybody = everybody.0.iter().map(|(by, domains)| knows_everybody(by, domains));
+    let mut doubts: Vec<Problem> = unlisted.chain(everybody).chain(uncertain).collect();
+    if domains.len() > MOST_DOUBTS {
+        doubts.push(Problem::new(format!("only the first {MOST_DOUBTS} domains were looked at")));
+    }
+    doubts
+}
+
+/// The table that an answer is from in the end, with the parameter that names it.
+fn whence(by: &Provenance) -> String {
+    match by.last() {
+        Some(Evidence::Entry { parameter: Some(parameter), table, .. }) => format!("{table} ({parameter})"),
+        Some(Evidence::Entry { parameter: None, table, .. }) => table.clone(),
+        Some(evidence) => evidence.to_string(),
+        None => String::new(),
+    }
+}
+
+/// Domains by what is said of them.
+#[derive(Default)]
+struct Groups<'a>(Vec<(String, Vec<&'a str>)>);
+
+impl<'a> Groups<'a> {
+    fn add(&mut self, what: String, domain: &'a Domain) {
+        match self.0.iter_mut().find(|(known, _)| *known == what) {
+            Some((_, domains)) => domains.push(domain.as_str()),
+            None => self.0.push((what, vec![domain.as_str()])),
+        }
     }
 }
 
 /// How long a table that cannot tell may take, all domains together.
 const PATIENCE: Duration = Duration::from_secs(1);
-
-/// The first few names, and how many more there are.
-fn named(names: &[&str]) -> String {
-    const NAMED: usize = 10;
-    match names.len().saturating_sub(NAMED) {
-        0 => names.join(", "),
-        more => format!("{} and {more} more", names[..NAMED].join(", ")),
-    }
-}

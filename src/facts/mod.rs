@@ -3,6 +3,8 @@
 //! A check asks the [`View`] and gets the answer or the question that stands in the way, never a default. So a missing
 //! answer cannot be mistaken for a good one, and no check knows where answers come from.
 
+mod existence;
+
 use std::collections::HashMap;
 use std::net::IpAddr;
 
@@ -12,6 +14,7 @@ use jiff::Timestamp;
 use crate::mail::spf::{SpfAnswer, SpfQuestion, SpfResult};
 use crate::mail::{Mailbox, ReversePath};
 use crate::session::{Login, Origin};
+pub use existence::{Evidence, Existence, Key, Provenance};
 
 /// Something that only the outside knows. A question says everything that its answer depends on, the world apart.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -117,6 +120,9 @@ pub struct RecipientQuestion {
     pub forms: Vec<Mailbox>,
     /// Whether upper and lower case differ. Where they do not, the forms are in lower case.
     pub case_sensitive: bool,
+    /// Whether a name of which the source has an entry is worth more than one of all names (`catch_all` is not `allow`).
+    /// Where it is not, no source is asked a second question to tell the two apart.
+    pub by_name: bool,
 }
 
 /// A source of recipients.
@@ -126,44 +132,6 @@ pub struct SourceId {
     pub number: usize,
     /// What it costs to ask it.
     pub cost: Cost,
-}
-
-/// The answer to a [`RecipientQuestion`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Existence {
-    /// It exists; which entry of which source says so.
-    Exists(String),
-    /// It has moved.
-    Relocated {
-        /// Where to, as the source has it.
-        to: String,
-        /// Which entry of which source says so.
-        by: String,
-    },
-    /// Only an entry that knows every name knows it; which one.
-    Wildcard(String),
-    /// The source does not know it; the source.
-    Unknown(String),
-    /// The source holds no list for this domain, so that nothing follows from its silence; why.
-    NoList(String),
-    /// The source cannot tell at the moment; why.
-    Undetermined(String),
-}
-
-impl Existence {
-    /// Its place among answers to the same question, of which the one with the lowest counts: any ‘exists’ wins, then
-    /// what is said of a name that has gone, then ‘cannot tell’, as the name may exist there, then a wildcard, then
-    /// ‘unknown’. Who holds no list says nothing.
-    pub(crate) fn rank(&self) -> u8 {
-        match self {
-            Self::Exists(_) => 0,
-            Self::Relocated { .. } => 1,
-            Self::Undetermined(_) => 2,
-            Self::Wildcard(_) => 3,
-            Self::Unknown(_) => 4,
-            Self::NoList(_) => 5,
-        }
-    }
 }
 
 /// Who uses this name, which only a wildcard knows?
