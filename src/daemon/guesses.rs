@@ -203,6 +203,9 @@ domains:
         check(&policy, "<any@hosted.test>", &wildcard, "-");
         check(&policy, "<any@soft.test>", &wildcard, "-");
         check(&policy, "<any@reject.test>", &wildcard, "unknown any@reject.test");
+        let ambiguous = Existence::Ambiguous("x".into());
+        check(&policy, "<sales@hosted.test>", &ambiguous, "-");
+        check(&policy, "<sales@reject.test>", &ambiguous, "-");
         let relocated = Existence::Relocated { to: "b@else.test".to_owned(), by: "x".into() };
         check(&policy, "<old@hosted.test>", &relocated, "-");
         check(&policy, "<any@hosted.test>", &Existence::Undetermined("x".to_owned()), "-");

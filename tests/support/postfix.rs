@@ -204,6 +204,15 @@ impl Builder {
         self
     }
 
+    /// Asks the next hop itself whether a recipient exists before it takes mail for one, and waits for that.
+    pub(crate) fn verifies_recipients(mut self) -> Self {
+        self.services += "verify unix - - n - 1 verify\n";
+        self.main_cf(
+            "smtpd_recipient_restrictions = reject_unverified_recipient\naddress_verify_poll_delay = 1s\n\
+             address_verify_map =",
+        )
+    }
+
     /// Delivers what comes for these domains by LMTP to this Unix socket.
     pub(crate) fn mailboxes(self, domains: &[&str], lmtp: &Path) -> Self {
         self.main_cf(&format!(

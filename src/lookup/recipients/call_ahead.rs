@@ -14,6 +14,9 @@ use crate::mail::Mailbox;
 /// How many mailboxes are remembered; each takes some hundred octets.
 const MAILBOXES: u64 = 65_536;
 
+/// How long it is believed at most that a mailbox is closed. It may be opened at any moment, and is nothing to guess.
+const CLOSED: Duration = Duration::from_mins(10);
+
 /// A probe is a call to another server, which may count refusals against us.
 const PROBES: Lifetimes = Lifetimes { wildcard: Duration::from_mins(10), names: Duration::from_hours(1) };
 
@@ -61,6 +64,7 @@ impl Recipients {
                 Ok((Existence::Relocated { to, by: by().into() }, self.unknown))
             }
             Ok(Verdict::Unknown(_)) => Ok((Existence::Unknown(String::new()), self.unknown)),
+            Ok(Verdict::Closed(_)) => Ok((Existence::Unknown(String::new()), self.unknown.min(CLOSED))),
             Ok(Verdict::Undetermined(why)) => Err(format!("{}: {why}", self.name)),
             Err(trouble) => Err(format!("{}: {trouble}", self.name)),
         }

@@ -11,6 +11,25 @@ const LONGEST_LINE: usize = 2048;
 /// How many lines a reply may have.
 const MOST_LINES: usize = 100;
 
+/// Words of a refusal that is not about the mailbox, in lower case. Where no enhanced code tells, 550 stands for either
+/// (RFC 5321, 4.2.3: ‘mailbox not found, no access, or command rejected for policy reasons’).
+const POLICY: [&str; 14] = [
+    "access denied",
+    "administrative",
+    "authenticat",
+    "blacklist",
+    "blocked",
+    "blocklist",
+    "not allowed",
+    "not permitted",
+    "policy",
+    "prohibit",
+    "relay",
+    "reputation",
+    "sender",
+    "spam",
+];
+
 /// A reply (RFC 5321, 4.2).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Reply {
@@ -28,6 +47,8 @@ pub(crate) enum Verdict {
     Relocated(Option<Mailbox>),
     /// There is no such mailbox.
     Unknown(String),
+    /// There is one, which is closed.
+    Closed(String),
     /// It does not tell, or refuses for another reason.
     Undetermined(String),
 }
@@ -80,29 +101,45 @@ impl Reply {
     /// What a reply to RCPT says of the mailbox.
     ///
     /// Only what is said of the mailbox itself counts: that there is none, that it has another name, that its name is
-    /// no name. A refusal for who we are, for the domain or by policy, and a mailbox that is full, say nothing about it.
-    /// Nor does 252, which is how a server says that it will see (RFC 5321, 3.5.3).
+    /// no name, that it is closed. A refusal for who we are, for the domain or by policy, and a mailbox that is full, say
+    /// nothing about it. Nor does 252, which is how a server says that it will see (RFC 5321, 3.5.3).
     pub(super) fn verdict(&self, asked: &Mailbox) -> Verdict {
         match (self.code, self.enhanced()) {
             (250 | 251, _) => Verdict::Exists,
             (550 | 551 | 553, Some([5, 1, 6])) => Verdict::Relocated(self.other_than(asked)),
             // X.1.10 is a name that can get no mail (RFC 7505), and Exchange says it of every name that it does not know.
-            (501 | 550 | 551 | 553, Some([5, 1, 0 | 1 | 3 | 10])) | (550, None) => {
+            // 511 is what chkuser has qmail say, 554 what some say for 550. With 556 the domain takes no mail (RFC 7504).
+            (501 | 511 | 550 | 551 | 553 | 554, Some([5, 1, 0 | 1 | 3 | 10])) => {
                 Verdict::Unknown(self.shown())
             }
+            // Exchange Online refuses names that its directory does not have as if nobody had answered (X.4.1), and
+            // outlook.com as an error of the protocol (X.5.0). From others, these are what they say.
+            (550, Some([5, 4, 1])) if self.says("recipient address rejected") => {
+                Verdict::Unknown(self.shown())
+            }
+            (550, Some([5, 5, 0])) if self.says("mailbox unavailable") => Verdict::Unknown(self.shown()),
+            // The mailbox is there and takes no mail (RFC 3463, 3.3): to accept any would make bounces of it.
+            (550 | 554, Some([5, 2, 1])) => Verdict::Closed(self.shown()),
+            (550, None) if !POLICY.iter().any(|word| self.says(word)) => Verdict::Unknown(self.shown()),
             (551, None) if self.other_than(asked).is_some() => Verdict::Relocated(self.other_than(asked)),
             _ => Verdict::Undetermined(format!("RCPT is answered by {}", self.shown())),
         }
     }
 
-    /// The enhanced status code (RFC 3463, 2), where there is one.
+    /// The enhanced status code (RFC 3463, 2), where there is one: in front of the text, or after a `#` as qmail and
+    /// others have it, also at the end.
     fn enhanced(&self) -> Option<[u16; 3]> {
-        let word = self.lines.first()?.split(' ').next()?;
-        let is_number = |number: &str| {
-            (1..=3).contains(&number.len()) && number.bytes().all(|octet| octet.is_ascii_digit())
-        };
-        let numbers = word.split('.').map(|number| number.parse().ok().filter(|_| is_number(number)));
-        numbers.collect::<Option<Vec<u16>>>()?.try_into().ok()
+        let first = self.lines.first()?;
+        let in_front = first.split(' ').next().and_then(status);
+        in_front.or_else(|| {
+            let marked = first.split('#').skip(1);
+            marked.filter_map(|text| text.split([' ', ')', ',']).next().and_then(status)).next()
+        })
+    }
+
+    /// Whether the text has these words, in any case.
+    fn says(&self, words: &str) -> bool {
+        self.lines.join(" ").to_ascii_lowercase().contains(words)
     }
 
     /// The mailbox in the text (RFC 5321, 3.4) that is not the one that was asked for: Postfix names both.
@@ -120,6 +157,14 @@ impl Reply {
     fn shown(&self) -> String {
         quoted(&format!("{} {}", self.code, self.lines.join(" ")))
     }
+}
+
+/// An enhanced status code.
+fn status(word: &str) -> Option<[u16; 3]> {
+    let is_number =
+        |number: &str| (1..=3).contains(&number.len()) && number.bytes().all(|octet| octet.is_ascii_digit());
+    let numbers = word.split('.').map(|number| number.parse().ok().filter(|_| is_number(number)));
+    numbers.collect::<Option<Vec<u16>>>()?.try_into().ok()
 }
 
 /// Code, whether the line is the last one, and text.
@@ -151,6 +196,7 @@ mod tests {
         let found = match reply(text).verdict(&"a@b.example".parse().unwrap()) {
             Verdict::Exists => "exists".to_owned(),
             Verdict::Unknown(_) => "unknown".to_owned(),
+            Verdict::Closed(_) => "closed".to_owned(),
             Verdict::Undetermined(_) => "undetermined".to_owned(),
             Verdict::Relocated(to) => {
                 format!("moved to {}", to.map_or_else(|| "?".to_owned(), |to| to.to_string()))
@@ -178,6 +224,7 @@ mod tests {
         check("550 5.1.6 <A@b.example>: User has moved to c@d.example.", "moved to c@d.example");
         check("550 5.1.6 <a@b.example> moved", "moved to ?");
         check("551 5.7.1 ask <c@d.example>", "undetermined");
+        check("550 5.2.1 The email account that you tried to reach is disabled.", "closed");
         for text in [
             "421 4.3.2 shutting down",
             "450 4.1.1 unverified",
@@ -189,12 +236,69 @@ mod tests {
             "530 5.7.0 STARTTLS first",
             "550 5.1.2 no such domain",
             "550 5.1.8 sender's domain",
-            "550 5.2.1 disabled",
             "550 5.7.1 policy",
             "550 4.1.1 two minds",
             "552 5.2.2 full",
             "553 sorry, not in my list of allowed rcpthosts",
             "554 5.7.1 Relay access denied",
+        ] {
+            check(text, "undetermined");
+        }
+    }
+
+    /// As servers were seen to say it, or as their manuals and sources have it.
+    #[test]
+    fn what_servers_in_use_say() {
+        for text in [
+            // Exchange Online, Exchange 2016, outlook.com, Exchange's Edge.
+            "550 5.4.1 Recipient address rejected: Access denied. AS(201806281) [BN1NAM02FT022.eop-nam02.prod.protection.outlook.com]",
+            "550 5.4.1 [a@b.example]: Recipient address rejected: Access denied",
+            "550 5.1.10 RESOLVER.ADR.RecipientNotFound; Recipient not found by SMTP address lookup",
+            "550 5.5.0 Requested action not taken: mailbox unavailable (S2017062302).",
+            "550 5.1.1 User unknown",
+            // Google, Postfix (Zimbra, mailcow), Dovecot's LMTP, Cyrus.
+            "550-5.1.1 The email account that you tried to reach does not exist. Please try\n550 5.1.1 double-checking",
+            "550 5.1.1 <a@b.example>: Recipient address rejected: User unknown in virtual mailbox table",
+            "550 5.1.1 <a@b.example>: Recipient address rejected: b.example",
+            "550 5.1.1 <a@b.example> User doesn't exist: a@b.example",
+            "550-Mailbox unknown.  Either there is no mailbox associated with this\n550 5.1.1 User unknown",
+            // qmail with several patches, vpopmail's chkuser, Exim, IronPort, Sendmail, hMailServer.
+            "550 sorry, no mailbox here by that name. (#5.1.1)",
+            "511 sorry, no mailbox here by that name (#5.1.1 - chkuser)",
+            "553 sorry, no mailbox here by that name (#5.1.1)",
+            "550 Unrouteable address",
+            "550 no such address here",
+            "550 #5.1.0 Address rejected.",
+            "550 5.1.1 <a@b.example>... User unknown",
+            "550 Unknown user",
+            "554 5.1.1 no such user",
+        ] {
+            check(text, "unknown");
+        }
+        for text in [
+            // Postfix that verifies (unverified_recipient_reject_code, unverified_recipient_defer_code).
+            "450 4.1.1 <a@b.example>: Recipient address rejected: undeliverable address: host x said: 550 5.1.1",
+            "450 4.1.1 <a@b.example>: Recipient address rejected: unverified address: Address verification in progress",
+            // Exchange: a domain that is not its own, a group for members only, throttling.
+            "550 5.7.64 TenantAttribution; Relay Access Denied",
+            "550 5.4.1 no answer from host",
+            "550 5.7.1 RESOLVER.RST.AuthRequired; authentication required",
+            "451 4.7.500 Server busy",
+            "550 5.7.1 Service unavailable, Client host [192.0.2.1] blocked",
+            // Google, Sendmail, Exim, qmail: policy, a full mailbox, a domain that takes no mail at all.
+            "550 5.7.1 [192.0.2.1] The IP you're using to send mail is not authorized",
+            "452 4.2.2 The email account that you tried to reach is over quota",
+            "552 5.2.2 The email account that you tried to reach is over quota",
+            "550 5.0.0 Access denied",
+            "550 5.5.0 bad sequence",
+            "550 relay not permitted",
+            "550 Administrative prohibition",
+            "550-Verification failed for <c@d.example>\n550 Sender verify failed",
+            "550 Rejected because 192.0.2.1 is in a black list at zen: blocked using a blocklist",
+            "553 sorry, that domain isn't in my list of allowed rcpthosts (#5.7.1)",
+            "550 sorry, we do not take mail from you (#5.7.1)",
+            "571 sorry, sender address has invalid format (#5.7.1 - chkuser)",
+            "556 5.1.10 the domain takes no mail",
         ] {
             check(text, "undetermined");
         }
