@@ -262,6 +262,13 @@ fn a_catch_all_inside_of_the_query() {
         let output = daemon::run(&asked, &host.daemon.config_file());
         let text = String::from_utf8(output.stdout).unwrap();
         assert!(text.contains("recipient-ambiguous"), "{text}");
+        let dir = host.postfix.config_dir();
+        let output =
+            daemon::run(&["audit", "--postfix-dir", dir.to_str().unwrap()], &host.daemon.config_file());
+        let text = String::from_utf8(output.stdout).unwrap();
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(text.contains("as for any name; take the catch-all away in the panel"), "{text}");
+        check_what_is_learned(&host);
         // The real rows as the source: all is told apart, as `check` has it.
         let rows = "select 1 from users where email = {address} union select 1 from forwarding where source = {address}";
         drop(host);
@@ -279,6 +286,28 @@ fn a_catch_all_inside_of_the_query() {
         );
         again.check_is_silent();
     }
+}
+
+/// Holds that who uses a name is learned under `learn` though nothing tells whether it has a row of its own.
+fn check_what_is_learned(host: &Host) {
+    let mut client = Client::connect_as(host.postfix.port(), "ADDR=192.0.2.10 NAME=mail.example");
+    client.ehlo("mail.example");
+    client.mail("a@sender.example");
+    assert_eq!(client.rcpt("sales@caught.learn.test").code(), 250);
+    assert_eq!(client.data("From: a@sender.example\n\nhello\n").code(), 250);
+    let report = || {
+        let output = daemon::run(
+            &["catch-all", "report", "--domain", "caught.learn.test"],
+            &host.daemon.config_file(),
+        );
+        String::from_utf8(output.stdout).unwrap()
+    };
+    // It is on disk a moment later.
+    let found = (0..100).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        report().contains("sales")
+    });
+    assert!(found, "{}", report());
 }
 
 /// The same host once more.
