@@ -76,9 +76,8 @@ impl Strangers {
         if is_served && !by_name && !fold(found.value()).contains(&fold(name)) {
             return Owner::Name;
         }
-        let (stranger, entry) = match self.ask(maps, address, found, is_served).await {
-            Ok((stranger, Some(entry))) => (stranger, entry),
-            Ok((_, None)) | Err(_) => return Owner::Name,
+        let Ok((stranger, Some(entry))) = self.ask(maps, address, found, is_served).await else {
+            return Owner::Name;
         };
         if !found.hit.entry.is_shared(name, &entry, &stranger) {
             return Owner::Name;

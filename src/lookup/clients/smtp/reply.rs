@@ -132,8 +132,8 @@ impl Reply {
         let first = self.lines.first()?;
         let in_front = first.split(' ').next().and_then(status);
         in_front.or_else(|| {
-            let marked = first.split('#').skip(1);
-            marked.filter_map(|text| text.split([' ', ')', ',']).next().and_then(status)).next()
+            let mut marked = first.split('#').skip(1);
+            marked.find_map(|text| text.split([' ', ')', ',']).next().and_then(status))
         })
     }
 
