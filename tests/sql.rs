@@ -20,6 +20,7 @@ mod tls;
 #[path = "support/valve.rs"]
 mod valve;
 
+use std::io::{Read as _, Write as _};
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -271,6 +272,76 @@ fn many_at_a_time() {
         asked.check("alice@example.org", "exists alice@example.org");
         check_connections(&*database);
     }
+}
+
+/// What a hostile PostgreSQL server sends, again and again, once it has let somebody in.
+fn hostile_messages() -> [(&'static str, Vec<u8>, &'static str); 3] {
+    let notice = [b"SNOTICE\0C00000\0M", &[b'x'; 60_000][..], b"\0\0"].concat();
+    let length = u32::try_from(notice.len() + 4).unwrap().to_be_bytes();
+    let row = b"D\x7f\xff\xff\xff".repeat(10_000);
+    [
+        ("a row of 2 GiB", row, "it sent a message of more than 2097152 octets"),
+        ("notices without end", [b"N", &length[..], &notice].concat(), "it sent more than 4194304 octets"),
+        ("a message without a length", b"D\0\0\0\0".to_vec(), "it sent a message without a length"),
+    ]
+}
+
+/// A server that is not who it should be costs no more than its bounds, in octets and in time.
+#[test]
+fn a_hostile_postgres_is_held_to_bounds() {
+    for (name, octets, expected) in hostile_messages() {
+        for before_the_question in [true, false] {
+            let port = serve_hostile(octets.clone(), before_the_question);
+            let url = format!("postgres://u@127.0.0.1:{port}/mail?sslmode=disable");
+            let url = DatabaseUrl::parse(&url, Path::new("/")).unwrap();
+            let names = recipients::sql::NAMES;
+            let query = Query::parse(url.dialect(), QUERY, &names, &names).unwrap();
+            let settings = Settings { url, query, password_file: None };
+            let runtime = tokio::runtime::Runtime::new().unwrap();
+            let source = recipients::SourceSettings::Sql(settings);
+            let recipients = runtime.block_on(Recipients::open(&[source])).unwrap();
+            let asked = Asked { runtime, recipients };
+            let before = resident_peak();
+            let found = asked.find(&["alice@example.org".parse().unwrap()]);
+            assert!(found.starts_with("undetermined") && found.contains(expected), "{name}: {found}");
+            let grown = resident_peak().saturating_sub(before);
+            assert!(grown < 32 << 10, "{name}: {grown} KiB more");
+        }
+    }
+}
+
+/// A server that lets everybody in and then repeats these octets for as long as anybody listens.
+fn serve_hostile(octets: Vec<u8>, before_the_question: bool) -> u16 {
+    const WELCOME: &[u8] = b"R\x00\x00\x00\x08\x00\x00\x00\x00";
+    const READY: &[u8] = b"Z\x00\x00\x00\x05I";
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let octets = octets.clone();
+            std::thread::spawn(move || -> std::io::Result<()> {
+                let mut stream = stream?;
+                let mut question = [0; 4096];
+                stream.read(&mut question)?;
+                stream.write_all(WELCOME)?;
+                if !before_the_question {
+                    stream.write_all(READY)?;
+                    stream.read(&mut question)?;
+                }
+                loop {
+                    stream.write_all(&octets)?;
+                }
+            });
+        }
+    });
+    port
+}
+
+/// The most memory that this process ever had, in KiB.
+fn resident_peak() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
 /// Holds that no more than four connections are open once those that are of no use have been closed.

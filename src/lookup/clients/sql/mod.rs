@@ -13,6 +13,8 @@
     )
 )]
 
+#[cfg(feature = "postgres")]
+mod frames;
 pub(crate) mod lexer;
 #[cfg(feature = "mysql")]
 mod mysql;

@@ -2,20 +2,26 @@
 
 use std::collections::HashMap;
 use std::error::Error as _;
+use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 
 use bytes::BytesMut;
 use futures_util::TryStreamExt as _;
+use futures_util::future::{MapOk, TryFutureExt as _};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
 use tokio::task::JoinHandle;
 use tokio_postgres::config::SslMode;
 use tokio_postgres::error::SqlState;
+use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream};
 use tokio_postgres::types::{Format, FromSql, IsNull, Kind, ToSql, Type, to_sql_checked};
 use tokio_postgres::{Client, Config, Error, NoTls, SimpleQueryMessage, Statement};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use super::frames::{Allowance, Bounded};
 use super::pool::Server;
-use super::{Answer, CONNECT_TIME, Failure, Host, Question, Row, Rows, Secret, ServerPlace, Tls, Value};
+use super::{Answer, Failure, Host, Question, Row, Rows, Secret, ServerPlace, Tls, Value};
 use crate::lookup::clients::tls::{self, Trust};
 use crate::lookup::problem::Problem;
 
@@ -23,6 +29,8 @@ use crate::lookup::problem::Problem;
 #[derive(Debug)]
 pub(super) struct Postgres {
     config: Config,
+    host: Host,
+    port: u16,
     secret: Secret,
     tls: Option<Arc<rustls::ClientConfig>>,
 }
@@ -34,12 +42,7 @@ pub(super) struct Postgres {
 /// Where this host trusts no authority.
 pub(super) fn open(place: &ServerPlace, secret: Secret) -> Result<(Postgres, Vec<Problem>), Vec<Problem>> {
     let mut config = Config::new();
-    config.port(place.port).dbname(&place.database).application_name("lockdown-milter");
-    config.connect_timeout(CONNECT_TIME);
-    match &place.host {
-        Host::Name(name) => config.host(name),
-        Host::Socket(path) => config.host_path(path),
-    };
+    config.dbname(&place.database).application_name("lockdown-milter");
     if let Some(user) = &place.user {
         config.user(user);
     }
@@ -61,7 +64,7 @@ pub(super) fn open(place: &ServerPlace, secret: Secret) -> Result<(Postgres, Vec
         Tls::IfOffered => SslMode::Prefer,
         _ => SslMode::Require,
     });
-    Ok((Postgres { config, secret, tls }, warnings))
+    Ok((Postgres { config, host: place.host.clone(), port: place.port, secret, tls }, warnings))
 }
 
 /// A connection, with the queries that it has prepared.
@@ -69,6 +72,7 @@ pub(super) struct Connection {
     client: Client,
     prepared: HashMap<String, Statement>,
     task: JoinHandle<()>,
+    allowance: Allowance,
 }
 
 impl Drop for Connection {
@@ -87,18 +91,20 @@ impl Server for Postgres {
         if let Some(password) = self.secret.current() {
             config.password(&password.0);
         }
-        let (client, task) = match &self.tls {
-            None => {
-                let (client, connection) = config.connect(NoTls).await.map_err(|error| shown(&error))?;
-                (client, tokio::spawn(async move { drop(connection.await) }))
+        let (client, task, allowance) = match &self.host {
+            Host::Name(name) => {
+                let stream = TcpStream::connect((name.as_str(), self.port)).await;
+                let stream = stream.and_then(|stream| stream.set_nodelay(true).map(|()| stream));
+                self.start(&config, name, stream.map_err(|error| unreachable(&error))?).await
             }
-            Some(tls) => {
-                let tls = MakeRustlsConnect::new((**tls).clone());
-                let (client, connection) = config.connect(tls).await.map_err(|error| shown(&error))?;
-                (client, tokio::spawn(async move { drop(connection.await) }))
+            Host::Socket(path) => {
+                let path = path.join(format!(".s.PGSQL.{}", self.port));
+                let stream = UnixStream::connect(path).await.map_err(|error| unreachable(&error))?;
+                self.start(&config, "", stream).await
             }
-        };
-        Ok(Connection { client, prepared: HashMap::new(), task })
+        }
+        .map_err(|error| shown(&error))?;
+        Ok(Connection { client, prepared: HashMap::new(), task, allowance })
     }
 
     async fn is_usable(&self, connection: &mut Connection) -> bool {
@@ -106,6 +112,7 @@ impl Server for Postgres {
     }
 
     async fn ask(&self, connection: &mut Connection, question: &Question<'_>) -> Result<Answer, Failure> {
+        connection.allowance.renew();
         let answer = match question {
             // No text of PostgreSQL holds a NUL, so none is equal to one that does.
             Question::Bound(_, values) if values.iter().any(|value| value.contains('\0')) => {
@@ -114,10 +121,68 @@ impl Server for Postgres {
             Question::Bound(sql, values) => ask_bound(connection, sql, values).await,
             Question::Text(sql) => ask_text(&connection.client, sql).await,
         };
-        answer.map_err(|error| match error {
-            Trouble::Client(error) => failure(&error),
-            Trouble::Other(failure) => failure,
+        answer.map_err(|error| match (connection.allowance.passed(), error) {
+            (Some(why), _) => Failure::Broken(why.to_owned()),
+            (None, Trouble::Client(error)) => failure(&error),
+            (None, Trouble::Other(failure)) => failure,
         })
+    }
+}
+
+impl Postgres {
+    /// Begins a session on a stream to the server, by TLS where that is wanted.
+    async fn start<S>(
+        &self,
+        config: &Config,
+        host_name: &str,
+        stream: S,
+    ) -> Result<(Client, JoinHandle<()>, Allowance), Error>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let allowance = Allowance::new();
+        let (client, task) = match &self.tls {
+            None => {
+                let stream = Bounded::messages(stream, allowance.clone());
+                let (client, connection) = config.connect_raw(stream, NoTls).await?;
+                (client, tokio::spawn(async move { drop(connection.await) }))
+            }
+            Some(tls) => {
+                let stream = Bounded::negotiated(stream, allowance.clone());
+                let mut maker = MakeRustlsConnect::new((**tls).clone());
+                let Ok(tls) = MakeTlsConnect::<Bounded<S>>::make_tls_connect(&mut maker, host_name);
+                let (client, connection) =
+                    config.connect_raw(stream, Within { tls, allowance: allowance.clone() }).await?;
+                (client, tokio::spawn(async move { drop(connection.await) }))
+            }
+        };
+        Ok((client, task, allowance))
+    }
+}
+
+/// TLS within which messages are held to their bounds.
+struct Within<T> {
+    tls: T,
+    allowance: Allowance,
+}
+
+impl<S, T: TlsConnect<S>> TlsConnect<S> for Within<T>
+where
+    T::Future: Send,
+{
+    type Stream = Bounded<T::Stream>;
+    type Error = T::Error;
+    type Future = MapOk<T::Future, Box<dyn FnOnce(T::Stream) -> Bounded<T::Stream> + Send>>;
+
+    fn connect(self, stream: S) -> Self::Future {
+        let Self { tls, allowance } = self;
+        tls.connect(stream).map_ok(Box::new(|stream| Bounded::messages(stream, allowance)))
+    }
+}
+
+impl<S: TlsStream + Unpin> TlsStream for Bounded<S> {
+    fn channel_binding(&self) -> ChannelBinding {
+        self.inner().channel_binding()
     }
 }
 
@@ -256,6 +321,11 @@ fn failure(error: &Error) -> Failure {
     let is_broken = ["57P", "08"].iter().any(|class| code.code().starts_with(class))
         || [SqlState::INVALID_SQL_STATEMENT_NAME, SqlState::FEATURE_NOT_SUPPORTED].contains(code);
     if is_broken { Failure::Broken(why) } else { Failure::Refused(why) }
+}
+
+/// Why there is no connection.
+fn unreachable(error: &io::Error) -> String {
+    super::one_line(&format!("cannot connect: {error}"))
 }
 
 /// An error in one line.
