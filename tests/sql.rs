@@ -276,7 +276,7 @@ fn many_at_a_time() {
 
 /// What a hostile PostgreSQL server sends, again and again, once it has let somebody in.
 fn hostile_messages() -> [(&'static str, Vec<u8>, &'static str); 3] {
-    let notice = [b"SNOTICE\0C00000\0M", &[b'x'; 60_000][..], b"\0\0"].concat();
+    let notice = [b"SNOTICE\0C00000\0M", &vec![b'x'; 60_000][..], b"\0\0"].concat();
     let length = u32::try_from(notice.len() + 4).unwrap().to_be_bytes();
     let row = b"D\x7f\xff\xff\xff".repeat(10_000);
     [
@@ -322,11 +322,11 @@ fn serve_hostile(octets: Vec<u8>, before_the_question: bool) -> u16 {
             std::thread::spawn(move || -> std::io::Result<()> {
                 let mut stream = stream?;
                 let mut question = [0; 4096];
-                stream.read(&mut question)?;
+                let _length = stream.read(&mut question)?;
                 stream.write_all(WELCOME)?;
                 if !before_the_question {
                     stream.write_all(READY)?;
-                    stream.read(&mut question)?;
+                    let _length = stream.read(&mut question)?;
                 }
                 loop {
                     stream.write_all(&octets)?;
