@@ -2,6 +2,7 @@
 //!
 //! Whoever can reach it is no friend: connections are few, requests short and quick, and each has a connection of its own.
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
@@ -16,13 +17,13 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout};
 use tracing::{debug, warn};
 
 use super::{Metrics, text};
 
-/// Connections at once; others wait in the system's queue.
+/// Connections at once; where there are more, the oldest has to go: it had time enough to say what it wants.
 const CONNECTIONS: usize = 16;
 
 /// The time for the header of a request.
@@ -50,18 +51,21 @@ pub(in crate::daemon) async fn bind(address: SocketAddr) -> io::Result<TcpListen
 
 /// Serves for ever.
 pub(in crate::daemon) async fn serve(listener: TcpListener, metrics: Arc<Metrics>) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let mut open: VecDeque<AbortHandle> = VecDeque::with_capacity(CONNECTIONS);
     let mut is_well = true;
     loop {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
         match listener.accept().await {
             Ok((stream, _)) => {
                 is_well = true;
+                open.retain(|connection| !connection.is_finished());
+                if open.len() == CONNECTIONS
+                    && let Some(oldest) = open.pop_front()
+                {
+                    oldest.abort();
+                }
                 let metrics = Arc::clone(&metrics);
-                tokio::spawn(async move {
-                    converse(stream, &metrics).await;
-                    drop(place);
-                });
+                let connection = tokio::spawn(async move { converse(stream, &metrics).await });
+                open.push_back(connection.abort_handle());
             }
             Err(error) => {
                 // Once for each time that it goes wrong.

@@ -24,8 +24,8 @@ pub(super) struct Readiness {
 pub(super) struct Silent {
     /// What is looked up there, and what kind of source it is.
     pub(super) kind: (&'static str, &'static str),
-    /// What it is called, without any secret.
-    name: String,
+    /// Its place in the list of its kind, from 1.
+    place: usize,
     since: Duration,
 }
 
@@ -54,7 +54,8 @@ impl Silent {
             "grant" => "identity",
             what => what,
         };
-        format!("{what} source {}: no answer since {} s", self.name, self.since.as_secs())
+        // Whoever can read this page is no friend: which server it is, and as whom it is asked, stands in the log.
+        format!("{what} source {} ({}): no answer since {} s", self.place, self.kind.1, self.since.as_secs())
     }
 }
 
@@ -66,13 +67,13 @@ pub(super) fn silent(snapshot: &Snapshot) -> Vec<Silent> {
     let deferring = recipients.filter(|(number, _)| {
         !sources.recipients().answered(*number) && locks().any(|locks| defers_for(locks, *number))
     });
-    let grants = sources.identities().meters().filter(|_| locks().any(matches_logins));
-    let silent = |what, (kind, name, meter): (&'static str, &str, &Meter)| {
+    let grants = sources.identities().meters().enumerate().filter(|_| locks().any(matches_logins));
+    let silent = |what, number, (kind, _, meter): (&'static str, &str, &Meter)| {
         let since = meter.silent_for(RECENT)?;
-        Some(Silent { kind: (what, kind), name: name.to_owned(), since })
+        Some(Silent { kind: (what, kind), place: number + 1, since })
     };
-    let deferring = deferring.filter_map(|(_, source)| silent("recipient", source));
-    deferring.chain(grants.filter_map(|source| silent("grant", source))).collect()
+    let deferring = deferring.filter_map(|(number, source)| silent("recipient", number, source));
+    deferring.chain(grants.filter_map(|(number, source)| silent("grant", number, source))).collect()
 }
 
 /// Whether recipients wait while this source cannot tell.
