@@ -59,7 +59,9 @@ fn zone() -> Zone {
         .txt("elsewhere.example", "v=spf1 ip4:192.0.2.99 -all")
         .txt("softfail.example", "v=spf1 ip4:192.0.2.10 ~all")
         .txt("explained.example", "v=spf1 ip4:192.0.2.10 -all exp=why.explained.example")
-        .txt("why.explained.example", "%{i} is not one of our hosts")
+        .txt("why.explained.example", "%{r} saw %{i}, which is not one of our hosts")
+        .txt("silent.example", "v=spf1 ip4:192.0.2.10 -all exp=why.silent.example")
+        .txt("why.silent.example", " ")
         .fault("broken.example", Fault::Code(ResponseCode::ServFail))
         .fault("mail.broken.example", Fault::Code(ResponseCode::ServFail))
 }

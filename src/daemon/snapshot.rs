@@ -74,7 +74,8 @@ async fn open_sources(
         void_lookups: config.limits.spf_void_lookups,
         time: config.limits.decision_time,
         explanation: config.policy.quotes_explanations(),
-        receiver: config.policy.site.host_name.clone(),
+        // Never the host's own name, which strangers need not know.
+        receiver: config.policy.site.authserv_id.clone().unwrap_or_else(|| spf::UNKNOWN.to_owned()),
     };
     let dns = Resolver::counted(&config.dns, Arc::clone(&counts.dns));
     let login_domain = config.policy.site.login_domain.as_ref();

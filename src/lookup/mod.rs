@@ -68,7 +68,7 @@ struct Meters {
 }
 
 impl Sources {
-    /// The sources; `spf` bounds each evaluation.
+    /// The sources; `spf` bounds each evaluation, and has what we are called where the MTA has no name.
     pub fn new(
         dns: Resolver,
         identities: Identities,
@@ -131,9 +131,15 @@ impl Sources {
 
     /// The answer to a question, by `deadline`.
     pub async fn find(&self, question: &Question, deadline: Instant) -> Answer {
+        self.find_for(question, None, deadline).await
+    }
+
+    /// The same for a session with an MTA of this name, by which an explanation of SPF may call us (RFC 7208, 7.3).
+    pub async fn find_for(&self, question: &Question, mta_name: Option<&str>, deadline: Instant) -> Answer {
+        let asked = self.ask(question, mta_name, deadline);
         match self.meter(question) {
-            Some(meter) => meter.watch(deadline, self.ask(question, deadline), outcome).await,
-            None => self.ask(question, deadline).await,
+            Some(meter) => meter.watch(deadline, asked, outcome).await,
+            None => asked.await,
         }
     }
 
@@ -149,7 +155,7 @@ impl Sources {
         }
     }
 
-    async fn ask(&self, question: &Question, deadline: Instant) -> Answer {
+    async fn ask(&self, question: &Question, mta_name: Option<&str>, deadline: Instant) -> Answer {
         match question {
             Question::Cause(question) => Answer::Cause(match &self.ledger {
                 Some(ledger) => ledger.find(question).await,
@@ -164,7 +170,8 @@ impl Sources {
             Question::Grant(question) => Answer::Grant(self.identities.find(question, deadline).await),
             Question::Spf(question) => {
                 let time = self.spf.time.min(deadline.saturating_duration_since(Instant::now()));
-                let options = spf::Options { time, ..self.spf.clone() };
+                let receiver = mta_name.unwrap_or(&self.spf.receiver).to_owned();
+                let options = spf::Options { time, receiver, ..self.spf };
                 Answer::Spf(spf::evaluate(&self.dns, question, &options).await)
             }
         }

@@ -31,25 +31,30 @@ pub async fn resolve(
             Ok(decision) => return decision,
             Err(open) => open,
         };
-        for (question, answer) in ask(open.questions(), sources, deadline, limit).await {
+        let mta_name = request.session.mta_name.as_deref();
+        for (question, answer) in ask(open.questions(), sources, mta_name, deadline, limit).await {
             facts.learn(question, answer);
         }
     }
 }
 
 /// The answers to questions, which are asked concurrently. Every one gets an answer; what is open after `deadline`, which is
-/// `limit` after the beginning, is undetermined.
+/// `limit` after the beginning, is undetermined. `mta_name` is that of the session.
 pub async fn ask(
     questions: &[Question],
     sources: &Arc<Sources>,
+    mta_name: Option<&str>,
     deadline: Instant,
     limit: Duration,
 ) -> Vec<(Question, Answer)> {
     let mut asked = JoinSet::new();
     for question in questions.iter().cloned() {
         let sources = Arc::clone(sources);
+        // Only SPF has a use for it.
+        let mta_name = mta_name.filter(|_| matches!(question, Question::Spf(_))).map(str::to_owned);
         asked.spawn(async move {
-            let answer = timeout_at(deadline, sources.find(&question, deadline)).await;
+            let found = sources.find_for(&question, mta_name.as_deref(), deadline);
+            let answer = timeout_at(deadline, found).await;
             (question, answer)
         });
     }

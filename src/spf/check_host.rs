@@ -13,6 +13,7 @@ use super::macros::{self, Values};
 use super::trace::{Counts, Outcome, Recorder};
 use super::{Found, NotFound, Options, Records, record};
 use crate::mail::spf::SpfResult;
+use crate::mail::text::is_unseen;
 
 /// One evaluation: what it is about, its bounds, and what it has come to know.
 pub(super) struct Evaluation<'a, R> {
@@ -182,7 +183,7 @@ impl<'a, R: Records> Evaluation<'a, R> {
         let validated = if asks_for_name { self.validated_name(domain).await } else { String::new() };
         let text = macros::explain(&text, &self.values(domain, &validated));
         // What nobody could see explains nothing.
-        text.chars().any(|c| !c.is_whitespace() && !c.is_control()).then_some(text)
+        text.chars().any(is_seen).then_some(text)
     }
 
     /// The name that a term is about (RFC 7208, 4.8); none where its macros come to none that DNS could have.
@@ -255,6 +256,10 @@ impl<'a, R: Records> Evaluation<'a, R> {
             note(recorder);
         }
     }
+}
+
+fn is_seen(c: char) -> bool {
+    !c.is_whitespace() && !c.is_control() && !is_unseen(c)
 }
 
 /// The result of a match (RFC 7208, 4.6.2).

@@ -10,7 +10,7 @@ use viaspf_record::{
 };
 
 /// What a macro stands for that nothing is known about (RFC 7208, 7.3).
-pub(super) const UNKNOWN: &str = "unknown";
+pub const UNKNOWN: &str = "unknown";
 
 /// Octets of a name in DNS, without the trailing dot (RFC 1035, 2.3.4).
 const NAME_LIMIT: usize = 253;

@@ -38,6 +38,7 @@ use tokio::time::{Instant, timeout_at};
 use self::cause::End;
 use self::check_host::Evaluation;
 use self::identity::Identity;
+pub use self::macros::UNKNOWN;
 use self::trace::{Counts, Recorder};
 use crate::mail::Domain;
 use crate::mail::spf::{SpfAnswer, SpfQuestion, SpfResult};
@@ -84,7 +85,7 @@ pub struct Options {
     pub time: Duration,
     /// Whether somebody will read the explanation of a `fail`. If not, it is not looked up.
     pub explanation: bool,
-    /// What an explanation calls us by the macro `%{r}` (RFC 7208, 7.3).
+    /// What an explanation may call us by the macro `%{r}` (RFC 7208, 7.3); [`UNKNOWN`] where we have no public name.
     pub receiver: String,
 }
 

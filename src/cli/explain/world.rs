@@ -87,7 +87,8 @@ impl<'a> World<'a> {
             let rest: Vec<Question> = rest.into_iter().map(|(question, _)| question).collect();
             match self.sources {
                 Some(sources) => {
-                    for (question, answer) in ask(&rest, sources, deadline, self.limit).await {
+                    let mta_name = request.session.mta_name.as_deref();
+                    for (question, answer) in ask(&rest, sources, mta_name, deadline, self.limit).await {
                         self.learn(question, answer, By::Source);
                     }
                 }

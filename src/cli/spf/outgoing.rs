@@ -37,7 +37,7 @@ pub(super) async fn find(told: &[IpAddr], view: &View, postfix_dir: Option<&Path
     let main_cf = MainCf::read(postfix_dir, &PARAMETERS).await.ok();
     let value = |name| main_cf.as_ref().map(|main_cf| main_cf.value(name)).filter(|value| !value.is_empty());
     let named = value("smtp_helo_name").and_then(|name| name.parse().ok());
-    let helo: Option<Domain> = named.or_else(|| view.options.receiver.parse().ok());
+    let helo: Option<Domain> = named.or_else(|| view.host_name.parse().ok());
     let mut addresses = BTreeSet::new();
     let mut add = |address: IpAddr, says: &str| {
         if is_public(address) && !addresses.iter().any(|known: &Outgoing| known.address == address) {

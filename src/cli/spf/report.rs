@@ -116,9 +116,9 @@ pub(super) fn report(arguments: &Arguments) -> ExitCode {
         let outgoing = host.addresses.iter().map(|outgoing| outgoing.address).collect();
         let duties = Duties { outgoing, helo: host.helo };
         let standings = gather(&view, &duties).await;
-        Ok((standings, limits(&view.options), view.options.receiver))
+        Ok((standings, limits(&view.options), view.host_name))
     });
-    let ((standings, trouble), limits, receiver) = match gathered {
+    let ((standings, trouble), limits, host_name) = match gathered {
         Ok(gathered) => gathered,
         Err(error) => return failed(&error),
     };
@@ -126,7 +126,7 @@ pub(super) fn report(arguments: &Arguments) -> ExitCode {
         _ if arguments.json => json(&standings, trouble.as_deref(), &limits),
         Some(to) => {
             let layout = Layout { width: MAIL_WIDTH, style: Style::Plain };
-            mail(&to.to_string(), &receiver, &standings, &text(&standings, trouble.as_deref(), &layout))
+            mail(&to.to_string(), &host_name, &standings, &text(&standings, trouble.as_deref(), &layout))
         }
         None => text(&standings, trouble.as_deref(), &Layout::of_output()),
     };

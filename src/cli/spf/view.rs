@@ -34,6 +34,8 @@ pub(super) struct View {
     pub(super) config: Option<Config>,
     /// DNS.
     pub(super) dns: Resolver,
+    /// This host's name.
+    pub(super) host_name: String,
     /// The bounds of an evaluation.
     pub(super) options: spf::Options,
 }
@@ -71,14 +73,17 @@ impl Which {
         let limits = config.as_ref().map(|config| &config.limits);
         let (lookups, void_lookups) =
             limits.map_or(LIMITS, |limits| (limits.spf_lookups, limits.spf_void_lookups));
+        let site = config.as_ref().map(|config| &config.policy.site);
+        let host_name = site.map_or_else(crate::cli::host_name, |site| site.host_name.clone());
+        let receiver = site.and_then(|site| site.authserv_id.clone());
         let options = spf::Options {
             lookups,
             void_lookups,
             time: limits.map_or(TIME, |limits| limits.decision_time),
             explanation: true,
-            receiver: config.as_ref().map_or_else(crate::cli::host_name, |c| c.policy.site.host_name.clone()),
+            receiver: receiver.unwrap_or_else(|| spf::UNKNOWN.to_owned()),
         };
-        Ok(View { config, dns, options })
+        Ok(View { config, dns, host_name, options })
     }
 }
 
