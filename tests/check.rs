@@ -11,7 +11,9 @@ mod host;
 mod program;
 
 use std::fs;
-use std::process::Command;
+use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::os::unix::process::CommandExt as _;
+use std::process::{Command, Stdio};
 
 use dns::{Server, Zone};
 use hickory_proto::op::ResponseCode;
@@ -205,4 +207,161 @@ fn a_store_that_cannot_be_written() {
     check_store("ledger.redb", "learn", None);
     check_store("nowhere/ledger.redb", "soft", Some("there is no such folder"));
     check_store("nowhere/ledger.redb", "reject", None);
+}
+
+/// What `check` says of a table and a socket of a host on which the daemon is `nobody`, and whether that user could open
+/// the table.
+struct Seen {
+    status: Option<i32>,
+    text: String,
+    can_open: bool,
+}
+
+/// Runs `check` where the unit has these lines, the folder of the table this mode, and the table this mode and owner.
+fn look(unit: &str, folder: u32, table: u32, gid: u32, is_its_own: bool) -> (TempDir, Seen) {
+    let dir = tempfile::Builder::new().prefix("lockdown-check.").tempdir().unwrap();
+    let root = dir.path().display();
+    let set = |name: &str, mode: u32| {
+        fs::set_permissions(dir.path().join(name), fs::Permissions::from_mode(mode)).unwrap();
+    };
+    fs::create_dir_all(dir.path().join("tables")).unwrap();
+    fs::create_dir_all(dir.path().join("units")).unwrap();
+    let file = dir.path().join("config.yaml");
+    let config = format!(
+        "listen: ['inet:127.0.0.1:8891']\nidentities: {{ login_domain: example.org }}\n\
+         domains: {{ example.org: {{ recipients: {{ sources: [file: '{root}/tables/names'], catch_all: reject }} }} }}\n"
+    );
+    fs::write(&file, config).unwrap();
+    let names = dir.path().join("tables/names");
+    fs::write(&names, "a@example.org\n").unwrap();
+    chown(&names, None, Some(gid)).unwrap();
+    set("", 0o755);
+    set("config.yaml", 0o644);
+    set("tables/names", table);
+    set("tables", folder);
+    let option = if is_its_own { format!(" --config {}", file.display()) } else { String::new() };
+    let text = format!("[Service]\nUser=nobody\nExecStart=/usr/sbin/lockdown-milter run{option}\n{unit}\n");
+    fs::write(dir.path().join("units/lockdown-milter.service"), text.replace("DIR", &root.to_string()))
+        .unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lockdown-milter"));
+    command.args(["check", "--offline", "--config"]).arg(&file);
+    let output = command.arg("--systemd-dir").arg(dir.path().join("units")).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap().replace(&root.to_string(), "DIR");
+    // The kernel is asked as that user.
+    let mut cat = Command::new("cat");
+    let cat = cat.arg(&names).uid(NOBODY).gid(NOBODY).stdout(Stdio::null()).stderr(Stdio::null());
+    let can_open = cat.status().unwrap().success();
+    (dir, Seen { status: output.status.code(), text, can_open })
+}
+
+/// The user and the group that own nothing.
+const NOBODY: u32 = 65_534;
+
+#[test]
+fn files_are_looked_at_as_the_daemon_would() {
+    if !host::is_possible(host::require_root()) {
+        return;
+    }
+    for (unit, folder, table, gid, is_its_own, expected) in [
+        ("", 0o755, 0o644, 0, true, None),
+        ("", 0o711, 0o640, NOBODY, true, None),
+        (
+            "",
+            0o755,
+            0o600,
+            0,
+            true,
+            Some("error: readable by root, but not by nobody (0600 root:root): file\n"),
+        ),
+        (
+            "",
+            0o755,
+            0o640,
+            0,
+            true,
+            Some("warning: readable by root, but not by nobody (0640 root:root): file; an ACL"),
+        ),
+        (
+            "",
+            0o755,
+            0o600,
+            0,
+            false,
+            Some("warning: readable by root, but not by nobody (0600 root:root): file\n"),
+        ),
+        (
+            "",
+            0o700,
+            0o644,
+            0,
+            true,
+            Some("not by nobody, which may not enter DIR/tables (0700 root:root): file\n"),
+        ),
+        ("", 0o755, 0o604, NOBODY, true, Some("not by nobody (0604 root:nogroup): file")),
+        ("SupplementaryGroups=root", 0o755, 0o640, 0, true, None),
+    ] {
+        let (_dir, seen) = look(unit, folder, table, gid, is_its_own);
+        let text = &seen.text;
+        assert!(text.contains("note: files were looked at as nobody would"), "{text}");
+        match expected {
+            Some(expected) => assert!(text.contains(expected), "{expected}: {text}"),
+            None => assert!(!text.contains("readable by"), "{text}"),
+        }
+        let is_error = expected.is_some_and(|text| !text.starts_with("warning"));
+        assert_eq!(seen.status, Some(if is_error { 78 } else { 0 }), "{text}");
+        // Groups that the unit adds are not the kernel's business here.
+        if unit.is_empty() {
+            assert_eq!(seen.can_open, expected.is_none(), "{table:o}: {text}");
+        }
+    }
+}
+
+#[test]
+fn files_that_the_unit_hides_are_named() {
+    if !host::is_possible(host::require_root()) {
+        return;
+    }
+    let hides = "readable by root, but PrivateTmp=yes of the unit hides it from nobody: file\n";
+    for (unit, expected) in [
+        (
+            "InaccessiblePaths=-DIR/tables",
+            Some("InaccessiblePaths=DIR/tables of the unit hides it from nobody: file"),
+        ),
+        ("InaccessiblePaths=/opt\nReadOnlyPaths=/\nProtectHome=yes", None),
+        ("TemporaryFileSystem=DIR\nBindReadOnlyPaths=DIR/tables DIR/config.yaml", None),
+        (
+            "TemporaryFileSystem=DIR\nBindReadOnlyPaths=DIR/config.yaml",
+            Some("TemporaryFileSystem=DIR of the unit hides it"),
+        ),
+    ] {
+        let (_dir, seen) = look(unit, 0o755, 0o644, 0, true);
+        match expected {
+            Some(expected) => assert!(seen.text.contains(expected), "{expected}: {}", seen.text),
+            None => assert!(!seen.text.contains("hides it"), "{unit}: {}", seen.text),
+        }
+        assert_eq!(seen.status, Some(if expected.is_some() { 78 } else { 0 }), "{}", seen.text);
+    }
+    let (dir, seen) = look("PrivateTmp=yes", 0o755, 0o644, 0, true);
+    if dir.path().starts_with("/tmp") {
+        assert!(seen.text.contains(hides), "{}", seen.text);
+        assert!(seen.text.contains("BindReadOnlyPaths=DIR/tables/names"), "{}", seen.text);
+    }
+}
+
+#[test]
+fn without_a_unit_and_its_user_nothing_is_said() {
+    if matches!(nix::unistd::User::from_name("lockdown-milter"), Ok(Some(_))) {
+        return;
+    }
+    let dir = TempDir::new().unwrap();
+    let file = dir.path().join("config.yaml");
+    fs::write(
+        &file,
+        "listen: ['inet:127.0.0.1:8891']\nidentities: { login_domain: a.example }\ndomains: { a.example: }\n",
+    )
+    .unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lockdown-milter"));
+    command.args(["check", "--offline", "--config"]).arg(&file).arg("--systemd-dir").arg(dir.path());
+    let text = String::from_utf8(command.output().unwrap().stdout).unwrap();
+    assert!(!text.contains("were looked at"), "{text}");
 }

@@ -9,6 +9,7 @@ mod control;
 mod explain;
 mod harvest;
 mod layout;
+mod reader;
 mod report;
 mod run;
 mod spf;

@@ -9,8 +9,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use super::{CONFIGURATION, Source, failed, style};
-use crate::config::{Checked, Config, Format, Report};
+use super::{CONFIGURATION, Source, failed, reader, style};
+use crate::config::{Checked, Config, Format, Report, Severity};
 use crate::daemon;
 use crate::lookup::harvest::Uncounted;
 
@@ -23,6 +23,9 @@ pub(super) struct Arguments {
     /// Where Postfix's main.cf is [default: Postfix's own place, if there is one]
     #[arg(long, value_name = "DIR")]
     postfix_dir: Option<PathBuf>,
+    /// Where systemd's units are, to look at files as the daemon would; may be repeated [default: its own places]
+    #[arg(long, value_name = "DIR")]
+    systemd_dir: Vec<PathBuf>,
     /// Do not look at what the configuration meets: DNS, Postfix
     #[arg(long)]
     offline: bool,
@@ -34,7 +37,8 @@ pub(super) struct Arguments {
 const EXAMPLES: &str = "\
 Examples:
   lockdown-milter check
-      Every problem with its place, or what will be enforced; then whether DNS and Postfix agree with it.
+      Every problem with its place, or what will be enforced; then whether the daemon's user may read every file, under
+      the restrictions of its unit, and whether DNS and Postfix agree.
   lockdown-milter check --offline --config ./config.yaml && systemctl reload lockdown-milter
 
 Exit status: 0 the daemon can run with it, 78 it cannot.";
@@ -57,6 +61,12 @@ async fn examine(arguments: &Arguments) -> Result<(Config, Report), Report> {
     let harvest = Arc::new(Uncounted("a check has no clients"));
     let (sources, mut report) = daemon::open(&config, report, harvest).await?;
     report.problems.extend(store::unusable_store(&config));
+    let (file, dirs) = (&arguments.source.config, &arguments.systemd_dir);
+    report.problems.extend(reader::unreadable(&config, file, dirs).await);
+    // What root could open, the daemon cannot.
+    if report.count(Severity::Error) > 0 {
+        return Err(report);
+    }
     if !arguments.offline {
         report.problems.extend(dns::without_spf(&config, &sources).await);
         let postfix_dir = arguments.postfix_dir.as_deref();

@@ -58,6 +58,7 @@ use crate::facts::{Cost, Existence, RecipientQuestion, SourceId};
 use crate::lookup::postfix::tables;
 use crate::mail::{Domain, Mailbox};
 pub use identity::identities;
+pub(crate) use postfix::PARAMETERS as PARAMETERS_OF_POSTFIX;
 
 /// A source of recipients, as the configuration describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]

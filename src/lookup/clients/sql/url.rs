@@ -59,6 +59,21 @@ pub(crate) enum Tls {
 }
 
 impl DatabaseUrl {
+    /// The file that it is in, or the socket of its server on this host; and whether it is a socket.
+    pub(crate) fn path(&self) -> Option<(PathBuf, bool)> {
+        match &self.place {
+            Place::File(path) => Some((path.clone(), false)),
+            Place::Server(server) => match &server.host {
+                Host::Name(_) => None,
+                // PostgreSQL's clients are told the folder.
+                Host::Socket(folder) if server.dialect == Dialect::Postgres => {
+                    Some((folder.join(format!(".s.PGSQL.{}", server.port)), true))
+                }
+                Host::Socket(path) => Some((path.clone(), true)),
+            },
+        }
+    }
+
     /// Reads a URL. The path of a file may be relative to `base`.
     ///
     /// # Errors

@@ -33,6 +33,10 @@ pub(super) use walk::Walk;
 /// Tables that give a recipient another name, in the order in which smtpd(8) asks them.
 const RENAMING: [&str; 3] = ["recipient_canonical_maps", "canonical_maps", "virtual_alias_maps"];
 
+/// The parameters that are read, by topic.
+pub(crate) const PARAMETERS: [&[&str]; 4] =
+    [&RENAMING, &Addressing::PARAMETERS, &Classes::PARAMETERS, &Delivery::PARAMETERS];
+
 /// How many domains are looked at for what is doubtful about them.
 const MOST_DOUBTS: usize = 1000;
 
@@ -45,13 +49,7 @@ struct Postfix {
 
 /// Asks postconf(1) for the parameters and opens the tables.
 pub(super) async fn open(config_dir: Option<&Path>) -> Opening {
-    let parameters: Vec<&str> =
-        [&RENAMING[..], &Addressing::PARAMETERS, &Classes::PARAMETERS, &Delivery::PARAMETERS]
-            .into_iter()
-            .flatten()
-            .copied()
-            .collect();
-    let main_cf = MainCf::read(config_dir, &parameters).await.map_err(|problem| vec![problem])?;
+    let main_cf = MainCf::read(config_dir, &PARAMETERS.concat()).await.map_err(|problem| vec![problem])?;
     let name = match config_dir {
         Some(dir) => format!("postfix of {}", dir.display()),
         None => "postfix".to_owned(),
