@@ -364,7 +364,7 @@ _lockdown__milter() {
             return 0
             ;;
         lockdown__milter__subcmd__check)
-            opts="-h --config --postfix-dir --offline --json --help"
+            opts="-h --config --postfix-dir --systemd-dir --offline --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -375,6 +375,10 @@ _lockdown__milter() {
                     return 0
                     ;;
                 --postfix-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --systemd-dir)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

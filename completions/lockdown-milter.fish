@@ -41,6 +41,7 @@ complete -c lockdown-milter -n "__fish_lockdown_milter_using_subcommand run" -l 
 complete -c lockdown-milter -n "__fish_lockdown_milter_using_subcommand run" -s h -l help -d 'Print help'
 complete -c lockdown-milter -n "__fish_lockdown_milter_using_subcommand check" -l config -d 'The configuration file' -r -F
 complete -c lockdown-milter -n "__fish_lockdown_milter_using_subcommand check" -l postfix-dir -d 'Where Postfix\'s main.cf is [default: Postfix\'s own place, if there is one]' -r -F
+complete -c lockdown-milter -n "__fish_lockdown_milter_using_subcommand check" -l systemd-dir -d 'Where systemd\'s units are, to look at files as the daemon would; may be repeated [default: its own places]' -r -F
 complete -c lockdown-milter -n "__fish_lockdown_milter_using_subcommand check" -l offline -d 'Do not look at what the configuration meets: DNS, Postfix'
 complete -c lockdown-milter -n "__fish_lockdown_milter_using_subcommand check" -l json -d 'Write JSON'
 complete -c lockdown-milter -n "__fish_lockdown_milter_using_subcommand check" -s h -l help -d 'Print help'
