@@ -299,9 +299,15 @@ const MESSAGE: &str = "Return-Path: <a@example.com>\n\
 /// What `explain` says of a message.
 #[track_caller]
 fn check_message(message: &str, arguments: &[&str], status: i32, expected: &[&str]) {
+    check_message_under("domains: { example.org: }\n", message, arguments, status, expected);
+}
+
+/// The same under another policy.
+#[track_caller]
+fn check_message_under(policy: &str, message: &str, arguments: &[&str], status: i32, expected: &[&str]) {
     let dir = tempfile::tempdir().unwrap();
     let (config, file) = (dir.path().join("config.yaml"), dir.path().join("message.eml"));
-    fs::write(&config, format!("{}domains: {{ example.org: }}\n", cases::PREAMBLE)).unwrap();
+    fs::write(&config, format!("{}{policy}", cases::PREAMBLE)).unwrap();
     fs::write(&file, message).unwrap();
     let given = ["--offline", "--message", file.to_str().unwrap(), "--assume", "harvest=clear"];
     let output = explain(&config, &[&given, arguments].concat());
@@ -348,6 +354,22 @@ fn a_message_says_who_brought_it() {
         1,
         &["whether b@example.org may send as a@example.com (assumed)", "550 5.7.1"],
     );
+}
+
+/// The MTA's own Received is not among the fields that a milter sees: what an earlier milter wrote below it still stands
+/// above all that the stranger sent.
+#[test]
+fn a_message_is_judged_without_what_the_mta_wrote_on_top() {
+    let policy = "trusted_authserv_ids: [dkim.example.org]\n\
+                  defaults: { require_auth: { header_from: reject } }\ndomains: { example.org: }\n";
+    let results = "Authentication-Results: dkim.example.org; dkim=pass header.d=example.org\n";
+    let spf = ["--assume", "spf=pass", "--assume", "spf.helo=none"];
+    let from_ours = MESSAGE.replace("From: A <a@example.com>", "From: news@example.org");
+    let signed = from_ours.replace("From: news", &format!("{results}From: news"));
+    check_message_under(policy, &signed, &spf, 0, &["signed by example.org, as a trusted authserv-id says"]);
+    let received = "Received: from x by mail.example.com\n";
+    let forged = from_ours.replace("From: news", &format!("{received}{results}From: news"));
+    check_message_under(policy, &forged, &spf, 1, &["530 5.7.0"]);
 }
 
 /// Who brought a message, by what MTAs write above it.

@@ -1,6 +1,6 @@
 //! A message in a file, as an MTA would hand it over to a milter.
 
-use crate::mail::Field;
+use crate::mail::{Field, received};
 
 /// A message.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -42,9 +42,14 @@ impl Message {
         message
     }
 
-    /// The fields of the header.
-    pub(super) fn header(&self) -> impl Iterator<Item = Field> {
-        self.fields.iter().cloned()
+    /// The fields of the header without the first `own` Received fields: those of the MTA, which milters do not see.
+    pub(super) fn header(&self, own: usize) -> impl Iterator<Item = Field> {
+        let mut seen = 0;
+        let is_seen = move |field: &&Field| {
+            seen += usize::from(field.is(received::NAME));
+            !field.is(received::NAME) || seen > own
+        };
+        self.fields.iter().filter(is_seen).cloned()
     }
 
     /// What comes after the header.

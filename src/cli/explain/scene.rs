@@ -115,7 +115,8 @@ impl Scene {
             recipients: Vec::new(),
             queue_id: None,
         };
-        let header: Header = message.header().chain(arguments.header.iter().cloned()).collect();
+        let own = of_client.map_or(0, |found| found.field);
+        let header: Header = message.header(own).chain(arguments.header.iter().cloned()).collect();
         let is_ours = policy.origin(&session, &envelope) != Origin::Foreign;
         let reader = Reader::of(&header, &envelope.reverse_path).filter(|_| is_ours);
         let report = reader.map(|mut reader| {
