@@ -27,6 +27,7 @@ listen:
   - { unix: '{dir}/smtp.sock', role: inbound }
   - { unix: '{dir}/local.sock', role: local }
 trusted_forwarders: [203.0.113.0/24]
+trusted_authserv_ids: [gw.example]
 ledger: { path: '{store}/ledger.redb', commit_interval: 20ms }
 dns: { servers: ['{dns}'] }
 defaults:
@@ -219,6 +220,38 @@ async fn what_is_not_known_follows_the_setting() {
         .await;
     let answer = stage.answer("a@pass.example", &vacation("info@strict.test", "<1@x>")).await;
     check(&answer, "discard", "auto-reply-unwanted", Some(&cause));
+    assert_eq!(stage.daemon.stop(), []);
+}
+
+/// A gateway writes a field for each method; the one with SPF need not be the topmost.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gateway_is_believed_in_all_its_fields_and_a_stranger_in_none() {
+    const DMARC: (&str, &str) = ("Authentication-Results", "gw.example; dmarc=none header.from=a.example");
+    const DKIM: (&str, &str) = ("Authentication-Results", "gw.example; dkim=none");
+    const PASS: (&str, &str) = ("Authentication-Results", "gw.example; spf=pass smtp.mailfrom=a.example");
+    const FAIL: (&str, &str) = ("Authentication-Results", "gw.example; spf=fail smtp.mailfrom=a.example");
+    const GATEWAY: (&str, &str) =
+        ("Received", "from h (h [198.51.100.66]) by gw.example (Postfix) with ESMTP id 1");
+    const STRANGER: (&str, &str) = ("Received", "from x (x [203.0.113.8]) by h");
+    let stage = Stage::start().await;
+    let strict = "info@strict.test";
+    for (at, (to, fields, verdict)) in [
+        (strict, [DMARC, DKIM, PASS, GATEWAY], "pass"),
+        (strict, [GATEWAY, DMARC, DKIM, PASS], "pass"),
+        ("info@local.test", [DMARC, DKIM, FAIL, GATEWAY], "discard"),
+        ("info@local.test", [DMARC, FAIL, PASS, GATEWAY], "discard"),
+        (strict, [DKIM, GATEWAY, STRANGER, PASS], "discard"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let (from, id) = (format!("a{at}@a.example"), format!("<{at}@a.example>"));
+        let fields = [&[("Message-ID", id.as_str())], fields.as_slice()].concat();
+        let cause = stage.send("203.0.113.7", &from, to, &format!("Q{at}"), &fields).await;
+        let word = if verdict == "pass" { "wanted" } else { "unwanted" };
+        let answer = stage.answer(&from, &vacation(to, &id)).await;
+        check(&answer, verdict, &format!("auto-reply-{word}"), Some(&cause));
+    }
     assert_eq!(stage.daemon.stop(), []);
 }
 
