@@ -6,9 +6,10 @@ use lockdown_milter::check::addresses::Addresses;
 use lockdown_milter::mail::address_list::{AddressList, Author};
 use lockdown_milter::mail::authres::{self, AuthenticationResults, SpfRecord};
 use lockdown_milter::mail::media_type::MediaType;
+use lockdown_milter::mail::received::Handover;
 use lockdown_milter::mail::report::Reader;
 use lockdown_milter::mail::spf::{SpfIdentity, SpfResult};
-use lockdown_milter::mail::{ForwardPath, ReversePath, message_id, received_spf, tagged, visible};
+use lockdown_milter::mail::{ForwardPath, OwnName, ReversePath, message_id, received_spf, tagged, visible};
 
 fuzz_target!(|text: &str| {
     let visible = visible::domains(text);
@@ -31,8 +32,9 @@ fuzz_target!(|text: &str| {
         let _ = (rules.without_subaddress(&canonical), tagged::without_batv(mailbox));
     }
     let _ = ForwardPath::parse(text);
-    let _ = authres::claims_to_be(text, "mx.example.org");
-    let _ = received_spf::claims_to_be(text, "mx.example.org");
+    let own = OwnName::new("mx.example.org");
+    let _ =
+        (authres::claims_to_be(text, &own), received_spf::misleads(text, &own, &path), Handover::parse(text));
     let _ = AuthenticationResults::parse(text);
 
     // A report says the same in however many pieces it comes, and its parts are those that the text begins with.
@@ -47,9 +49,9 @@ fuzz_target!(|text: &str| {
         assert_eq!(whole.report(), pieces.report());
     }
 
-    let results = [SpfRecord { identity: SpfIdentity::Helo, examined: text, result: SpfResult::Pass }];
+    let results = [SpfRecord { identity: SpfIdentity::Helo, domain: text, result: SpfResult::Pass }];
     let ours = authres::write("mx.example.org", &results).value;
-    assert!(authres::claims_to_be(&ours, "mx.example.org"));
+    assert!(authres::claims_to_be(&ours, &own));
     let read = AuthenticationResults::parse(&ours).expect("ours follows the grammar");
     assert_eq!(read.results.len(), 1);
 });

@@ -23,7 +23,7 @@ message
 < 250 2.0.0 *
 log event=message verdict=pass spf=*fail*
 delivered boss@pass.example -> second@monitored.test, third@unhosted.test
-    Authentication-Results: mx.local.test; *spf=fail*smtp.mailfrom=*pass.example*
+    Authentication-Results: mx.local.test; *spf=fail smtp.mailfrom=pass.example; *
     X-Auto-Response-Suppress: OOF, AutoReply
     Received: *
     From: boss@pass.example

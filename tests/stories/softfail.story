@@ -14,7 +14,7 @@ message
 < 250 2.0.0 *
 log event=message verdict=pass spf=*softfail*
 delivered alice@softfail.example -> info@local.test
-    Authentication-Results: mx.local.test; *spf=softfail*smtp.mailfrom=*softfail.example*
+    Authentication-Results: mx.local.test; *spf=softfail smtp.mailfrom=softfail.example; *
     X-Auto-Response-Suppress: OOF, AutoReply
     Received: *
     From: alice@softfail.example

@@ -26,7 +26,7 @@ message
 < 250 2.0.0 *
 log event=message verdict=pass client=192.0.2.10 mail_from=alice@pass.example spf=*pass*
 delivered alice@pass.example -> info@local.test
-    Authentication-Results: mx.local.test; *spf=pass*smtp.mailfrom=*pass.example*
+    Authentication-Results: mx.local.test; *spf=pass smtp.mailfrom=pass.example; *
     Received: from mail.pass.example (mail.pass.example [192.0.2.10]) by mx.local.test *
     Authentication-Results: other.example; dkim=pass header.d=pass.example
     From: Alice <alice@pass.example>

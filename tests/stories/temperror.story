@@ -14,7 +14,7 @@ message
 < 250 2.0.0 *
 log event=message verdict=pass spf=*temperror*
 delivered alice@broken.example -> info@local.test
-    Authentication-Results: mx.local.test; *spf=temperror*smtp.mailfrom=*broken.example*
+    Authentication-Results: mx.local.test; *spf=temperror smtp.mailfrom=broken.example; *
     Received: *
     From: alice@broken.example
     Subject: trouble

@@ -38,7 +38,7 @@ message
 < 250 2.0.0 *
 log event=message verdict=pass mail_from=fourth@pass.example rcpt_to=fourth@local.test spf=*pass*
 delivered fourth@pass.example -> fourth@local.test
-    Authentication-Results: mx.local.test; *spf=pass*smtp.mailfrom=*pass.example*
+    Authentication-Results: mx.local.test; *spf=pass smtp.mailfrom=pass.example; *
     Received: *
     From: fourth@pass.example
     Subject: fourth
@@ -64,7 +64,7 @@ message
 < 250 2.0.0 *
 log event=message verdict=pass helo=other.pass.example mail_from=sixth@softfail.example rcpt_to=sixth@local.test
 delivered sixth@softfail.example -> sixth@local.test
-    Authentication-Results: mx.local.test; *spf=pass*smtp.mailfrom=*softfail.example*
+    Authentication-Results: mx.local.test; *spf=pass smtp.mailfrom=softfail.example; *
     Received: *
     From: sixth@softfail.example
     Subject: sixth

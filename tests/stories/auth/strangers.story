@@ -55,7 +55,7 @@ message
 < 250 2.0.0 *
 log event=message verdict=pass origin=foreign spf=*pass* mail_from=news@example.org
 delivered news@example.org -> info@example.org
-    Authentication-Results: mx.local.test; *spf=pass*smtp.mailfrom=*example.org*
+    Authentication-Results: mx.local.test; *spf=pass smtp.mailfrom=example.org; *
     Received: *
     From: News <news@example.org>
     Subject: newsletter
