@@ -201,14 +201,15 @@ impl Reader {
         }
         match self.part {
             Part::Header(_) | Part::Status | Part::Returned => self.line_of_fields(line),
-            Part::Opening => {
-                if notice::opens(line) {
+            Part::Opening => match notice::opens(line) {
+                None => {}
+                Some(true) => {
                     self.report.nature = Some(Nature::Bounce);
                     self.part = Part::Notice;
-                } else if !line.is_empty() {
-                    self.part = Part::Done;
                 }
-            }
+                Some(false) if self.boundaries.is_empty() => self.part = Part::Done,
+                Some(false) => self.part = Part::Silent,
+            },
             Part::Notice => {
                 if notice::ends(line) {
                     self.part = Part::Ahead;
@@ -237,7 +238,7 @@ impl Reader {
         self.end_of_recipient();
         self.boundaries.truncate(if goes_on { depth + 1 } else { depth });
         if self.part != Part::Done {
-            self.part = if goes_on { Part::Header(Kind::Other) } else { Part::Silent };
+            self.part = if goes_on { Part::Header(Kind::default()) } else { Part::Silent };
         }
         true
     }
@@ -294,6 +295,7 @@ impl Reader {
                 Part::Status
             }
             Kind::Receipt => Part::Status,
+            Kind::Text if self.report.nature.is_none() => Part::Opening,
             Kind::Returned => Part::Returned,
             Kind::Calendar if self.report.nature.is_none() => {
                 self.report.nature = Some(Nature::Calendar);
@@ -305,7 +307,7 @@ impl Reader {
                 }
                 Part::Silent
             }
-            Kind::Calendar | Kind::Other => Part::Silent,
+            Kind::Text | Kind::Calendar | Kind::Other => Part::Silent,
         };
     }
 

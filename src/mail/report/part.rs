@@ -6,8 +6,10 @@ use crate::mail::media_type::MediaType;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) enum Kind {
     /// Nothing of interest.
-    #[default]
     Other,
+    /// A text for people (RFC 2045, 5.2: also what names no type).
+    #[default]
+    Text,
     /// A delivery status (RFC 3464, 2.1; RFC 6533, 4).
     Status,
     /// What became of a message that was delivered (RFC 8098, 3.1; RFC 6533, 5).
@@ -33,6 +35,7 @@ impl Kind {
             | "message/global-headers"
             | "text/rfc822-headers" => Self::Returned,
             "text/calendar" => Self::Calendar,
+            "text/plain" => Self::Text,
             _ => boundary(&media_type).map_or(Self::Other, Self::Multipart),
         }
     }
