@@ -244,7 +244,7 @@ impl<'t> Parser<'t> {
         match (name, address) {
             (name, address) if name == address => self.add(address),
             // Whether the case of a local-part matters is the policy's affair, so both are authors.
-            (Author::Mailbox(name), Author::Mailbox(address)) if is_alike(&name, &address) => {
+            (Author::Mailbox(name), Author::Mailbox(address)) if name.is_like(&address) => {
                 self.add(Author::Mailbox(address))?;
                 self.add(Author::Mailbox(name))
             }
@@ -345,12 +345,6 @@ impl<'t> Parser<'t> {
 fn is_plain(address: &[Lexeme]) -> bool {
     let is_plain = |token: &Token| matches!(token, Token::Atom(_) | Token::Special('.' | '@'));
     address.iter().all(|lexeme| is_plain(&lexeme.token)) && !address.iter().skip(1).any(|lexeme| lexeme.apart)
-}
-
-/// Whether two mailboxes differ at most in the case of the local-part, or in how its letters are composed.
-fn is_alike(one: &Mailbox, other: &Mailbox) -> bool {
-    let folded = |mailbox: &Mailbox| mailbox.local_part().to_lowercase().nfc().collect::<String>();
-    one.domain() == other.domain() && folded(one) == folded(other)
 }
 
 /// The words of a local-part with the dots between them, without quoting.

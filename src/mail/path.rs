@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use unicode_normalization::UnicodeNormalization as _;
+
 use super::Domain;
 use super::domain::DomainError;
 
@@ -50,6 +52,13 @@ impl Mailbox {
     /// The domain.
     pub fn domain(&self) -> &Domain {
         &self.domain
+    }
+
+    /// Whether the two differ at most in the case of the local-part, or in how its letters are composed: where case does not
+    /// matter, they are one.
+    pub fn is_like(&self, other: &Self) -> bool {
+        let folded = |mailbox: &Self| mailbox.local_part.to_lowercase().nfc().collect::<String>();
+        self.domain == other.domain && folded(self) == folded(other)
     }
 
     /// Whether the MTA cannot have made `canonical` of this: another domain, though this one is spelled out. The percent

@@ -104,15 +104,15 @@ fn is_reply(request: &Request<'_>, header: &Header) -> Option<&'static automatic
     }
 }
 
-/// The one mailbox that the message is from.
+/// The one mailbox that the message is from, in whatever case it is written twice.
 fn author(header: &Header) -> Option<Mailbox> {
-    match Authors::of(header, "From") {
-        Authors::Exact(authors) => match <[Author; 1]>::try_from(authors) {
-            Ok([Author::Mailbox(mailbox)]) => Some(mailbox),
-            _ => None,
-        },
-        Authors::Absent | Authors::Malformed(_) => None,
-    }
+    let Authors::Exact(authors) = Authors::of(header, "From") else { return None };
+    let mut mailboxes = authors.into_iter().map(|author| match author {
+        Author::Mailbox(mailbox) => Some(mailbox),
+        Author::Elsewhere(_) => None,
+    });
+    let first = mailboxes.next()??;
+    mailboxes.all(|other| other.is_some_and(|other| other.is_like(&first))).then_some(first)
 }
 
 /// Asks the programs of the recipients in this domain not to answer, where they should not.
