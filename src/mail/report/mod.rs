@@ -342,6 +342,8 @@ fn address(body: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const CONTENT_TYPE: &str =
@@ -419,4 +421,65 @@ mod tests {
         assert!(wanted <= Reader::LIMIT / 65_535 + 1, "{wanted}");
         assert_eq!(reader.report(), Report::default());
     }
+
+    /// Multiparts within one another, as deep as it takes, and a field that never ends.
+    #[test]
+    fn what_is_kept_is_bounded() {
+        let mut reader = Reader::new("multipart/mixed; boundary=b0").unwrap();
+        for depth in 0..10_000 {
+            let part = format!("--b{depth}\nContent-Type: multipart/mixed; boundary=b{}\n\n", depth + 1);
+            reader.feed(part.as_bytes());
+        }
+        assert_eq!(reader.boundaries.len(), Reader::DEEPEST);
+
+        let folded =
+            format!("--x\nContent-Type: message/rfc822\n\nMessage-ID: <a@\n{}", " b\n".repeat(80_000));
+        let mut reader = Reader::new("multipart/report; boundary=x").unwrap();
+        reader.feed(folded.as_bytes());
+        assert!(reader.field.len() <= Reader::LONGEST_LINE);
+        assert_eq!(reader.report(), Report::default());
+    }
+
+    proptest! {
+        /// A body says the same in whatever pieces it comes.
+        #[test]
+        fn pieces_do_not_matter(
+            lines in prop::collection::vec(prop::sample::select(LINES.to_vec()), 0..30),
+            piece in 1_usize..40,
+        ) {
+            let body = lines.join("\n");
+            for mut whole in [Reader::new(CONTENT_TYPE).unwrap(), Reader::of_text(&Header::default())] {
+                let mut pieces = whole.clone();
+                whole.feed(body.as_bytes());
+                for piece in body.as_bytes().chunks(piece) {
+                    pieces.feed(piece);
+                }
+                prop_assert_eq!(whole.report(), pieces.report());
+            }
+        }
+    }
+
+    /// What bodies are made of.
+    const LINES: [&str; 20] = [
+        "--4bQ1x.1700000000/mx.example",
+        "--4bQ1x.1700000000/mx.example--",
+        "--inner",
+        "--inner--",
+        "Content-Type: multipart/alternative; boundary=inner",
+        "Content-Type: message/delivery-status",
+        "Content-Type:",
+        " message/disposition-notification",
+        "Content-Type: message/rfc822",
+        "\ttext/calendar",
+        "",
+        "Disposition: manual-action/MDN-sent-manually;",
+        " displayed",
+        "Final-Recipient: rfc822; info@example.org",
+        "Message-ID: <original@example.com>",
+        "X-Original-Message-ID: <first@example.com>",
+        "Hi. This is the qmail-send program at mx.example.org.",
+        "<info@example.org>:",
+        "--- Below this line is a copy of the message.",
+        "text",
+    ];
 }
