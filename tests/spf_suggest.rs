@@ -12,13 +12,22 @@ mod frames;
 #[path = "support/schema.rs"]
 mod schema;
 
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::Output;
+use std::time::Duration;
 
 use daemon::Daemon;
-use dns::{Server, Zone};
+use dns::{Fault, Server, Zone};
 use frames::Mta;
+use hickory_proto::op::ResponseCode;
+use lockdown_milter::lookup::dns::{Resolver, Settings};
 use lockdown_milter::milter::Address;
+use lockdown_milter::spf::lint::mend;
+use lockdown_milter::spf::suggest::{Allowed, Known, Term, suggest};
+use lockdown_milter::spf::{Options, is_spf};
+use serde::Deserialize;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -238,4 +247,84 @@ async fn the_record_covers_who_sends_and_nobody_else() {
     let dropped: Vec<&str> =
         third["dropped"].as_array().unwrap().iter().map(|term| term["term"].as_str().unwrap()).collect();
     assert_eq!(dropped, ["include:gone.example", "ptr"]);
+}
+
+/// Present records with what is suggested (tests/spf_suggest/records.yaml).
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Book {
+    zone: BTreeMap<String, Vec<String>>,
+    cases: BTreeMap<String, Case>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Case {
+    records: Vec<String>,
+    #[serde(default)]
+    allow: Vec<String>,
+    record: Option<String>,
+    #[serde(default)]
+    left_out: Vec<String>,
+    #[serde(default)]
+    unclear: Vec<String>,
+    good: Option<bool>,
+}
+
+fn book_zone(book: &Book) -> Zone {
+    let mut zone = Zone::new();
+    for (name, records) in &book.zone {
+        for record in records {
+            zone = match record.split_once(' ').unwrap_or((record, "")) {
+                ("A" | "AAAA", address) => zone.address(name, address),
+                ("TXT", text) => zone.txt(name, text),
+                ("SERVFAIL", _) => zone.fault(name, Fault::Code(ResponseCode::ServFail)),
+                other => panic!("{name}: {other:?}"),
+            };
+        }
+    }
+    for (name, case) in &book.cases {
+        zone =
+            case.records.iter().fold(zone, |zone, record| zone.txt(&format!("{name}.case.example"), record));
+    }
+    zone
+}
+
+#[tokio::test]
+async fn mistakes_are_mended_or_nothing_is_suggested() {
+    let book: Book =
+        serde_yaml::from_str(&std::fs::read_to_string("tests/spf_suggest/records.yaml").unwrap()).unwrap();
+    let server = Server::start(book_zone(&book)).await;
+    let settings = Settings { servers: vec![server.address()], ..Settings::default() };
+    let dns = Resolver::new(&settings).unwrap();
+    let options = Options {
+        lookups: 10,
+        void_lookups: 2,
+        time: Duration::from_secs(20),
+        explanation: false,
+        receiver: "mx.example.net".to_owned(),
+    };
+    let mut failures = String::new();
+    for (name, case) in &book.cases {
+        let read = |text: &String| if is_spf(text) { Some(text.clone()) } else { mend::almost(text) };
+        let known = Known {
+            domain: format!("{name}.case.example").parse().unwrap(),
+            records: case.records.iter().filter_map(read).collect(),
+            is_partial: false,
+            mail_hosts: Vec::new(),
+            outgoing: vec![(RELAY.parse().unwrap(), "told".to_owned())],
+            clients: Vec::new(),
+            was_watched: true,
+        };
+        let allowed: Vec<Allowed> = case.allow.iter().map(|allow| allow.parse().unwrap()).collect();
+        let suggestion = suggest(&dns, &known, &allowed, &options).await;
+        let texts = |terms: &[Term]| terms.iter().map(|term| term.text.clone()).collect::<Vec<_>>();
+        let found =
+            (suggestion.record(), texts(&suggestion.dropped), texts(&suggestion.unclear), suggestion.keeps());
+        let good = case.good.unwrap_or(case.record.is_some());
+        if found != (case.record.as_deref(), case.left_out.clone(), case.unclear.clone(), good) {
+            writeln!(failures, "{name}: {found:?}\n{suggestion:#?}").unwrap();
+        }
+    }
+    assert!(failures.is_empty(), "{failures}");
 }

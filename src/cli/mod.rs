@@ -123,6 +123,22 @@ fn host() -> Host {
     }
 }
 
+/// What a client says, as the value of an option: hyphens may begin it. What looks like an option is taken for one whose value
+/// was forgotten before it.
+fn said(text: &str) -> Result<String, String> {
+    let is_option = text.starts_with("--") && !text.contains('@');
+    if is_option {
+        Err("that is another option; is a value missing?".to_owned())
+    } else {
+        Ok(text.to_owned())
+    }
+}
+
+/// A path as clients write it (RFC 5321, 4.1.2): in angle brackets, without which a blank would end it.
+fn bracketed(path: &str) -> String {
+    if path.is_empty() || path.starts_with('<') { path.to_owned() } else { format!("<{path}>") }
+}
+
 /// The command line with all its commands and options, from which manuals and completions are made and checked.
 pub fn command() -> clap::Command {
     Arguments::command()

@@ -142,9 +142,10 @@ pub fn push_value(line: &mut String, text: &str) {
     line.push_str(if cut { "…\"" } else { "\"" });
 }
 
-/// Whether a character shows as itself: no control, nothing invisible, nothing that turns the direction of text.
+/// Whether a character shows as itself: no control, nothing invisible, nothing that turns the direction of text. Our own
+/// messages quote values as ‘value’.
 fn is_plain(c: char) -> bool {
-    c == ' ' || c.is_ascii_graphic() || c == '…' || (!c.is_ascii() && c.is_alphanumeric())
+    c == ' ' || c.is_ascii_graphic() || "…‘’".contains(c) || (!c.is_ascii() && c.is_alphanumeric())
 }
 
 /// `c` as `\uXXXX`, in UTF-16 as JSON has it.
@@ -178,6 +179,7 @@ mod tests {
         check_value("a\r\nevent=message", "\"a\\u000d\\u000aevent=message\"");
         check_value("müller@example.org", "müller@example.org");
         check_value("a\u{202e}b", "\"a\\u202eb\"");
+        check_value("there is no ‘foo’", "\"there is no ‘foo’\"");
         check_value("\u{1f600}", "\"\\ud83d\\ude00\"");
     }
 

@@ -14,6 +14,7 @@
 //! | `trace` | the evaluation as a tree, for people | – |
 //! | `overlay` | DNS with a record that is not published yet | – |
 //! | `lint` | what is wrong with a record | – |
+//! | `suggest` | a record from what is known of who sends | – |
 //!
 //! Whatever happens is a result. DNS itself is somebody else's ([`Records`] is the wish, `crate::lookup` fulfils it).
 //! Nothing here knows a policy.
@@ -27,6 +28,7 @@ mod macros;
 mod mechanisms;
 pub mod overlay;
 mod record;
+pub mod suggest;
 pub mod trace;
 
 use std::future::Future;

@@ -195,6 +195,8 @@ class Mended(spf.query):
         super().check_lookups()
 
     def dns(self, name, qtype, cnames=None, ignore_void=False):
+        if "cache" in self.mended and cnames is None:
+            self.cache = {}
         if "void-terms" not in self.mended:
             return super().dns(name, qtype, cnames, ignore_void)
         found = super().dns(name, qtype, cnames, True)

@@ -93,6 +93,23 @@ impl World {
         })
     }
 
+    /// The same with one SPF record for the first domain.
+    pub(crate) fn with_record(&self, record: &str) -> Self {
+        let is_replaced = |(name, data): &&(String, String)| {
+            *name == self.domains[0]
+                && data.get(..10).is_some_and(|begin| begin.eq_ignore_ascii_case("TXT v=spf1"))
+        };
+        let others = self.records.iter().filter(|record| !is_replaced(record));
+        let mut records: Vec<(String, String)> = others.cloned().collect();
+        records.push((self.domains[0].clone(), format!("TXT {record}")));
+        Self {
+            number: self.number,
+            records,
+            domains: self.domains.clone(),
+            questions: self.questions.clone(),
+        }
+    }
+
     /// It as text, for whoever looks into a difference.
     pub(crate) fn text(&self) -> String {
         let mut text = String::new();

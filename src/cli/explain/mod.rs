@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use super::control::Control;
 use super::layout::Layout;
-use super::{FINDINGS, Source, USAGE};
+use super::{FINDINGS, Source, USAGE, bracketed, said};
 use crate::config::{Config, Report};
 use crate::daemon::{self, RunError};
 use crate::decide::Decision;
@@ -49,19 +49,21 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "IP", required_unless_present_any = ["message", "reference"])]
     client: Option<IpAddr>,
     /// The client's verified host name [default: unknown]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", allow_hyphen_values = true, value_parser = said)]
     client_name: Option<String>,
     /// The name in HELO or EHLO
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", allow_hyphen_values = true, value_parser = said)]
     helo: Option<String>,
     /// The reverse-path; `<>` or an empty one is the null reverse-path
-    #[arg(long, value_name = "ADDRESS", required_unless_present_any = ["message", "reference"])]
+    #[arg(long, value_name = "ADDRESS", required_unless_present_any = ["message", "reference"], allow_hyphen_values = true,
+        value_parser = said)]
     mail_from: Option<String>,
     /// A recipient; may be repeated
-    #[arg(long, value_name = "ADDRESS", required_unless_present_any = ["message", "reference"])]
+    #[arg(long, value_name = "ADDRESS", required_unless_present_any = ["message", "reference"], allow_hyphen_values = true,
+        value_parser = said)]
     rcpt_to: Vec<String>,
     /// The login, as the MTA names it
-    #[arg(long, value_name = "LOGIN")]
+    #[arg(long, value_name = "LOGIN", allow_hyphen_values = true, value_parser = said)]
     login: Option<String>,
     /// A header field, `"Name: value"`; may be repeated
     #[arg(long, value_name = "FIELD")]

@@ -6,9 +6,9 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
-use super::Arguments;
 use super::message::Message;
 use super::received::{self, Received};
+use super::{Arguments, bracketed};
 use crate::daemon;
 use crate::journal::judged::{About, Judged};
 use crate::mail::report::{Reader, Report};
@@ -109,7 +109,7 @@ impl Scene {
             is_postfix: !arguments.sendmail,
         };
         let envelope = Envelope {
-            reverse_path: ReversePath::parse(&mail_from),
+            reverse_path: ReversePath::parse(&bracketed(&mail_from)),
             bracketed: true,
             login: login.filter(|login| !login.is_empty()).map(Login),
             recipients: Vec::new(),
@@ -123,7 +123,8 @@ impl Scene {
             reader.feed(message.body());
             reader.report()
         });
-        let recipients = rcpt_to.iter().map(|argument| Recipient::bare(ForwardPath::parse(argument)));
+        let recipients =
+            rcpt_to.iter().map(|argument| Recipient::bare(ForwardPath::parse(&bracketed(argument))));
         let (recipients, now) = (recipients.collect(), daemon::now());
         Ok(Self { session, envelope, recipients, header: Some(header), report, now, notes })
     }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::tree;
 use super::view::Which;
 use crate::cli::layout::Layout;
-use crate::cli::{FINDINGS, USAGE, failed, write};
+use crate::cli::{FINDINGS, USAGE, bracketed, failed, said, write};
 use crate::journal::render::harmless_json;
 use crate::mail::ReversePath;
 use crate::mail::spf::{SpfIdentity, SpfQuestion, SpfResult};
@@ -25,10 +25,10 @@ pub(in crate::cli) struct Arguments {
     #[arg(long, value_name = "IP")]
     client: IpAddr,
     /// The reverse-path or its domain; `<>` is judged by HELO alone
-    #[arg(long, value_name = "ADDRESS", required_unless_present = "helo")]
+    #[arg(long, value_name = "ADDRESS", required_unless_present = "helo", allow_hyphen_values = true, value_parser = said)]
     mail_from: Option<String>,
     /// The name in HELO or EHLO
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", allow_hyphen_values = true, value_parser = said)]
     helo: Option<String>,
     /// Write JSON
     #[arg(long)]
@@ -89,7 +89,7 @@ pub(super) fn check(arguments: &Arguments) -> ExitCode {
 fn questions(arguments: &Arguments) -> Vec<SpfQuestion> {
     let client = arguments.client.to_canonical();
     let helo = arguments.helo.as_deref().filter(|helo| !helo.is_empty());
-    let reverse_path = arguments.mail_from.as_deref().map(ReversePath::parse);
+    let reverse_path = arguments.mail_from.as_deref().map(|path| ReversePath::parse(&bracketed(path)));
     let said = helo.unwrap_or("unknown");
     let mail_from = reverse_path.and_then(|path| SpfQuestion::mail_from(client, said, &path));
     mail_from.into_iter().chain(helo.map(|helo| SpfQuestion::helo(client, helo))).collect()

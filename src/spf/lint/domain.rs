@@ -1,6 +1,6 @@
 //! How a record is published, whether it does its duty, and what should stand beside it.
 
-use super::{Draft, Duties, Zone, is_public, kind};
+use super::{Draft, Duties, Zone, is_public, kind, mend};
 use crate::mail::Domain;
 use crate::mail::spf::{SpfQuestion, SpfResult};
 use crate::spf::{self, NotFound, Options, Records, record};
@@ -29,8 +29,8 @@ pub(super) async fn published(
     let octets = question + records.sum::<usize>();
     let texts: Vec<(String, Vec<usize>)> = strings.iter().map(|record| joined(record)).collect();
     let (policies, others): (Vec<_>, Vec<_>) = texts.into_iter().partition(|(text, _)| record::is_spf(text));
-    for (text, _) in others.iter().filter(|(text, _)| is_almost(text)) {
-        draft.add(&kind::ALMOST_RECORD, format!("receivers do not see ‘{text}’"));
+    for (text, _) in &others {
+        unseen(text, draft);
     }
     if dns.type_99(domain.as_str()).await.is_ok() {
         draft.add(&kind::TYPE_99, "there is a record of type 99 (SPF)".to_owned());
@@ -67,12 +67,20 @@ fn joined(strings: &[Vec<u8>]) -> (String, Vec<usize>) {
     }
 }
 
-/// Whether a text was meant to be an SPF record.
-fn is_almost(text: &str) -> bool {
+/// Says of a text that is no SPF record what it was meant as, if it was meant as one.
+pub(super) fn unseen(text: &str, draft: &mut Draft) {
     let bare = text.trim_start_matches(|c: char| c.is_whitespace() || c == '"' || c == '\u{feff}');
     let begins =
         |prefix: &str| bare.get(..prefix.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(prefix));
-    begins("v=spf") || begins("v = spf") || begins("spf1 ") || begins("spf2.0/")
+    if begins("spf2.0/") {
+        draft.add(&kind::SENDER_ID, format!("‘{text}’ is a record of Sender ID"));
+    } else if let Some(meant) = mend::almost(text) {
+        let meant: Vec<&str> = meant.split_whitespace().collect();
+        draft
+            .add(&kind::ALMOST_RECORD, format!("receivers do not see ‘{text}’; write ‘{}’", meant.join(" ")));
+    } else if begins("v=spf") || begins("spf1 ") {
+        draft.add(&kind::ALMOST_RECORD, format!("receivers do not see ‘{text}’"));
+    }
 }
 
 /// Whether the hosts that send for the domain pass.

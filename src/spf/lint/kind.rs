@@ -65,6 +65,7 @@ kinds! {
     INCLUDE_LOOP "include-loop" Error "remove the term that leads back";
     INCLUDE_PASSES_ALL "include-passes-all" Error "remove it: through it everybody may send for you";
     REDIRECT_MISSING "redirect-missing" Error "name a domain with a record, or end the record with -all";
+    REDIRECT_PER_MESSAGE "redirect-per-message" Note "publish a record for every other name as well (*), unless the mail of others should be an error";
     REDIRECT_BROKEN "redirect-broken" Error "mend the record that it names";
     // RFC 7208, 5.1: the end of the record.
     PASS_ALL "pass-all" Error "write ~all, and -all later";
@@ -72,6 +73,7 @@ kinds! {
     NO_ALL "no-all" Warning "end the record with ~all, and -all later";
     SOFTFAIL_ALL "softfail-all" Note "write -all once all senders are known; `spf suggest` says when";
     UNREACHABLE_TERM "unreachable-term" Warning "move it before all, or remove it";
+    UNREACHABLE_BROKEN "unreachable-broken-term" Note "remove it";
     IGNORED_REDIRECT "ignored-redirect" Warning "remove it, or the all before it";
     DUPLICATE_TERM "duplicate-term" Warning "remove it";
     // RFC 7208, 5.6: networks.
@@ -91,6 +93,7 @@ kinds! {
     // How it is published.
     NO_RECORD "no-record" Warning "publish one; `spf suggest` writes it";
     ALMOST_RECORD "almost-record" Warning "begin it with exactly v=spf1 and a blank, or receivers do not see it";
+    SENDER_ID "sender-id" Note "remove it: nobody evaluates it any more (RFC 6686, 6)";
     LONG_ANSWER "long-answer" Warning "shorten the record or move other TXT records to names of their own";
     NEEDS_SPLITTING "needs-splitting" Note "publish it as several character-strings of one TXT record";
     TYPE_99 "type-99" Note "remove it: receivers read TXT only (RFC 7208, 3.1)";

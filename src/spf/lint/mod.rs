@@ -5,6 +5,7 @@
 //! | `kind` | the registry of what can be found |
 //! | `parse` | a record as terms with their places |
 //! | `syntax` | why a word is no term |
+//! | `mend` | what was meant by it |
 //! | `terms` | what the record says by itself |
 //! | `expand` | targets of terms, for a stranger |
 //! | `walk` | every term by DNS, and what it counts |
@@ -13,6 +14,7 @@
 mod domain;
 mod expand;
 pub mod kind;
+pub mod mend;
 mod parse;
 mod syntax;
 mod terms;
@@ -27,7 +29,7 @@ use super::{Found, Options, Records};
 use crate::mail::Domain;
 use crate::mail::text::clip;
 pub use kind::{Kind, Severity};
-use parse::parse;
+use parse::{Word, parse};
 pub use terms::is_public;
 pub use walk::STRANGERS;
 use walk::{Walk, Walked};
@@ -131,9 +133,14 @@ impl Draft {
 
     /// A finding about a term; `at` is an octet of the record.
     fn add_at(&mut self, kind: &'static Kind, record: &str, at: usize, term: &str, says: String) {
-        let column = record.get(..at).unwrap_or(record).chars().count() + 1;
-        let place = Some(Place { column, term: clip(term, TEXT_LIMIT).to_owned() });
+        let place = Some(Place { column: column(record, at), term: clip(term, TEXT_LIMIT).to_owned() });
         self.push(Finding { kind, says: clipped(says), place });
+    }
+
+    /// Takes back what was found at an octet of the record.
+    fn forget(&mut self, kind: &'static Kind, record: &str, at: usize) {
+        let is_there = |place: &Place| place.column == column(record, at);
+        self.0.retain(|finding| finding.kind != kind || !finding.place.as_ref().is_some_and(is_there));
     }
 
     fn push(&mut self, finding: Finding) {
@@ -147,6 +154,11 @@ impl Draft {
         findings.sort_by(|a, b| (a.kind.severity, &a.place).cmp(&(b.kind.severity, &b.place)));
         findings
     }
+}
+
+/// The column of an octet, in characters from 1.
+fn column(record: &str, at: usize) -> usize {
+    record.get(..at).unwrap_or(record).chars().count() + 1
 }
 
 /// A text of bounded length.
@@ -204,7 +216,10 @@ pub async fn lint_record<D: Records>(
             }
         }
     } else {
-        draft.add(&kind::ALMOST_RECORD, "this is no SPF record".to_owned());
+        domain::unseen(record, &mut draft);
+        if draft.0.is_empty() {
+            draft.add(&kind::ALMOST_RECORD, "this is not an SPF record".to_owned());
+        }
     }
     Lint { domain: domain.cloned(), record: Some(record.to_owned()), findings: draft.finish(), counts }
 }
@@ -222,14 +237,24 @@ async fn walked(
     for stranger in STRANGERS {
         found.push(Walk::new(dns, stranger, domain, options.lookups).through(&list).await);
     }
+    let meant = |word: &Word<'_>| match mend::otherwise(word.text) {
+        Some(terms) => format!("; did you mean {}?", terms.join(" ")),
+        None => String::new(),
+    };
     for (kind, place, says) in found.iter().flat_map(|found| &found.findings) {
         let Some(word) = list.get(*place) else { continue };
-        draft.add_at(kind, record, word.at, word.text, says.clone());
+        let is_missing = [&kind::INCLUDE_MISSING, &kind::REDIRECT_MISSING].contains(kind);
+        let says = if is_missing { format!("{says}{}", meant(word)) } else { says.clone() };
+        if *kind == &kind::UNREACHABLE_BROKEN {
+            draft.forget(&kind::UNREACHABLE_TERM, record, word.at);
+        }
+        draft.add_at(kind, record, word.at, word.text, says);
     }
     let [ip4, ip6] = [&found[0], &found[1]];
     for (place, name) in ip4.void.intersection(&ip6.void) {
         let word = &list[*place];
-        draft.add_at(&kind::VOID_LOOKUP, record, word.at, word.text, format!("DNS has nothing for {name}"));
+        let says = format!("DNS has nothing for {name}{}", meant(word));
+        draft.add_at(&kind::VOID_LOOKUP, record, word.at, word.text, says);
     }
     // An evaluation ends with a flaw before it counts anything (RFC 7208, 4.6).
     if parse::flaw(record).is_some() {

@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 pub(super) const MECHANISMS: [&str; 8] = ["all", "include", "a", "mx", "ptr", "ip4", "ip6", "exists"];
 
 /// The modifiers that mean something (RFC 7208, 6).
-const MODIFIERS: [&str; 2] = ["redirect", "exp"];
+pub(super) const MODIFIERS: [&str; 2] = ["redirect", "exp"];
 
 /// What is wrong with a word that is no term, and the octet in it where that shows.
 pub(super) fn diagnose(word: &str) -> (usize, String) {
@@ -34,7 +34,11 @@ pub(super) fn diagnose(word: &str) -> (usize, String) {
     if begin == 1 && MODIFIERS.contains(&lower.as_str()) {
         return (0, format!("{lower}= takes no qualifier"));
     }
-    let is_modifier = MODIFIERS.contains(&lower.as_str()) && rest.starts_with('=');
+    if MODIFIERS.contains(&lower.as_str()) && !rest.starts_with('=') {
+        let target = rest.get(1..).filter(|target| !target.is_empty()).unwrap_or("example.org");
+        return (begin + end, format!("{lower} takes ‘=’: {lower}={target}"));
+    }
+    let is_modifier = MODIFIERS.contains(&lower.as_str());
     if !is_modifier && !MECHANISMS.contains(&lower.as_str()) {
         return (begin, unknown(bare, &lower, rest));
     }
@@ -66,15 +70,7 @@ fn unknown(bare: &str, name: &str, rest: &str) -> String {
     let known = match name {
         "ip" | "ipv4" | "ip-4" if rest.starts_with(':') => Some("ip4"),
         "ipv6" | "ip-6" if rest.starts_with(':') => Some("ip6"),
-        _ => {
-            let near = |known: &&&str| strsim::damerau_levenshtein(name, known) <= 2 && known.len() > 2;
-            MECHANISMS
-                .iter()
-                .chain(&MODIFIERS)
-                .filter(near)
-                .min_by_key(|known| strsim::damerau_levenshtein(name, known))
-                .copied()
-        }
+        _ => nearest(name),
     };
     match known {
         Some(known) => format!("there is no ‘{name}’; did you mean {known}?"),
@@ -83,6 +79,13 @@ fn unknown(bare: &str, name: &str, rest: &str) -> String {
         }
         None => format!("there is no mechanism ‘{name}’"),
     }
+}
+
+/// The name of a term that this one resembles: one slip in a short one, two in a long one.
+pub(super) fn nearest(name: &str) -> Option<&'static str> {
+    let far = |known: &str| strsim::damerau_levenshtein(name, known);
+    let near = |known: &&&str| known.len() > 2 && far(known) <= if known.len() > 4 { 2 } else { 1 };
+    MECHANISMS.iter().chain(&MODIFIERS).filter(near).min_by_key(|known| far(known)).copied()
 }
 
 /// What is wrong behind the name of a term, and where.
@@ -157,7 +160,7 @@ fn network(name: &str, rest: &str) -> (usize, String) {
 }
 
 /// Whether a text could be the target of a term, but for macros.
-fn is_domain(text: &str) -> bool {
+pub(super) fn is_domain(text: &str) -> bool {
     let top = text.trim_end_matches('.').rsplit_once('.').map(|(_, top)| top);
     top.is_some_and(|top| {
         !top.is_empty()

@@ -1,12 +1,13 @@
 //! What a record says by itself, without DNS.
 
+use std::fmt::Write as _;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 use viaspf_record::{Ip4, Ip6, MacroKind, Mechanism, Modifier, Qualifier};
 
 use super::parse::Word;
-use super::{Draft, kind, syntax};
+use super::{Draft, kind, mend, syntax};
 use crate::spf::record;
 
 /// The shortest prefixes that one organisation plausibly has: a provider's largest blocks.
@@ -22,7 +23,12 @@ const STRING: usize = 255;
 pub(super) fn look(draft: &mut Draft, record: &str, list: &[Word<'_>], borders: &[usize]) {
     for word in list {
         if word.term.is_none() {
-            let (at, says) = syntax::diagnose(word.text);
+            let (at, mut says) = syntax::diagnose(word.text);
+            if let Some(meant) = mend::otherwise(word.text).map(|terms| terms.join(" "))
+                && !says.contains(&meant)
+            {
+                let _ = write!(says, "; write {meant}");
+            }
             let says = if borders
                 .iter()
                 .any(|border| (word.at + 1..word.at + word.text.len()).contains(border))

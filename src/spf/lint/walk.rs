@@ -9,7 +9,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::pin::Pin;
 
 use ipnet::IpNet;
-use viaspf_record::{A, DomainSpec, Mechanism, Modifier, Mx, Qualifier};
+use viaspf_record::{A, DomainSpec, MacroKind, Mechanism, Modifier, Mx, Qualifier};
 
 use super::expand::{self, Identity};
 use super::parse::{Word, flaw, parse};
@@ -80,10 +80,17 @@ impl<'a, D: Records> Walk<'a, D> {
     pub(super) async fn through(mut self, list: &[Word<'_>]) -> Walked {
         let domain = self.sender;
         let mut above = vec![domain.to_ascii_lowercase()];
+        let end_of_record = list.iter().position(Word::is_all).unwrap_or(list.len());
         for (place, word) in list.iter().enumerate() {
             let Some(mechanism) = word.mechanism() else { continue };
-            let end = self.mechanism(mechanism, domain, &mut above, Some(place)).await;
-            self.note(mechanism, place, &end);
+            // RFC 7208, 5.1: nobody reaches what stands behind `all`, so that nothing can be wrong there.
+            let is_reached = place <= end_of_record;
+            let end = self.mechanism(mechanism, domain, &mut above, is_reached.then_some(place)).await;
+            if is_reached {
+                self.note(mechanism, place, &end);
+            } else {
+                self.note_unreached(place, &end);
+            }
             // Whoever reads the findings wants them all; what is counted ends where the evaluation does.
             self.counting &= matches!(end, End::No);
         }
@@ -91,9 +98,17 @@ impl<'a, D: Records> Walk<'a, D> {
             match word.modifier() {
                 Some(Modifier::Redirect(redirect)) if !list.iter().any(Word::is_all) => {
                     let end = self.redirect(&redirect.domain_spec, domain, &mut above).await;
+                    let is_fixed = !depends_on_message(&redirect.domain_spec);
                     let (kind, says) = match end {
-                        End::Missing => {
+                        End::Missing if is_fixed => {
                             (&kind::REDIRECT_MISSING, "there is no SPF record at its target".to_owned())
+                        }
+                        // Records for some senders or clients are what such a redirect is for.
+                        End::Missing => {
+                            let says = format!(
+                                "where it names no SPF record, as for postmaster@{domain}, the result is a permerror"
+                            );
+                            (&kind::REDIRECT_PER_MESSAGE, says)
                         }
                         End::Loop => (&kind::INCLUDE_LOOP, "it leads back to this record".to_owned()),
                         End::Broken(why) => (&kind::REDIRECT_BROKEN, why),
@@ -130,6 +145,18 @@ impl<'a, D: Records> Walk<'a, D> {
             End::Pass | End::No => return,
         };
         self.found.findings.push((kind, place, says));
+    }
+
+    /// Takes note of a term behind `all` that could not be evaluated.
+    fn note_unreached(&mut self, place: usize, end: &End) {
+        let why = match end {
+            End::Missing => "there is no SPF record at its target",
+            End::Loop => "it leads back to this record or to itself",
+            End::Broken(why) => why,
+            End::Pass | End::No => return,
+        };
+        let says = format!("all decides before it, and it could not be evaluated: {why}");
+        self.found.findings.push((&kind::UNREACHABLE_BROKEN, place, says));
     }
 
     /// The record of a domain that a term names.
@@ -386,6 +413,11 @@ impl<'a, D: Records> Walk<'a, D> {
         self.queries += 1;
         if self.queries > MOST_QUERIES { Err(NotFound::NoRecords) } else { answer.await }
     }
+}
+
+/// Whether a target is another one for other senders or clients of the same domain.
+fn depends_on_message(spec: &DomainSpec) -> bool {
+    record::letters(spec).any(|kind| !matches!(kind, MacroKind::Domain | MacroKind::DomainPart))
 }
 
 /// How trouble with DNS begins.

@@ -9,6 +9,8 @@ use crate::lookup::catch_all::Day;
 use crate::lookup::senders::{Sender, Senders, Source};
 use crate::mail::Domain;
 use crate::mail::spf::{SpfQuestion, SpfResult};
+use crate::spf::lint::mend;
+use crate::spf::suggest::{Known, Seen};
 use crate::spf::trace::Outcome;
 use crate::spf::{NotFound, Records as _, evaluate, evaluate_traced, is_spf};
 
@@ -18,8 +20,8 @@ const MOST_CLIENTS: usize = 60;
 /// What is known.
 pub(super) struct Evidence {
     pub(super) domain: Domain,
-    /// The present record, where there is one.
-    pub(super) record: Option<String>,
+    /// The present records, which should be one; or what was meant as one.
+    pub(super) records: Vec<String>,
     /// Why the present record could not be read.
     pub(super) trouble: Option<String>,
     /// The mail hosts with their addresses.
@@ -52,15 +54,10 @@ pub(super) struct Client {
 
 impl Evidence {
     pub(super) async fn gather(view: &View, domain: &Domain, host: Host) -> Self {
-        let (record, mut trouble) = match view.dns.txt(domain.as_str()).await {
-            Ok(texts) => {
-                let mut records = texts.into_iter().filter(|text| is_spf(text));
-                let first = records.next();
-                let more = records.next();
-                (first, more.map(|_| "the domain has several records, of which one was looked at".to_owned()))
-            }
-            Err(NotFound::NoRecords) => (None, None),
-            Err(NotFound::Failed(why)) => (None, Some(why)),
+        let (records, mut trouble) = match view.dns.txt(domain.as_str()).await {
+            Ok(texts) => (published(&texts), None),
+            Err(NotFound::NoRecords) => (Vec::new(), None),
+            Err(NotFound::Failed(why)) => (Vec::new(), Some(why)),
         };
         let exchangers = match view.dns.mx(domain.as_str()).await {
             Ok(exchangers) => exchangers,
@@ -91,8 +88,33 @@ impl Evidence {
             }
         }
         let domain = domain.clone();
-        Self { domain, record, trouble, mail_hosts, null_mx, host, ours, clients, others, no_ledger }
+        Self { domain, records, trouble, mail_hosts, null_mx, host, ours, clients, others, no_ledger }
     }
+
+    /// What a record is made of.
+    pub(super) fn known(&self) -> Known {
+        let outgoing = self.host.addresses.iter().map(|outgoing| (outgoing.address, outgoing.says.clone()));
+        let clients = self.clients.iter().map(|client| Seen {
+            address: client.address,
+            passes_by: client.passes_by.clone(),
+            messages: client.messages(),
+        });
+        Known {
+            domain: self.domain.clone(),
+            records: self.records.clone(),
+            is_partial: self.trouble.is_some(),
+            mail_hosts: self.mail_hosts.clone(),
+            outgoing: outgoing.collect(),
+            clients: clients.collect(),
+            was_watched: self.no_ledger.is_none(),
+        }
+    }
+}
+
+/// The SPF records; where there are none, what was meant as some.
+fn published(texts: &[String]) -> Vec<String> {
+    let records: Vec<String> = texts.iter().filter(|text| is_spf(text)).cloned().collect();
+    if records.is_empty() { texts.iter().filter_map(|text| mend::almost(text)).collect() } else { records }
 }
 
 /// What the ledger saw of a domain; or why it saw nothing.

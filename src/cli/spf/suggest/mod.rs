@@ -1,8 +1,8 @@
 //! `spf suggest`: a record for a domain of ours, from what is known of who sends for it.
 
-mod compose;
 mod evidence;
 mod text;
+mod zone;
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -13,7 +13,8 @@ use super::view::Which;
 use crate::cli::layout::Layout;
 use crate::cli::{FINDINGS, block_on, failed, write};
 use crate::mail::Domain;
-use compose::Allowed;
+use crate::spf::suggest::{Allowed, Suggestion};
+use evidence::Evidence;
 
 /// Arguments of `spf suggest`.
 #[derive(Debug, clap::Args)]
@@ -48,25 +49,43 @@ Examples:
       For a host behind NAT, or mail that leaves from another one.
 
 The record is tried before it is shown: each of its senders must pass, strangers must not, within the look-ups that
-receivers grant. Exit status: 0 it is good, 1 it is not, or somebody unknown sends, 64 wrong usage.";
+receivers grant. Mistakes of the present record are mended where it is plain what was meant; where it is not, there is no
+suggestion. Exit status: 0 it is good, 1 it is not, or somebody unknown sends, 64 wrong usage.";
 
 /// Runs the command.
 pub(super) fn suggest(arguments: &Arguments) -> ExitCode {
     let suggested = block_on(async {
         let view = arguments.which.open()?;
         let host = outgoing::find(&arguments.outgoing, &view, arguments.postfix_dir.as_deref()).await;
-        let evidence = evidence::Evidence::gather(&view, &arguments.domain, host).await;
-        Ok(compose::compose(&view, evidence, &arguments.allow).await)
+        let evidence = Evidence::gather(&view, &arguments.domain, host).await;
+        let suggestion =
+            crate::spf::suggest::suggest(&view.dns, &evidence.known(), &arguments.allow, &view.options).await;
+        Ok(Advice { evidence, suggestion })
     });
-    let suggestion = match suggested {
-        Ok(suggestion) => suggestion,
+    let advice = match suggested {
+        Ok(advice) => advice,
         Err(error) => return failed(&error),
     };
-    let output = if arguments.json {
-        text::json(&suggestion)
-    } else {
-        text::render(&suggestion, &Layout::of_output())
-    };
+    let output =
+        if arguments.json { text::json(&advice) } else { text::render(&advice, &Layout::of_output()) };
     let written = write(&output);
-    if suggestion.is_good() { written } else { ExitCode::from(FINDINGS) }
+    if advice.is_good() { written } else { ExitCode::from(FINDINGS) }
+}
+
+/// A suggestion with what it is based on.
+struct Advice {
+    evidence: Evidence,
+    suggestion: Suggestion,
+}
+
+impl Advice {
+    /// Clients of which nobody has said whether they may send.
+    fn unknown(&self) -> impl Iterator<Item = &evidence::Client> {
+        self.evidence.clients.iter().filter(|client| !self.suggestion.passes(client.address))
+    }
+
+    /// Whether nothing is left to be decided.
+    fn is_good(&self) -> bool {
+        self.suggestion.keeps() && self.unknown().next().is_none()
+    }
 }

@@ -4,19 +4,21 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use super::compose::{Suggestion, Term, UNKNOWN, zone_line};
+use super::Advice;
 use super::evidence::Client;
+use super::zone::zone_line;
 use crate::cli::layout::{Layout, counted, day, wrapped};
 use crate::cli::table::{Cell, Column, Table, Tone};
 use crate::journal::render::{harmless, harmless_json};
 use crate::lookup::catch_all::Day;
 use crate::mail::spf::SpfResult;
 use crate::spf::lint::STRANGERS;
+use crate::spf::suggest::{Suggestion, Term, UNKNOWN};
 
 /// The suggestion as text.
-pub(super) fn render(suggestion: &Suggestion, layout: &Layout) -> String {
+pub(super) fn render(advice: &Advice, layout: &Layout) -> String {
     let mut text = String::new();
-    let evidence = &suggestion.evidence;
+    let Advice { evidence, suggestion } = advice;
     let title = |text: &mut String, title: &str| {
         let _ = writeln!(text, "{}", Tone::Strong.paint(title, layout.style));
     };
@@ -29,15 +31,7 @@ pub(super) fn render(suggestion: &Suggestion, layout: &Layout) -> String {
         text.push('\n');
     }
     title(&mut text, "Record");
-    text.push_str(&zone_line(&evidence.domain, &suggestion.record));
-    let verdict = if suggestion.record == evidence.record.clone().unwrap_or_default() {
-        "It is published already."
-    } else {
-        "It replaces the present record; a domain has one."
-    };
-    if evidence.record.is_some() {
-        say(&mut text, layout, verdict);
-    }
+    record(&mut text, layout, advice);
     text.push('\n');
     title(&mut text, "Why");
     terms(&mut text, layout, &suggestion.terms, "  ");
@@ -47,6 +41,11 @@ pub(super) fn render(suggestion: &Suggestion, layout: &Layout) -> String {
             layout,
             "Nobody is known to send for the domain: the record says that it sends no mail.",
         );
+    }
+    if !suggestion.unclear.is_empty() {
+        text.push('\n');
+        title(&mut text, "Not understood: mend these first");
+        terms(&mut text, layout, &suggestion.unclear, "  ");
     }
     if !suggestion.dropped.is_empty() {
         text.push('\n');
@@ -60,9 +59,33 @@ pub(super) fn render(suggestion: &Suggestion, layout: &Layout) -> String {
     text.push('\n');
     title(&mut text, "Tried");
     trials(&mut text, layout, suggestion);
-    unknown(&mut text, layout, suggestion);
-    plan(&mut text, layout, suggestion);
+    unknown(&mut text, layout, advice);
+    plan(&mut text, layout, advice);
     text
+}
+
+/// The record, or why there is none to publish.
+fn record(text: &mut String, layout: &Layout, advice: &Advice) {
+    let Advice { evidence, suggestion } = advice;
+    let Some(record) = suggestion.record() else {
+        let why = if suggestion.unclear.is_empty() {
+            "receivers could not evaluate it"
+        } else {
+            "it would leave out what is not understood, and whoever sends by that would fail"
+        };
+        return say(
+            text,
+            layout,
+            &format!("There is nothing to publish yet, as {why}. What is known so far:"),
+        );
+    };
+    text.push_str(&zone_line(&evidence.domain, record));
+    let is_published = evidence.records.iter().any(|present| present == record);
+    if is_published && evidence.records.len() == 1 {
+        say(text, layout, "It is published already.");
+    } else if !evidence.records.is_empty() {
+        say(text, layout, "It replaces the present record; a domain has one.");
+    }
 }
 
 fn say(text: &mut String, layout: &Layout, sentence: &str) {
@@ -92,13 +115,13 @@ fn trials(text: &mut String, layout: &Layout, suggestion: &Suggestion) {
     }
     text.push_str(&table.render(layout.width, layout.style));
     if let Some(cost) = suggestion.cost {
-        let _ = writeln!(text, "look-ups {} of {}", cost.counts.lookups, suggestion.most_lookups);
+        let _ = writeln!(text, "look-ups {} of {}", cost.counts.lookups, suggestion.most_lookups());
     }
 }
 
-fn unknown(text: &mut String, layout: &Layout, suggestion: &Suggestion) {
-    let evidence = &suggestion.evidence;
-    let unknown: Vec<&Client> = suggestion.unknown().collect();
+fn unknown(text: &mut String, layout: &Layout, advice: &Advice) {
+    let evidence = &advice.evidence;
+    let unknown: Vec<&Client> = advice.unknown().collect();
     if let Some(why) = &evidence.no_ledger {
         text.push('\n');
         say(
@@ -160,16 +183,23 @@ fn unknown(text: &mut String, layout: &Layout, suggestion: &Suggestion) {
 }
 
 /// From `~all` to `-all`.
-fn plan(text: &mut String, layout: &Layout, suggestion: &Suggestion) {
+fn plan(text: &mut String, layout: &Layout, advice: &Advice) {
     let title = Tone::Strong.paint("Plan", layout.style);
     let _ = writeln!(text, "\n{title}");
-    let domain = &suggestion.evidence.domain;
+    let (domain, suggestion) = (&advice.evidence.domain, &advice.suggestion);
     let mut steps = Vec::new();
+    let Some(record) = suggestion.record() else {
+        let step = format!(
+            "1. Mend what is named above, in the zone or by --allow, and ask again: lockdown-milter spf lint {domain} says what \
+             is wrong with the present record."
+        );
+        return text.push_str(&wrapped(&step, "", "   ", layout.width));
+    };
     if !suggestion.keeps() {
         steps.push("Do not publish it yet: it does not do what it should, see above.".to_owned());
     }
     steps.push(format!("Publish the record, and look at it: lockdown-milter spf lint {domain}"));
-    if suggestion.record.ends_with("~all") {
+    if record.split(' ').any(|term| term == "~all") {
         steps.push(
             "Wait two weeks. With ~all, receivers mark what fails and let it through, so that a sender who was forgotten \
              loses nothing."
@@ -187,8 +217,8 @@ fn plan(text: &mut String, layout: &Layout, suggestion: &Suggestion) {
 }
 
 /// The suggestion as JSON. The keys are a contract.
-pub(super) fn json(suggestion: &Suggestion) -> String {
-    let evidence = &suggestion.evidence;
+pub(super) fn json(advice: &Advice) -> String {
+    let Advice { evidence, suggestion } = advice;
     let terms = |terms: &[Term]| -> Vec<Value> {
         terms.iter().map(|term| json!({ "term": term.text, "why": term.why })).collect()
     };
@@ -197,7 +227,7 @@ pub(super) fn json(suggestion: &Suggestion) -> String {
         .iter()
         .map(|trial| json!({ "who": trial.who, "client": trial.address.to_string(), "result": trial.result.as_str() }))
         .collect();
-    let unknown: Vec<Value> = suggestion
+    let unknown: Vec<Value> = advice
         .unknown()
         .map(|client| {
             let total = client.sender.total(Day::MIN);
@@ -214,11 +244,12 @@ pub(super) fn json(suggestion: &Suggestion) -> String {
         .collect();
     let value = json!({
         "domain": evidence.domain.as_str(),
-        "present": evidence.record,
-        "record": suggestion.record,
-        "zone": zone_line(&evidence.domain, &suggestion.record),
+        "present": evidence.records.first(),
+        "record": suggestion.record(),
+        "zone": suggestion.record().map(|record| zone_line(&evidence.domain, record)),
         "terms": terms(&suggestion.terms),
         "dropped": terms(&suggestion.dropped),
+        "unclear": terms(&suggestion.unclear),
         "notes": suggestion.notes,
         "lookups": suggestion.cost.map(|cost| cost.counts.lookups),
         "trials": trials,
@@ -227,7 +258,7 @@ pub(super) fn json(suggestion: &Suggestion) -> String {
         "no_ledger": evidence.no_ledger,
         "ours": evidence.ours.as_ref().map_or(0, |sender| sender.total(Day::MIN).ours),
         "null_mx": evidence.null_mx,
-        "good": suggestion.is_good(),
+        "good": advice.is_good(),
     });
     harmless_json(&format!("{value:#}\n"))
 }
