@@ -37,7 +37,7 @@ const RECEIVER: &str = "mx.example.net";
 const ZONES: u64 = 2_000;
 
 /// Differences that are shown one by one, at most.
-const MOST_SHOWN: usize = 80;
+const MOST_SHOWN: usize = 10;
 
 /// What is known to be wrong with pyspf.
 #[derive(Deserialize)]

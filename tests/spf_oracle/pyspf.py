@@ -211,7 +211,8 @@ class Mended(spf.query):
         if "ptr" not in self.mended:
             return super().validated_ptrs()
         try:
-            names = self.dns_ptr(self.i)[: spf.MAX_PTR]
+            owner = "%s.%s.arpa" % (spf.reverse_dots(self.i), self.v)
+            names = self.dns(owner, "PTR", ignore_void=True)[: spf.MAX_PTR]
         except spf.TempError:
             return []
         return [name for name in names if self.leads_back(name)]
