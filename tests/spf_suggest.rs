@@ -249,7 +249,7 @@ async fn the_record_covers_who_sends_and_nobody_else() {
     assert_eq!(dropped, ["include:gone.example", "ptr"]);
 }
 
-/// Present records with what is suggested (tests/spf_suggest/records.yaml).
+/// Present records with what is suggested (`tests/spf_suggest/records.yaml`).
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Book {
