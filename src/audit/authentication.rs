@@ -54,14 +54,21 @@ fn tls(host: &Host) -> Verdict {
             let mut any = false;
             // What does not leave this host needs no TLS.
             let services = postfix.open_services().filter(|service| !postfix.is_local(service));
-            for service in services.filter(|service| postfix.takes_logins(service)) {
+            for service in services.filter(|service| postfix.offers_auth(service)) {
                 any = true;
                 let level = postfix.value(service, "smtpd_tls_security_level");
                 let is_safe = postfix.is_yes(service, "smtpd_tls_auth_only")
                     || postfix.is_yes(service, "smtpd_tls_wrappermode")
                     || postfix.is_yes(service, "smtpd_enforce_tls")
                     || level == "encrypt";
-                if !is_safe {
+                if !is_safe && !postfix.takes_logins(service) {
+                    let evidence = format!(
+                        "{}: smtpd_tls_auth_only = no, though no login may send there what others may not",
+                        service.label()
+                    );
+                    let change = postfix.over_ride(service, "smtpd_sasl_auth_enable", "no");
+                    verdict.mend(State::Doubtful, evidence, vec![change]);
+                } else if !is_safe {
                     let evidence = format!("{}: smtpd_tls_auth_only = no", service.label());
                     verdict.mend(
                         State::Open,
@@ -246,7 +253,9 @@ fn untrusted_networks(host: &Host) -> Verdict {
         let sane = untrusted.iter().filter(|one| width(one).is_none()).map(|one| **one);
         let all: Vec<IpNet> = kept(ours).into_iter().chain(sane).collect();
         let evidence = format!("only the mail server trusts {}", named(&untrusted));
-        verdict.mend(State::Doubtful, evidence, vec![trusting(host, &all)]);
+        // Where all of them are too wide, it is main.cf that changes.
+        let changes = if all == *ours { Vec::new() } else { vec![trusting(host, &all)] };
+        verdict.mend(State::Doubtful, evidence, changes);
     }
     for item in networks.unlisted.iter().chain(&networks.excluded) {
         verdict.find(State::Unknown, format!("mynetworks: {item} cannot be listed"));

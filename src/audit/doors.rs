@@ -17,6 +17,15 @@ pub(super) enum Fate {
     Passes,
 }
 
+/// Who writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Who {
+    /// A client without a login, in no trusted network.
+    Stranger,
+    /// The same with a login.
+    Login,
+}
+
 /// Whom a stranger writes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum To {
@@ -59,7 +68,9 @@ impl Postfix {
         let is_for_logins = service.overridden("smtpd_sasl_auth_enable").is_some_and(|value| value == "yes");
         self.is_local(service) && (is_behind_filter || no_milters && !is_for_logins)
             // The filter may run on another host.
-            || is_behind_filter && self.fate(service, To::Us) == Fate::Refused && !self.takes_logins(service)
+            || is_behind_filter
+                && self.fate(service, Who::Stranger, To::Us) == Fate::Refused
+                && !self.takes_logins(service)
     }
 
     /// Whether only programs of this host can reach a service.
@@ -86,14 +97,19 @@ impl Postfix {
         ["submission", "submissions", "smtps", "587", "465"].contains(&service.endpoint().1)
     }
 
-    /// Whether clients can log in at a service.
-    pub(super) fn takes_logins(&self, service: &Service) -> bool {
+    /// Whether a service offers AUTH.
+    pub(super) fn offers_auth(&self, service: &Service) -> bool {
         self.is_yes(service, "smtpd_sasl_auth_enable")
+    }
+
+    /// Whether clients can log in at a service, and send by that what they could not send without.
+    pub(super) fn takes_logins(&self, service: &Service) -> bool {
+        self.offers_auth(service) && self.fate(service, Who::Login, To::Us) != Fate::Refused
     }
 
     /// What becomes of the mail of strangers at a service: who has no login, and is in no trusted network.
     pub(super) fn strangers(&self, service: &Service, to: To) -> Fate {
-        if self.is_local(service) { Fate::Refused } else { self.fate(service, to) }
+        if self.is_local(service) { Fate::Refused } else { self.fate(service, Who::Stranger, to) }
     }
 
     /// The services where mail of strangers to us is not refused, or where a table may let it pass.
@@ -113,8 +129,8 @@ impl Postfix {
         flattened(self.value(service, list), &class)
     }
 
-    /// What becomes of a stranger's mail by the restrictions of a service.
-    fn fate(&self, service: &Service, to: To) -> Fate {
+    /// What becomes of somebody's mail by the restrictions of a service.
+    fn fate(&self, service: &Service, who: Who, to: To) -> Fate {
         let trusted = match self.networks.get(self.value(service, "mynetworks")) {
             Some(networks) if networks.listed.iter().any(|network| network.prefix_len() <= 1) => Fate::Passes,
             // Whom a table has cannot be told.
@@ -124,7 +140,7 @@ impl Postfix {
         let lists = LISTS.iter().filter(|list| self.main_cf.has(list));
         let fates = lists.map(|list| {
             let restrictions = self.restrictions(service, list);
-            of_restrictions(restrictions.iter().map(|(_, one)| one), to, trusted)
+            of_restrictions(restrictions.iter().map(|(_, one)| one), who, to, trusted)
         });
         // Of lists that must all let pass, the strictest counts.
         fates.min().unwrap_or(Fate::Passes)
@@ -150,8 +166,13 @@ pub(super) fn of_strangers(host: &Host) -> &'static str {
     }
 }
 
-/// What restrictions say of a stranger, who may be in mynetworks as `trusted` says; the first one that decides does.
-fn of_restrictions<'a>(all: impl Iterator<Item = &'a Restriction<'a>>, to: To, trusted: Fate) -> Fate {
+/// What restrictions say of somebody who may be in mynetworks as `trusted` says; the first one that decides does.
+fn of_restrictions<'a>(
+    all: impl Iterator<Item = &'a Restriction<'a>>,
+    who: Who,
+    to: To,
+    trusted: Fate,
+) -> Fate {
     const KNOWN: [&str; 3] = ["permit_", "reject_", "defer_"];
     let mut perhaps = false;
     for one in all {
@@ -163,6 +184,7 @@ fn of_restrictions<'a>(all: impl Iterator<Item = &'a Restriction<'a>>, to: To, t
             }
         };
         let passes = one.is("permit")
+            || one.is("permit_sasl_authenticated") && who == Who::Login
             || one.is("permit_naked_ip_address")
             || one.is("permit_auth_destination") && to == To::Us
             || one.is("permit_mynetworks") && trusted == Fate::Passes;
@@ -190,13 +212,28 @@ mod tests {
 
     fn judged(list: &str, to: To, trusted: Fate) -> Fate {
         let all = flattened(list, &|name| (name == "mine").then_some("permit_sasl_authenticated, reject"));
-        of_restrictions(all.iter().map(|(_, one)| one), to, trusted)
+        of_restrictions(all.iter().map(|(_, one)| one), Who::Stranger, to, trusted)
     }
 
     #[track_caller]
     fn check(list: &str, to_strangers: Fate, to_us: Fate) {
         assert_eq!(judged(list, To::Others, Fate::Refused), to_strangers, "{list}");
         assert_eq!(judged(list, To::Us, Fate::Refused), to_us, "{list}");
+    }
+
+    #[test]
+    fn what_lists_say_of_logins() {
+        for (list, expected) in [
+            ("permit_mynetworks, reject", Fate::Refused),
+            ("permit_mynetworks, permit_sasl_authenticated, reject", Fate::Passes),
+            ("reject_unauth_destination", Fate::Passes),
+            ("mine, reject", Fate::Passes),
+        ] {
+            let all =
+                flattened(list, &|name| (name == "mine").then_some("permit_sasl_authenticated, reject"));
+            let found = of_restrictions(all.iter().map(|(_, one)| one), Who::Login, To::Us, Fate::Refused);
+            assert_eq!(found, expected, "{list}");
+        }
     }
 
     #[test]
