@@ -12,6 +12,7 @@ mod program;
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::os::unix::net::UnixListener;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
 
@@ -364,4 +365,57 @@ fn without_a_unit_and_its_user_nothing_is_said() {
     command.args(["check", "--offline", "--config"]).arg(&file).arg("--systemd-dir").arg(dir.path());
     let text = String::from_utf8(command.output().unwrap().stdout).unwrap();
     assert!(!text.contains("were looked at"), "{text}");
+}
+
+#[test]
+fn tables_and_sockets_that_main_cf_and_sources_name_are_looked_at() {
+    let root_and_postfix = host::require_root().and_then(|()| host::program("postconf").map(drop));
+    if !host::is_possible(root_and_postfix) {
+        return;
+    }
+    let dir = tempfile::Builder::new().prefix("lockdown-check.").tempdir().unwrap();
+    let root = dir.path().display().to_string();
+    let write = |name: &str, text: &str| {
+        let path = dir.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text.replace("DIR", &root)).unwrap();
+    };
+    write(
+        "main.cf",
+        "compatibility_level = 3.6\nmydestination =\nalias_maps =\nlocal_recipient_maps =\n\
+         virtual_mailbox_domains = example.org\nvirtual_mailbox_maps = texthash:DIR/home/boxes\n\
+         virtual_alias_maps = texthash:DIR/aliases\n",
+    );
+    write("master.cf", "");
+    write("home/boxes", "a@example.org x\n");
+    write("aliases", "b@example.org a@example.org\n");
+    write("closed/x", "");
+    let _socket = UnixListener::bind(dir.path().join("closed/auth")).unwrap();
+    write(
+        "config.yaml",
+        "listen: ['inet:127.0.0.1:8891']\nidentities: { login_domain: example.org }\ndomains: { example.org: { recipients: \
+         { sources: [postfix: { config_dir: DIR }, socketmap: { address: 'unix:DIR/closed/auth', map: x }], catch_all: allow } } }\n",
+    );
+    write(
+        "units/lockdown-milter.service",
+        "[Service]\nUser=nobody\nInaccessiblePaths=DIR/home\nExecStart=/usr/sbin/lockdown-milter run --config DIR/config.yaml\n",
+    );
+    let set = |name: &str, mode| {
+        fs::set_permissions(dir.path().join(name), fs::Permissions::from_mode(mode)).unwrap();
+    };
+    for (name, mode) in [("", 0o755), ("closed", 0o700), ("closed/auth", 0o666), ("aliases", 0o600)] {
+        set(name, mode);
+    }
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lockdown-milter"));
+    command.args(["check", "--offline", "--config"]).arg(dir.path().join("config.yaml"));
+    let output = command.arg("--systemd-dir").arg(dir.path().join("units")).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap().replace(&root, "DIR");
+    for expected in [
+        "InaccessiblePaths=DIR/home of the unit hides it from nobody: virtual_mailbox_maps\n",
+        "readable by root, but not by nobody (0600 root:root): virtual_alias_maps\n",
+        "reached by root, but not by nobody, which may not enter DIR/closed (0700 root:root): socketmap\n",
+    ] {
+        assert!(text.contains(expected), "{expected}: {text}");
+    }
+    assert_eq!(output.status.code(), Some(78), "{text}");
 }
