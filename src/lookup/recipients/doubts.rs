@@ -5,8 +5,8 @@ use crate::lookup::problem::Problem;
 /// A source that answers for every name of domains in a way that does not tell why.
 pub(super) fn knows_everybody(source: &str, domains: &[&str]) -> Problem {
     let message = format!(
-        "{source} answers for every name of {} by itself, so that `soft` and `reject` cannot tell real names from others \
-         and let all of them in",
+        "{source} answers for every name of {} by itself, so that `soft` and `reject` cannot tell real names that it \
+         answers alike from names that nobody has, and let all of them in",
         named(domains)
     );
     Problem::new(message)

@@ -183,6 +183,77 @@ async fn classes_without_a_table_are_reported() {
     );
 }
 
+/// A table on a server that has rows of its own and a catch-all inside the query, and where it is.
+#[cfg(feature = "sqlite")]
+fn served() -> (tempfile::TempDir, String) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name);
+    let rows = "create table alias (source text, target text);
+        insert into alias values ('sales@a.example', 'office@b.example'), ('info@a.example', 'boss@b.example'),
+        ('@a.example', 'office@b.example'), ('own@c.example', 'x@b.example'), ('office@b.example', 'box');";
+    rusqlite::Connection::open(path("db")).unwrap().execute_batch(rows).unwrap();
+    let query = "select target from alias where source = '%s' union select target from alias where source = '@%d' \
+                 union select '%u@b.example' where '%d' = 'renamed.example'";
+    fs::write(path("cf"), format!("dbpath = {}\nquery = {query}\n", path("db").display())).unwrap();
+    let table = format!("sqlite:{}", path("cf").display());
+    (dir, table)
+}
+
+#[cfg(feature = "sqlite")]
+#[tokio::test]
+async fn a_server_that_answers_for_every_name() {
+    let (dir, table) = served();
+    let source = postfix(&[
+        ("virtual_alias_domains", "a.example b.example c.example renamed.example"),
+        ("virtual_alias_maps", &table),
+    ]);
+    let run =
+        |sql: &str| rusqlite::Connection::open(dir.path().join("db")).unwrap().execute_batch(sql).unwrap();
+    let ambiguous = |name: &str| format!("ambiguous: {table} {name}@a.example");
+    let exists = |name: &str| format!("exists: {table} {name}");
+    assert_eq!(ask(&source, &["sales@a.example"]).await, ambiguous("sales"));
+    assert_eq!(ask(&source, &["nobody@a.example"]).await, ambiguous("nobody"));
+    assert_eq!(ask(&source, &["info@a.example"]).await, exists("info@a.example"));
+    assert_eq!(ask(&source, &["own@c.example"]).await, exists("own@c.example"));
+    assert_eq!(ask(&source, &["nobody@c.example"]).await, "unknown");
+    // An alias of a domain is followed, whoever answers.
+    let office = format!("exists: {table} for any name > {table} office@b.example");
+    let via =
+        ask(&source, &["office@renamed.example"]).await.replace(" office@renamed.example", " for any name");
+    assert_eq!(via, office);
+    assert_eq!(ask(&source, &["nobody@renamed.example"]).await, "unknown");
+    // What was found out holds for a while, in which names pass.
+    run("delete from alias where source = '@a.example'");
+    assert_eq!(ask(&source, &["sales@a.example"]).await, ambiguous("sales"));
+    assert_eq!(ask(&source, &["nobody@a.example"]).await, "unknown");
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(30)).await;
+    tokio::time::resume();
+    assert_eq!(ask(&source, &["sales@a.example"]).await, exists("sales@a.example"));
+}
+
+#[cfg(feature = "sqlite")]
+#[tokio::test]
+async fn where_the_two_are_not_told_apart_a_server_is_asked_once() {
+    let (_dir, table) = served();
+    let source = postfix(&[
+        ("virtual_alias_domains", "a.example b.example renamed.example"),
+        ("virtual_alias_maps", &table),
+    ]);
+    let find = async |address: &str| {
+        let walk = &source.walk;
+        let existence = walk.find(Address::from(&address.parse::<Mailbox>().unwrap()), false).await;
+        (existence, walk.hits().misses)
+    };
+    for address in ["sales@a.example", "nobody@a.example", "info@a.example"] {
+        let (existence, asked) = find(address).await;
+        assert!(matches!(existence, Existence::Exists(_)) && asked == 0, "{address}: {existence:?}");
+    }
+    // But an alias of a domain is still one.
+    let (existence, asked) = find("nobody@renamed.example").await;
+    assert!(matches!(existence, Existence::Unknown(_)) && asked == 1, "{existence:?}");
+}
+
 #[tokio::test]
 async fn one_table() {
     let dir = tempfile::tempdir().unwrap();
