@@ -14,7 +14,7 @@ const LENGTH: usize = 12;
 /// How many answers about such names are remembered; each takes some hundred octets.
 const ANSWERS: u64 = 10_000;
 
-/// How long the answer of a server is. What has changed meanwhile lets names pass at most: an entry that differs from what
+/// How long the answer of a server holds. What changes meanwhile lets names pass at most: an entry that differs from what
 /// was everybody's is a name's own, and one that is like it is never refused.
 const LIFETIME: Duration = Duration::from_secs(30);
 

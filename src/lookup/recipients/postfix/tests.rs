@@ -295,6 +295,22 @@ async fn one_table() {
         ),
         ("static:OK".to_owned(), "x@a.example", "no list: TABLE for any name lets every name pass"),
         ("static:root".to_owned(), "x@a.example", "wildcard: TABLE for any name"),
+        ("static:a.example".to_owned(), "x@a.example", "no list: TABLE for any name lets every name pass"),
+        (
+            "regexp:{ {/^info@a/ root} {/^(.*)@a.example$/ $1@a.example} }".to_owned(),
+            "x@a.example",
+            "no list: regexp for any name lets every name pass",
+        ),
+        (
+            "inline:{ {@a.example=@a.example} {info@a.example=root} }".to_owned(),
+            "x@a.example",
+            "no list: inline @a.example lets every name pass",
+        ),
+        (
+            "inline:{ {@a.example=@a.example} {info@a.example=root} }".to_owned(),
+            "info@a.example",
+            "exists: inline info@a.example",
+        ),
         (
             "regexp:{ {/^info@/ OK} {/@catch/ OK} }".to_owned(),
             "info@a.example",

@@ -101,10 +101,6 @@ impl Walk {
                 Owner::Either(shared) => (shared, false),
             };
             let by = step.by.then(entry(maps, &found, !is_certain));
-            if self.delivery.is_none() && is_certain && only_says_yes(found.value(), address) {
-                outcome.known.push(Existence::NoList(names_nobody(&by)));
-                return Ok(());
-            }
             // What a stranger would be delivered to as well does not depend on the name.
             let everybodys = self.addressing.targets(&stranger, &value).addresses;
             let Targets { addresses: own, has_others } =
@@ -113,6 +109,16 @@ impl Walk {
                 own.into_iter().partition(|target| everybodys.contains(target));
             let (same, others): (Vec<Address>, Vec<Address>) =
                 named.into_iter().partition(|target| fold(&target.external()) == fold(&address.external()));
+            let leads_nowhere = only_says_yes(found.value(), address)
+                || (fixed.is_empty() && others.is_empty() && !same.is_empty());
+            if self.delivery.is_none() && leads_nowhere {
+                outcome.known.push(if is_certain {
+                    Existence::NoList(names_nobody(&by))
+                } else {
+                    Existence::Ambiguous(by)
+                });
+                return Ok(());
+            }
             if !fixed.is_empty() || has_others || (same.is_empty() && others.is_empty()) {
                 let known = if is_certain { Existence::Wildcard } else { Existence::Ambiguous };
                 outcome.known.push(known(by.clone()));
@@ -151,7 +157,7 @@ pub(super) fn names_nobody(by: &Provenance) -> String {
     format!("{by} lets every name pass and leads to no mailbox, so that it does not tell which names exist")
 }
 
-/// Whether a value only says yes: one of the usual words, or the key or its domain again.
+/// Whether a value only says yes: one of the usual words, or the domain again.
 fn only_says_yes(value: &str, address: &Address) -> bool {
     let value = fold(value.trim());
     YES.contains(&value.as_str()) || value == fold(&address.domain)
