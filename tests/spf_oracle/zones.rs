@@ -36,7 +36,7 @@ const V6: &str = "2001:db8::";
 /// Policies of a zone; the first is that of the domain that sends.
 const POLICIES: usize = 6;
 
-const HOSTS: [&str; 9] = ["mail", "mx1", "mx2", "out", "web", "v4only", "v6only", "alias", "sick"];
+const HOSTS: [&str; 10] = ["mail", "mx1", "mx2", "out", "web", "v4only", "v6only", "alias", "sick", "-mx-"];
 
 const LOCAL_PARTS: [&str; 12] = [
     "info",
@@ -53,7 +53,11 @@ const LOCAL_PARTS: [&str; 12] = [
     "a-b-c",
 ];
 
-const ODD_LOCAL_PARTS: [&str; 7] = ["a..b", ".a", "a,b", "a b", "jörg", "\"quoted\"", "a/b"];
+/// With a domain behind it, longer than a name may be.
+const LONG_LOCAL_PART: &str = "a.b.cccccccccccccccccccccccccccccccccccccccccccccccccccccccccc.dddddddddddddddddddddddddddddddddddddddddddddddddddddddddd.eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee.ffffffffffffffffffffffffffffffffffffffffffffffffffffffffff";
+
+const ODD_LOCAL_PARTS: [&str; 9] =
+    ["a..b", ".a", "a,b", "a b", "jörg", "\"quoted\"", "a/b", "x@y", LONG_LOCAL_PART];
 
 const HELOS: [&str; 5] = ["mail", "mx1", "web", "gone", "a.b"];
 
@@ -190,7 +194,7 @@ impl Draft {
                     0 => "gone",
                     1 => "v4only",
                     2 => "alias",
-                    _ => self.pick(&["mail", "mx1", "mx2", "out"]),
+                    _ => self.pick(&["mail", "mx1", "mx2", "out", "-mx-"]),
                 };
                 self.add(owner.clone(), format!("MX {} {host}.{own}", (place + 1) * 10));
             }
@@ -224,6 +228,7 @@ impl Draft {
             0 => self.name.clone(),
             1 => format!("_spf.{}", self.name),
             2 => format!("Spf.Sub.{}", self.name),
+            4 => format!("-p4-.{}", self.name),
             _ => format!("p{policy}.{}", self.name),
         }
     }
@@ -422,12 +427,18 @@ impl Draft {
             "%{p}.names.OWN",
             "%{d1r}.OWN",
             "%{IR}.OWN",
+            "%{lr}.list.OWN",
+            "%{l,}.list.OWN",
+            "%{p}",
+            "%{l}.-x-.OWN",
+            "%{sr,@}.OWN",
+            "%{LR-+}.OWN",
         ]);
         format!("exists:{}", target.replace("OWN", &self.name))
     }
 
     fn modifier(&mut self) -> String {
-        self.pick(&[
+        let modifier = self.pick(&[
             "op=auth",
             "ra=postmaster",
             "rp=100",
@@ -437,9 +448,15 @@ impl Draft {
             "note=%{d}.x",
             "note=%{t}",
             "x=",
+            "a=mail.OWN",
+            "mxhost=x",
+            "ptr=yes",
+            "all=yes",
+            "auth=1",
+            "accredit=%{d}.acc.example",
             "ip4=192.0.2.1",
-        ])
-        .to_owned()
+        ]);
+        modifier.replace("OWN", &self.name)
     }
 
     /// A term that is wrong, or at the border of what is right.
@@ -472,6 +489,11 @@ impl Draft {
             "exists:%{x}.OWN",
             "exists:%{d0}.OWN",
             "exists:%{c}.OWN",
+            "exists:%{d256}",
+            "exists:%{i500r}.OWN",
+            "a:ma\til.OWN",
+            "exists:%{d@}.OWN",
+            "include:%{l}.list.OWN",
             "exists:%x.OWN",
             "exists:%{d.OWN",
             "exists:OWN/24",
@@ -547,6 +569,12 @@ impl Draft {
                         name
                     }
                     2 => "elsewhere.example".to_owned(),
+                    3 if self.one_in(3) => {
+                        let name = self.some_policy(0);
+                        let kind = if question.client.is_ipv4() { "A" } else { "AAAA" };
+                        self.add(name.clone(), format!("{kind} {}", question.client));
+                        name
+                    }
                     _ => format!("{}.{}", self.pick(&HOSTS), self.name),
                 };
                 self.add(owner.clone(), format!("PTR {name}"));

@@ -51,10 +51,10 @@ fn strange(c: char) -> String {
     match c {
         '\t' => "a tab: terms are separated by spaces alone".to_owned(),
         '\u{2010}'..='\u{2015}' | '\u{2212}' => {
-            format!("U+{:04X} looks like a hyphen and is none; type - or ~", u32::from(c))
+            format!("U+{:04X} looks like a hyphen but is another character; type - or ~", u32::from(c))
         }
         '\u{2018}'..='\u{201f}' => format!("U+{:04X} is a typographic quotation mark", u32::from(c)),
-        c => format!("U+{:04X} is no printable ASCII", u32::from(c)),
+        c => format!("U+{:04X} is not printable ASCII", u32::from(c)),
     }
 }
 
@@ -117,13 +117,13 @@ fn argument(name: &str, rest: &str) -> (usize, String) {
             if !host.is_empty() && is_domain(host) {
                 return (
                     slash,
-                    format!("‘{prefix}’ is no prefix length: /0 to /32 for IPv4, //0 to //128 for IPv6"),
+                    format!("‘{prefix}’ is not a prefix length: /0 to /32 for IPv4, //0 to //128 for IPv6"),
                 );
             }
             if rest.starts_with('/') {
                 return (
                     0,
-                    format!("‘{prefix}’ is no prefix length: /0 to /32 for IPv4, //0 to //128 for IPv6"),
+                    format!("‘{prefix}’ is not a prefix length: /0 to /32 for IPv4, //0 to //128 for IPv6"),
                 );
             }
             domain(host)
@@ -148,12 +148,12 @@ fn network(name: &str, rest: &str) -> (usize, String) {
     match (name, is_v4, is_v6) {
         ("ip4", _, true) => (1, format!("‘{address}’ is an IPv6 address: ip6:{value}")),
         ("ip6", true, _) => (1, format!("‘{address}’ is an IPv4 address: ip4:{value}")),
-        (_, false, false) => (1, format!("‘{address}’ is no IPv{} address", &name[2..])),
+        (_, false, false) => (1, format!("‘{address}’ is not an IPv{} address", &name[2..])),
         _ => {
             let most = if name == "ip4" { 32 } else { 128 };
             (
                 1 + address.len(),
-                format!("‘/{}’ is no prefix length: /0 to /{most}", prefix.unwrap_or_default()),
+                format!("‘/{}’ is not a prefix length: /0 to /{most}", prefix.unwrap_or_default()),
             )
         }
     }
@@ -188,7 +188,7 @@ fn domain(text: &str) -> (usize, String) {
             _ => return (1 + position, "a lone % is written as %%".to_owned()),
         }
     }
-    (1, format!("‘{text}’ is no full domain name"))
+    (1, format!("‘{text}’ is not a full domain name"))
 }
 
 /// Whether this is the inside of a macro.
@@ -227,16 +227,16 @@ mod tests {
         check("-all:x", 4, "no argument");
         check("include", 7, "takes a domain");
         check("include:", 8, "a blank too many");
-        check("include:localhost", 8, "no full domain name");
-        check("ip4:300.1.1.1", 4, "no IPv4 address");
-        check("ip4:192.0.2.0/33", 13, "no prefix length");
+        check("include:localhost", 8, "not a full domain name");
+        check("ip4:300.1.1.1", 4, "not an IPv4 address");
+        check("ip4:192.0.2.0/33", 13, "not a prefix length");
         check("ip4:2001:db8::/32", 4, "ip6:2001:db8::/32");
         check("ip6:192.0.2.1", 4, "ip4:192.0.2.1");
         check("a:192.0.2.1", 2, "ip4:192.0.2.1");
-        check("a:mail.example/33", 14, "no prefix length");
-        check("mx/33", 2, "no prefix length");
+        check("a:mail.example/33", 14, "not a prefix length");
+        check("mx/33", 2, "not a prefix length");
         check("a=mail.example", 1, "behind a colon");
-        check("ptr:a.example/24", 13, "no prefix length");
+        check("ptr:a.example/24", 13, "takes no prefix length");
         check("exists:%{x}.example", 7, "a macro is written");
         check("exists:%x.example", 7, "a lone %");
         check("redirect=", 9, "nothing stands behind");
