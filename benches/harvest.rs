@@ -13,7 +13,7 @@ use std::net::IpAddr;
 use divan::Bencher;
 use divan::counter::ItemsCount;
 use jiff::{SignedDuration, Timestamp};
-use lockdown_milter::lookup::harvest::{Settings, Tracker};
+use lockdown_milter::lookup::harvest::{Asker, Settings, Tracker};
 
 /// Names and networks that are remembered.
 const ENTRIES: usize = 100_000;
@@ -46,6 +46,10 @@ fn client(number: u32) -> IpAddr {
     IpAddr::V4((u32::from_be_bytes([10, 0, 0, 0]) | scattered).into())
 }
 
+fn asker(client: IpAddr) -> Asker {
+    Asker { client, null_sender: false, may_forward: false }
+}
+
 /// A tracker whose memory is full, and how many recipients it has seen.
 fn full() -> (Tracker, u32) {
     let settings = Settings { memory_entries: ENTRIES, ..Settings::default() };
@@ -63,9 +67,9 @@ fn note(tracker: &mut Tracker, number: u32) {
     let (client, name) = (client(number / 4), format!("name{number}@example.org"));
     let now = begin() + SignedDuration::from_millis(i64::from(number));
     if number.is_multiple_of(3) {
-        tracker.note_unknown(client, &name, now);
+        tracker.note_unknown(asker(client), &name, now);
     } else {
-        tracker.note_good(client, &name, now);
+        tracker.note_good(asker(client), &name, now);
     }
 }
 
@@ -87,7 +91,7 @@ fn a_recipient_of_a_provider_noted(bencher: Bencher<'_, '_>) {
     let provider = [192, 0, 2, 1].into();
     let mut note = || {
         let now = begin() + SignedDuration::from_millis(i64::from(number));
-        tracker.note_good(provider, &format!("name{number}@example.org"), now);
+        tracker.note_good(asker(provider), &format!("name{number}@example.org"), now);
         number += 1;
     };
     (0..10 * RECIPIENTS).for_each(|_| note());
@@ -101,7 +105,7 @@ fn a_client_looked_up(bencher: Bencher<'_, '_>) {
     let mut number = 0;
     bencher.counter(ItemsCount::new(RECIPIENTS)).bench_local(|| {
         for _ in 0..RECIPIENTS {
-            black_box(tracker.block_of(client(number % seen), now));
+            black_box(tracker.block_of(client(number % seen), false, now));
             number += 1;
         }
     });

@@ -1,8 +1,9 @@
 //! The decision: a pure function of policy, request and facts.
 //!
 //! It walks the classes of cost, cheapest first. A check whose questions are dearer waits for its class; once an
-//! *enforced* rejection stands, dearer classes are not entered. A check that goes first is asked for alone. So the verdict never depends on what happens to be
-//! known already: a dear answer that lies at hand is not looked at before its turn.
+//! *enforced* rejection stands, dearer classes are not entered. A check that goes first is asked for alone, whatever its
+//! questions cost. So the verdict never depends on what happens to be known already: a dear answer that lies at hand is
+//! not looked at before its turn.
 
 use crate::check::exception::Exception;
 use crate::check::{
@@ -115,10 +116,11 @@ pub fn decide(policy: &Policy, request: &Request<'_>, facts: &Facts) -> Result<D
     let mut settled: Vec<usize> = Vec::new();
     for class in Cost::ALL {
         let cost = |question: &_| policy.cost(question);
-        let view = facts.up_to(class, &cost);
+        let (view, all) = (facts.up_to(class, &cost), facts.up_to(Cost::Far, &cost));
         let mut open: Option<Open> = None;
         for (index, matter) in matters.iter_mut().enumerate().filter(|(_, matter)| matter.opinion.is_none()) {
-            match judge(matter, policy, request, &view) {
+            let goes_first = matter.check.goes_first();
+            match judge(matter, policy, request, if goes_first { &all } else { &view }) {
                 Ok(opinion) => {
                     let ends = matter.locks.mode(matter.check.id()) == Mode::Enforce
                         && is_last_word(&opinion.judgment);
@@ -129,11 +131,9 @@ pub fn decide(policy: &Policy, request: &Request<'_>, facts: &Facts) -> Result<D
                         return open.map_or_else(|| Ok(conclude(request, &matters, &settled)), Err);
                     }
                 }
+                Err(questions) if goes_first => return Err(questions),
                 Err(questions) => {
                     if let Some(due) = questions.only(|question| policy.cost(question) <= class) {
-                        if matter.check.goes_first() {
-                            return Err(due);
-                        }
                         open = Some(open.map_or(due.clone(), |earlier| earlier.and(due)));
                     }
                 }

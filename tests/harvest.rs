@@ -66,7 +66,9 @@ struct Stage {
 
 impl Stage {
     fn set() -> Self {
-        let zone = Zone::new().txt("pass.example", "v=spf1 ip4:192.0.2.0/24 ip6:2001:db8::/32 ~all");
+        let zone = Zone::new()
+            .txt("pass.example", "v=spf1 ip4:192.0.2.0/24 ip6:2001:db8::/32 ~all")
+            .txt("forwarder.example", "v=spf1 ip4:192.0.2.20 ip6:2001:db8::20 -all");
         let find =
             |name: &str| if name == "info@local.test" { Answer::Found("yes") } else { Answer::NotFound };
         let names = MapServer::on_port(Protocol::Socketmap, find);
@@ -382,6 +384,97 @@ fn a_network_is_blocked_for_three_hosts_and_not_for_one() {
     assert_eq!((said.lines().count(), status), (1, Some(0)));
     check_open(&postfix, BYSTANDER);
     check_blocked(&postfix, "ADDR=192.0.2.1");
+}
+
+/// A host that bounces what others forged in our name, and carries its users' own mail.
+#[test]
+fn bounces_to_forged_names_block_bounces_only() {
+    if !Postfix::is_available() {
+        return;
+    }
+    let stage = Stage::set();
+    let postfix = stage.postfix();
+    let daemon = Daemon::start(&stage.config(""));
+    let bounce = |recipient: &str| {
+        let mut session = connect(&postfix, HARVESTER);
+        assert_eq!(session.command("MAIL FROM:<>").code(), 250);
+        session.rcpt(recipient).to_string()
+    };
+    for name in 0..10 {
+        let reply = bounce(&format!("forged{name}@local.test"));
+        assert!(reply.starts_with("550 5.1.1 "), "{reply}");
+    }
+    daemon.wait_for(&["harvesting: blocked", "network=192.0.2.66/32", "names=10", "null_sender=true"]);
+    let reply = bounce("info@local.test");
+    assert!(reply.starts_with(BLOCKED), "{reply}");
+    let reply = bounce("forged10@local.test");
+    assert!(reply.starts_with(BLOCKED), "it is no oracle: {reply}");
+    check_open(&postfix, HARVESTER);
+    let listed = run(&daemon, &["harvest", "list"]).0;
+    assert!(listed.contains("192.0.2.66 <>  20"), "{listed}");
+    // Other mail of the same host has its own account, and a block for it concerns bounces as well.
+    guess(&postfix, HARVESTER, 0..10);
+    check_blocked(&postfix, HARVESTER);
+    let (said, _) = run(&daemon, &["harvest", "release", "192.0.2.66"]);
+    assert_eq!(said.matches("released 192.0.2.66").count(), 2, "{said}");
+    assert!(bounce("info@local.test").starts_with("250 2.1."));
+}
+
+/// Forwarders by network and by SPF.
+const FORWARDERS: &str = "trusted_forwarders: [192.0.2.10, { spf: forwarder.example }]\n";
+
+#[test]
+fn forwarders_are_not_blocked() {
+    if !Postfix::is_available() {
+        return;
+    }
+    let stage = Stage::set();
+    let postfix = stage.postfix();
+    let daemon = Daemon::start(&(FORWARDERS.to_owned() + &stage.config("network_threshold: 28")));
+    for (client, names) in
+        [("ADDR=192.0.2.10", 0..12), ("ADDR=192.0.2.20", 20..32), (FORWARDER_OF_64, 40..52)]
+    {
+        guess(&postfix, client, names);
+        check_open(&postfix, client);
+    }
+    assert_eq!(run(&daemon, &["harvest", "list"]), ("nothing is blocked\n".to_owned(), Some(0)));
+    // Three others of the network ask for 28 names; what the forwarders asked for does not count with that.
+    for host in 1..=2 {
+        guess(&postfix, &format!("ADDR=192.0.2.{host}"), 100 * host..100 * host + 9);
+    }
+    check_open(&postfix, BYSTANDER);
+    // Whoever is none is blocked as ever, once that is known.
+    guess(&postfix, HARVESTER, 0..10);
+    daemon.wait_for(&["harvesting: blocked", "network=192.0.2.66/32", "names=10"]);
+    check_blocked(&postfix, HARVESTER);
+    // So is the whole network, but for the forwarders in it.
+    daemon.wait_for(&["harvesting: blocked", "network=192.0.2.0/24", "names=28"]);
+    check_blocked(&postfix, BYSTANDER);
+    check_open(&postfix, "ADDR=192.0.2.10");
+    check_open(&postfix, "ADDR=192.0.2.20");
+}
+
+const FORWARDER_OF_64: &str = "ADDR=IPv6:2001:db8::20";
+
+#[test]
+fn a_forwarder_that_was_blocked_before_it_was_named_is_released() {
+    if !Postfix::is_available() {
+        return;
+    }
+    let stage = Stage::set();
+    let postfix = stage.postfix();
+    let daemon = Daemon::start(&stage.config(""));
+    for client in ["ADDR=192.0.2.10", "ADDR=192.0.2.20"] {
+        guess(&postfix, client, 0..10);
+        check_blocked(&postfix, client);
+    }
+    let lines = daemon.reload(&(FORWARDERS.to_owned() + &stage.config("")));
+    let released =
+        "harvesting: no longer blocked\" network=192.0.2.10/32 times=1 reason=\"exempt from now on\"";
+    assert!(lines.iter().any(|line| line.contains(released)), "{lines:#?}");
+    check_open(&postfix, "ADDR=192.0.2.10");
+    check_open(&postfix, "ADDR=192.0.2.20");
+    daemon.wait_for(&["harvesting: no longer blocked", "network=192.0.2.20/32", "exempt"]);
 }
 
 #[test]

@@ -8,11 +8,8 @@ use crate::session::Request;
 /// Whether the client is a forwarder by its network, which costs nothing to know.
 pub(super) fn by_network(site: &Site, request: &Request<'_>) -> Option<Remark> {
     let address = request.session.client.address?;
-    let networks = site.trusted_forwarders.iter().filter_map(|forwarder| match forwarder {
-        Forwarder::Network(network) => Some(network),
-        Forwarder::Spf(_) => None,
-    });
-    let network = networks.into_iter().find(|network| network.contains(&address))?;
+    let mut networks = site.trusted_forwarders.iter().filter_map(Forwarder::network);
+    let network = networks.find(|network| network.contains(&address))?;
     Some(Remark::new("forwarder", format!("{address} is a trusted forwarder by {network}")))
 }
 
@@ -22,12 +19,8 @@ pub(super) fn by_network(site: &Site, request: &Request<'_>) -> Option<Remark> {
 pub(super) fn by_spf(site: &Site, request: &Request<'_>, facts: &View<'_>) -> Result<Option<Remark>, Open> {
     let client = &request.session.client;
     let Some(address) = client.address.filter(|_| client.is_public()) else { return Ok(None) };
-    let domains = site.trusted_forwarders.iter().filter_map(|forwarder| match forwarder {
-        Forwarder::Spf(domain) => Some(domain),
-        Forwarder::Network(_) => None,
-    });
     let mut answers = Ok(Vec::new());
-    for domain in domains {
+    for domain in site.trusted_forwarders.iter().filter_map(Forwarder::domain) {
         let answer = facts.spf(SpfQuestion::on_behalf_of(address, &request.session.helo, domain));
         answers = both(answers, answer).map(|(mut known, answer)| {
             known.push((domain, answer));

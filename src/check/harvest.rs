@@ -1,8 +1,12 @@
 //! Harvesting: a client that guesses one name after the other is blocked for a while.
+//!
+//! A trusted forwarder is never blocked. Whether the client is one by its SPF is asked only where a block stands, so that
+//! DNS is asked about nobody's guesses but by who might be a forwarder; the records that are looked at then are the
+//! forwarders' own, and remembered.
 
-use super::{Case, Check, CheckId, Judgment, Opinion, Remark, Site, Subject, roles};
+use super::{Case, Check, CheckId, Judgment, Opinion, Remark, Site, Subject, forwarding, roles};
 use crate::facts::{HarvestQuestion, Open, Standing, View};
-use crate::mail::Reply;
+use crate::mail::{Reply, ReversePath};
 use crate::session::{Origin, Point, Request};
 
 /// The lock.
@@ -13,7 +17,7 @@ impl Check for Harvest {
         CheckId::Harvest
     }
 
-    /// A client that is blocked costs no look-up at all.
+    /// A client that is blocked costs no look-up at all, but that of who is a forwarder.
     fn goes_first(&self) -> bool {
         true
     }
@@ -39,10 +43,17 @@ impl Check for Harvest {
         if let Some(network) = case.site.harvest_exempt.iter().find(|network| network.contains(&client)) {
             return Ok(not_examined(&format!("{network} is exempt")));
         }
-        Ok(match facts.standing(HarvestQuestion { client })? {
+        if let Some(remark) = forwarding::by_network(case.site, case.request) {
+            return Ok(Judgment::NotExamined(remark).into());
+        }
+        let null_sender = case.request.envelope.reverse_path == ReversePath::Null;
+        Ok(match facts.standing(HarvestQuestion { client, null_sender })? {
             Standing::Clear => Judgment::Pass(Remark::new("harvest-clear", "not blocked")).into(),
             Standing::NotCounted(why) => not_examined(why),
             Standing::Blocked { network, until, names } => {
+                if let Some(remark) = forwarding::by_spf(case.site, case.request, facts)? {
+                    return Ok(Judgment::NotExamined(remark).into());
+                }
                 let until = until.strftime("%Y-%m-%d %H:%M:%SZ");
                 let detail =
                     format!("{network} asked for {names} unknown names and is blocked until {until}");

@@ -248,6 +248,24 @@ pub enum Forwarder {
     Spf(Domain),
 }
 
+impl Forwarder {
+    /// The network, where it is one.
+    pub fn network(&self) -> Option<IpNet> {
+        match self {
+            Self::Network(network) => Some(*network),
+            Self::Spf(_) => None,
+        }
+    }
+
+    /// The domain, where it is one.
+    pub fn domain(&self) -> Option<&Domain> {
+        match self {
+            Self::Network(_) => None,
+            Self::Spf(domain) => Some(domain),
+        }
+    }
+}
+
 /// One lock.
 pub trait Check: Sync {
     /// Its name.

@@ -1,7 +1,6 @@
 //! Asking the running daemon through its control socket.
 
 use std::io;
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -13,7 +12,7 @@ use tokio::time::timeout;
 use super::{CONFIGURATION, FINDINGS, Source};
 use crate::daemon::RunError;
 use crate::daemon::control::{Answer, Request};
-use crate::facts::Standing;
+use crate::facts::{HarvestQuestion, Standing};
 use crate::lookup::harvest::Counter;
 
 /// How long the daemon may take to answer.
@@ -115,8 +114,9 @@ impl Control {
 
 #[async_trait::async_trait]
 impl Counter for Control {
-    async fn standing(&self, client: IpAddr) -> Standing {
-        match self.ask(&Request::HarvestStanding { client }).await {
+    async fn standing(&self, question: HarvestQuestion) -> Standing {
+        let HarvestQuestion { client, null_sender } = question;
+        match self.ask(&Request::HarvestStanding { client, null_sender }).await {
             Ok(Answer::Standing(block)) => block.into(),
             Ok(_) => Standing::NotCounted(ControlError::Strange(self.0.clone()).to_string()),
             Err(error) => Standing::NotCounted(error.to_string()),

@@ -48,7 +48,8 @@ enum Command {
 const LIST_EXAMPLES: &str = "\
 Examples:
   lockdown-milter harvest list
-      Networks, since when and until when they are blocked, for how many unknown names, and how often by now.
+      Networks, since when and until when they are blocked, for how many unknown names, and how often by now;
+      `<>` where only bounces are, mail with the null reverse-path.
   lockdown-milter harvest list --json | jq -r '.blocked.networks[].network'
 
 Exit status: 0 good, 1 the daemon does not answer, 64 wrong usage, 78 wrong configuration.";
@@ -103,7 +104,7 @@ pub(super) fn harvest(arguments: &Arguments) -> ExitCode {
         }
         (Command::Release { network, .. }, Answer::Released(networks)) => {
             for block in networks {
-                println!("released {}, which was blocked until {}", shown(&block.network), time(block.until));
+                println!("released {}, which was blocked until {}", blocked(block), time(block.until));
             }
             match network {
                 Some(Network(network)) if networks.is_empty() => {
@@ -127,7 +128,7 @@ fn list(blocks: &[Block], enforced: bool) -> String {
     if blocks.is_empty() {
         return "nothing is blocked\n".to_owned();
     }
-    let networks: Vec<String> = blocks.iter().map(|block| shown(&block.network)).collect();
+    let networks: Vec<String> = blocks.iter().map(blocked).collect();
     let width = networks.iter().map(String::len).max().unwrap_or_default().max("network".len());
     let head =
         format!("{:width$}  {:20}  {:20}  {:>5}  {:>5}\n", "network", "since", "until", "names", "times");
@@ -136,6 +137,11 @@ fn list(blocks: &[Block], enforced: bool) -> String {
         format!("{network:width$}  {since:20}  {until:20}  {:>5}  {:>5}\n", block.names, block.times)
     });
     mode.to_owned() + &head + &rows.collect::<String>()
+}
+
+/// What is blocked: a network, with `<>` where only its mail with the null reverse-path is.
+fn blocked(block: &Block) -> String {
+    shown(&block.network) + if block.null_sender { " <>" } else { "" }
 }
 
 /// A network, or the address where it is a single one.
@@ -163,15 +169,18 @@ mod tests {
             until: at("2026-11-24T12:30:00.25Z"),
             names,
             times,
+            null_sender: false,
         }
     }
 
     #[test]
     fn the_table_is_aligned() {
-        let blocks = [block("192.0.2.7/32", 10, 1), block("2001:db8:0:1::/64", 120, 12)];
+        let bounces = Block { null_sender: true, ..block("192.0.2.7/32", 11, 1) };
+        let blocks = [block("192.0.2.7/32", 10, 1), bounces, block("2001:db8:0:1::/64", 120, 12)];
         let expected = "\
 network            since                 until                 names  times
 192.0.2.7          2026-11-24 12:00:00Z  2026-11-24 12:30:00Z     10      1
+192.0.2.7 <>       2026-11-24 12:00:00Z  2026-11-24 12:30:00Z     11      1
 2001:db8:0:1::/64  2026-11-24 12:00:00Z  2026-11-24 12:30:00Z    120     12
 ";
         assert_eq!(list(&blocks, true), expected);

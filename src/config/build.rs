@@ -18,6 +18,7 @@ use super::{
 use crate::check::{Forwarder, Mode, Site};
 use crate::facts::Cost;
 use crate::lookup::dns;
+use crate::lookup::harvest;
 use crate::lookup::identities::SourceSettings as IdentitySource;
 use crate::policy::Policy;
 
@@ -40,7 +41,11 @@ pub(super) fn build(problems: &mut Problems<'_>, host: &Host, base: &Path, writt
     let context = Context { host, base };
     let mut recipients = Vec::new();
     let defaults = defaults(problems, context, profile, written);
-    let harvest = written.harvest.build(problems, defaults.harvest(cap));
+    let trusted_forwarders = forwarders(problems, &written.trusted_forwarders);
+    let harvest = harvest::Settings {
+        forwarders: trusted_forwarders.iter().filter_map(Forwarder::network).collect(),
+        ..written.harvest.build(problems, defaults.harvest(cap))
+    };
     let locked = Locked::build(problems, &written.locked);
     let listed = domain_file::build(problems, context, &written.domains_from);
     let files = listed.files.clone();
@@ -62,7 +67,7 @@ pub(super) fn build(problems: &mut Problems<'_>, host: &Host, base: &Path, writt
             .filter_map(|text| value::authserv_id(problems, text))
             .collect(),
         trusted_networks,
-        trusted_forwarders: forwarders(problems, &written.trusted_forwarders),
+        trusted_forwarders,
         aliases,
         login_domain: written.identities.login_domain(problems),
         exempt_logins: written.identities.exempt_logins(problems),

@@ -49,6 +49,7 @@ impl Written {
             block: value::positive_duration(problems, self.block.as_ref(), standard.block),
             block_max: value::positive_duration(problems, self.block_max.as_ref(), standard.block_max),
             exempt: self.exempt(problems),
+            forwarders: Vec::new(),
             memory_entries: value::number(
                 problems,
                 self.memory_entries.as_ref(),

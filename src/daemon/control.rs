@@ -48,6 +48,9 @@ pub enum Request {
     HarvestStanding {
         /// Its address.
         client: IpAddr,
+        /// Whether its mail has the null reverse-path.
+        #[serde(default)]
+        null_sender: bool,
     },
 }
 
@@ -122,8 +125,8 @@ impl Daemon {
                 Answer::Blocked { enforced, networks }
             }
             Request::HarvestRelease { network } => Answer::Released(self.harvest.release(*network)),
-            Request::HarvestStanding { client } => {
-                Answer::Standing(self.harvest.block_of(client.to_canonical()))
+            Request::HarvestStanding { client, null_sender } => {
+                Answer::Standing(self.harvest.block_of(client.to_canonical(), *null_sender))
             }
         }
     }

@@ -10,10 +10,11 @@ use super::guesses::{self, Guess};
 use super::metrics::Metrics;
 use super::recording::Draft;
 use super::senders::Sight;
-use super::{Daemon, Lesson, Snapshot, clock};
+use super::{Daemon, Lesson, Snapshot, clock, suspects};
 use crate::decide::{Decision, Verdict};
-use crate::facts::Facts;
+use crate::facts::{Facts, HarvestQuestion};
 use crate::journal::{Record, is_eventful};
+use crate::lookup::harvest::Asker;
 use crate::lookup::resolve;
 use crate::mail::report::Reader;
 use crate::mail::{Edit, Field, ForwardPath, Header, ReversePath, xtext};
@@ -45,9 +46,12 @@ impl Talk {
     }
 
     /// Takes note of what the client asked for.
-    fn note(&self, guess: Option<&Guess>) {
+    fn note(&self, message: &Message, guess: Option<Guess>) {
         if let (Some(client), Some(guess)) = (self.session.client.address, guess) {
-            self.daemon.harvest.note(client, guess);
+            let null_sender = message.envelope.reverse_path == ReversePath::Null;
+            let may_forward = suspects::may_forward(&message.snapshot.policy);
+            let asker = Asker { client, null_sender, may_forward };
+            suspects::note(&self.daemon, &message.snapshot, &self.session.helo, asker, guess);
         }
     }
 
@@ -90,11 +94,18 @@ impl Conversation for Talk {
         let path = forward_path(&rcpt, self.session.is_postfix);
         let (decision, record) = message.decide(&self.session, Some(&path), &self.daemon.metrics).await;
         let guess = guesses::of_decision(&message.snapshot.policy, message.origin, &path, &decision);
+        if let Some(client) = self.session.client.address {
+            let null_sender = message.envelope.reverse_path == ReversePath::Null;
+            let question = HarvestQuestion { client, null_sender };
+            suspects::release(&self.daemon, &decision, &message.facts, question);
+        }
         if decision.verdict.reply().is_none() {
             let Rcpt { argument, parameters, .. } = rcpt;
             message.envelope.recipients.push(Recipient { path, argument, parameters });
         }
-        self.note(guess.as_ref());
+        if let Some(message) = &self.message {
+            self.note(message, guess);
+        }
         if is_eventful(&decision) {
             self.answer(&decision, record)
         } else {
@@ -106,7 +117,7 @@ impl Conversation for Talk {
     fn refused(&mut self, rcpt: Rcpt) {
         let Some(message) = &self.message else { return };
         let guess = guesses::of_refusal(&message.snapshot.policy, message.origin, &rcpt);
-        self.note(guess.as_ref());
+        self.note(message, guess);
     }
 
     fn header(&mut self, field: Field) {

@@ -13,8 +13,8 @@ use tracing::{info, warn};
 
 use super::clock;
 use super::guesses::Guess;
-use crate::facts::Standing;
-use crate::lookup::harvest::{Block, Counter, End, Event, Settings, Tracker};
+use crate::facts::{HarvestQuestion, Standing};
+use crate::lookup::harvest::{Asker, Block, Counter, End, Event, Settings, Tracker};
 
 /// How late the log may say that a block is over, when nobody asks.
 const TICK: Duration = Duration::from_secs(1);
@@ -41,17 +41,25 @@ impl Watch {
         (begun, begun.saturating_sub(ended))
     }
 
-    /// Takes note of what a client asked for.
-    pub(super) fn note(&self, client: IpAddr, guess: &Guess) {
+    /// Takes note of what a client asked for. Returns the [suspects](Tracker::note_unknown).
+    pub(super) fn note(&self, asker: Asker, guess: &Guess) -> Vec<IpAddr> {
         self.with(|tracker, now| match guess {
-            Guess::Good(name) => tracker.note_good(client, name, now),
-            Guess::Unknown(name) => tracker.note_unknown(client, name, now),
-        });
+            Guess::Good(name) => {
+                tracker.note_good(asker, name, now);
+                Vec::new()
+            }
+            Guess::Unknown(name) => tracker.note_unknown(asker, name, now),
+        })
     }
 
-    /// The block that a client is under.
-    pub(super) fn block_of(&self, client: IpAddr) -> Option<Block> {
-        self.with(|tracker, now| tracker.block_of(client, now))
+    /// Takes a client for a trusted forwarder.
+    pub(super) fn excuse(&self, client: IpAddr) {
+        self.with(|tracker, now| tracker.excuse(client, now));
+    }
+
+    /// The block that a client's mail is under.
+    pub(super) fn block_of(&self, client: IpAddr, null_sender: bool) -> Option<Block> {
+        self.with(|tracker, now| tracker.block_of(client, null_sender, now))
     }
 
     /// What is blocked, and whether that refuses anything.
@@ -99,15 +107,15 @@ impl Watch {
 /// One line of the log.
 fn report(event: &Event, enforced: bool) {
     match event {
-        Event::Began(Block { network, until, names, times, .. }) => {
+        Event::Began(Block { network, until, names, times, null_sender, .. }) => {
             let until = format!("{until:.0}");
             if enforced {
-                warn!(%network, names, until, times, "harvesting: blocked");
+                warn!(%network, names, until, times, null_sender, "harvesting: blocked");
             } else {
-                warn!(%network, names, until, times, "harvesting: would be blocked");
+                warn!(%network, names, until, times, null_sender, "harvesting: would be blocked");
             }
         }
-        Event::Ended(Block { network, times, .. }, why) => {
+        Event::Ended(Block { network, times, null_sender, .. }, why) => {
             let reason = match why {
                 End::Over => "its time is over",
                 End::Released => "released by the administrator",
@@ -115,14 +123,14 @@ fn report(event: &Event, enforced: bool) {
                 End::Enforced => "it was only spoken of, and from now on blocks refuse",
                 End::NoRoom => "harvest.memory_entries has become too small for it",
             };
-            info!(%network, times, reason, "harvesting: no longer blocked");
+            info!(%network, times, reason, null_sender, "harvesting: no longer blocked");
         }
     }
 }
 
 #[async_trait::async_trait]
 impl Counter for Watch {
-    async fn standing(&self, client: IpAddr) -> Standing {
-        self.block_of(client).into()
+    async fn standing(&self, question: HarvestQuestion) -> Standing {
+        self.block_of(question.client, question.null_sender).into()
     }
 }

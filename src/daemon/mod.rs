@@ -19,6 +19,7 @@ mod reload;
 mod run;
 mod senders;
 mod snapshot;
+mod suspects;
 
 use std::sync::Arc;
 

@@ -86,10 +86,12 @@ pub struct Original {
 }
 
 /// Has this client guessed so many names that it is blocked?
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct HarvestQuestion {
     /// The client's address.
     pub client: IpAddr,
+    /// Whether its mail has the null reverse-path, which is counted apart.
+    pub null_sender: bool,
 }
 
 /// The answer to a [`HarvestQuestion`].

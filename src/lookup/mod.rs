@@ -161,7 +161,7 @@ impl Sources {
                 Some(ledger) => ledger.find(question).await,
                 None => Cause::Unknown("nothing is recorded".to_owned()),
             }),
-            Question::Harvest(question) => Answer::Harvest(self.harvest.standing(question.client).await),
+            Question::Harvest(question) => Answer::Harvest(self.harvest.standing(*question).await),
             Question::Recipient(question) => Answer::Recipient(self.recipients.find(question).await),
             Question::Usage(question) => Answer::Usage(match &self.catch_all {
                 Ok(catch_all) => catch_all.find(question),

@@ -166,6 +166,7 @@ fn of_harvest(mode: Mode, settings: &Harvest) -> Values {
         block,
         block_max,
         exempt,
+        forwarders: _,
         memory_entries,
     } = settings;
     vec![

@@ -27,6 +27,8 @@ pub(super) enum Fact<'a> {
     },
     Harvest {
         client: IpAddr,
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        null_sender: bool,
         answer: Standing<'a>,
     },
     Recipient {
@@ -143,7 +145,8 @@ impl<'a> Fact<'a> {
                 answer: Cause::of(answer),
             },
             (Question::Harvest(question), facts::Answer::Harvest(answer)) => {
-                Self::Harvest { client: question.client, answer: Standing::of(answer) }
+                let HarvestQuestion { client, null_sender } = *question;
+                Self::Harvest { client, null_sender, answer: Standing::of(answer) }
             }
             (Question::Recipient(question), facts::Answer::Recipient(answer)) => Self::Recipient {
                 source: text(sources.get(question.source.number)?),
@@ -184,8 +187,9 @@ impl<'a> Fact<'a> {
                 let question = CauseQuestion { sender: mailbox(&sender)?, ties };
                 (Question::Cause(question), facts::Answer::Cause(answer.read()?))
             }
-            Self::Harvest { client, answer } => {
-                (Question::Harvest(HarvestQuestion { client }), facts::Answer::Harvest(answer.read()))
+            Self::Harvest { client, null_sender, answer } => {
+                let question = HarvestQuestion { client, null_sender };
+                (Question::Harvest(question), facts::Answer::Harvest(answer.read()))
             }
             Self::Recipient { source: name, forms, case_sensitive, any_entry, answer } => {
                 let Some(source) = source(&name) else {

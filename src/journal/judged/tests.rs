@@ -104,8 +104,10 @@ fn harvest() -> impl Strategy<Value = (Question, Answer)> {
         }),
         said().prop_map(Standing::NotCounted),
     ];
-    (address(), answer)
-        .prop_map(|(client, answer)| (Question::Harvest(HarvestQuestion { client }), Answer::Harvest(answer)))
+    (address(), answer).prop_map(|(client, answer)| {
+        let question = HarvestQuestion { client, null_sender: client.is_ipv6() };
+        (Question::Harvest(question), Answer::Harvest(answer))
+    })
 }
 
 /// Which entry says so, as it is read: in words.

@@ -9,6 +9,16 @@
 //! - good recipients as well, as a brake: a provider has many users who mistype. One name counts as good twice
 //!   `threshold` times at most, so that who knows one address cannot buy guesses with it.
 //!
+//! Mail with the null reverse-path is counted apart, and a block for it concerns no other mail. A host that bounces what
+//! was forged in our name asks for many names of ours that never were, and carries its users' own mail as well. So
+//! bounces buy nobody more than as many guesses again, and cost nobody his mail.
+//!
+//! A trusted forwarder guesses what others made it pass on. A client in a network of forwarders is not counted. Whether
+//! one is a forwarder by its SPF costs DNS, so that is not asked about everybody: only when a block is due are
+//! those who guessed [suspects](Tracker::note), of whom the daemon finds out before the block begins. Whoever turns out
+//! to be a forwarder is [excused](Tracker::excuse): its guesses are taken from its network's account, and count no more
+//! for an hour.
+//!
 //! A network that is blocked begins anew when the block is over; nothing is counted while it lasts. So no bad host alone
 //! blocks its /24: it is blocked itself before.
 //!
@@ -23,13 +33,11 @@ mod records;
 mod settings;
 mod tracker;
 
-use std::net::IpAddr;
-
 pub use record::FORGOTTEN_AFTER;
 pub use settings::Settings;
-pub use tracker::{Block, End, Event, Tracker};
+pub use tracker::{Asker, Block, End, Event, Tracker};
 
-use crate::facts::Standing;
+use crate::facts::{HarvestQuestion, Standing};
 
 impl From<Option<Block>> for Standing {
     /// How a client stands that is under this block.
@@ -45,7 +53,7 @@ impl From<Option<Block>> for Standing {
 #[async_trait::async_trait]
 pub trait Counter: std::fmt::Debug + Send + Sync {
     /// How it stands now.
-    async fn standing(&self, client: IpAddr) -> Standing;
+    async fn standing(&self, question: HarvestQuestion) -> Standing;
 }
 
 /// Nobody counts, for the reason given.
@@ -54,7 +62,7 @@ pub struct Uncounted(pub &'static str);
 
 #[async_trait::async_trait]
 impl Counter for Uncounted {
-    async fn standing(&self, _: IpAddr) -> Standing {
+    async fn standing(&self, _: HarvestQuestion) -> Standing {
         Standing::NotCounted(self.0.to_owned())
     }
 }

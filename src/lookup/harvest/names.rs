@@ -57,6 +57,15 @@ impl Names {
         }
     }
 
+    /// Forgets the names that others have asked for.
+    pub(super) fn take_away(&mut self, others: &Self) {
+        for name in &others.seen {
+            if let Some(at) = self.seen.iter().rposition(|own| own.hash == name.hash) {
+                self.remove(at);
+            }
+        }
+    }
+
     /// How many there are.
     pub(super) fn len(&self) -> usize {
         self.seen.len()

@@ -24,7 +24,28 @@ pub(super) struct Record {
     times: u32,
     /// The end of the last block.
     clean_since: Timestamp,
+    /// When it was last asked whether a forwarder asked for the names.
+    suspected: Option<Timestamp>,
+    /// Until when a forwarder is not counted.
+    excused: Option<Timestamp>,
 }
+
+/// What came of a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Noted {
+    /// It was counted, or not.
+    Counted,
+    /// A block is due, unless a forwarder has asked.
+    Suspect,
+    /// A block has begun.
+    Blocked,
+}
+
+/// How long a forwarder is not counted.
+const EXCUSED: Duration = Duration::from_hours(1);
+
+/// How long after it was asked whether a forwarder did it, and nothing came of that, it is asked again.
+const SUSPICION: Duration = Duration::from_mins(1);
 
 /// A block in force.
 #[derive(Clone, Copy, Debug)]
@@ -62,11 +83,18 @@ pub(super) enum Asked {
 }
 
 impl Record {
-    /// Takes note of a name. True if that begins a block.
-    pub(super) fn note(&mut self, settings: &Settings, hash: u64, asked: Asked, now: Timestamp) -> bool {
+    /// Takes note of a name. Where it may be `forwarded`, a block that is due does not begin yet.
+    pub(super) fn note(
+        &mut self,
+        settings: &Settings,
+        hash: u64,
+        asked: Asked,
+        forwarded: bool,
+        now: Timestamp,
+    ) -> Noted {
         self.refresh(settings.window, now);
-        if self.block.is_some() {
-            return false;
+        if self.block.is_some() || self.excused.is_some() {
+            return Noted::Counted;
         }
         self.names.note(hash, matches!(asked, Asked::Good), settings.threshold.saturating_mul(2), now);
         if let Asked::UnknownBy(octet) = asked {
@@ -80,6 +108,14 @@ impl Record {
                 self.offenders.len() >= FEWEST_OFFENDERS && self.offends(settings, settings.network_threshold)
             }
         };
+        if offends && forwarded {
+            let is_asked = self.suspected.is_some_and(|at| after(at, SUSPICION) > now);
+            if is_asked {
+                return Noted::Counted;
+            }
+            self.suspected = Some(now);
+            return Noted::Suspect;
+        }
         if offends {
             let until = after(now, settings.block_time(self.times));
             let names = self.names.unknown();
@@ -89,8 +125,31 @@ impl Record {
                 clean_since: until,
                 ..Self::default()
             };
+            return Noted::Blocked;
         }
-        offends
+        Noted::Counted
+    }
+
+    /// Forgets all, as a forwarder did it, and counts nothing for a while.
+    pub(super) fn excuse(&mut self, now: Timestamp) -> Self {
+        let excused = Self { excused: Some(after(now, EXCUSED)), clean_since: now, ..Self::default() };
+        std::mem::replace(self, excused)
+    }
+
+    /// Whether it is that of a forwarder.
+    pub(super) fn is_excused(&self) -> bool {
+        self.excused.is_some()
+    }
+
+    /// Forgets what one address of a /24 has asked for, by its last octet.
+    pub(super) fn take_away(&mut self, octet: u8, of_address: &Self) {
+        self.names.take_away(&of_address.names);
+        self.offenders.retain(|(known, _)| *known != octet);
+    }
+
+    /// The addresses of a /24 that asked for unknown names, by their last octets.
+    pub(super) fn offenders(&self) -> impl Iterator<Item = u8> {
+        self.offenders.iter().map(|(octet, _)| *octet)
     }
 
     fn offends(&self, settings: &Settings, threshold: u32) -> bool {
@@ -103,6 +162,7 @@ impl Record {
     pub(super) fn refresh(&mut self, window: Duration, now: Timestamp) -> Option<Blocked> {
         self.names.forget(window, now);
         self.offenders.retain(|(_, at)| after(*at, window) > now);
+        self.excused.take_if(|until| *until <= now);
         let over = self.block.take_if(|block| block.until <= now);
         if self.block.is_none() && after(self.clean_since, FORGOTTEN_AFTER) <= now {
             self.times = 0;
@@ -113,6 +173,7 @@ impl Record {
     /// When there will be something to [`refresh`](Self::refresh).
     pub(super) fn due(&self, window: Duration) -> Timestamp {
         match (&self.block, self.names.last()) {
+            _ if self.excused.is_some() => self.excused.unwrap_or_default(),
             (Some(block), _) => block.until,
             (None, Some(last)) => after(last, window),
             (None, None) => after(self.clean_since, FORGOTTEN_AFTER),
@@ -121,7 +182,7 @@ impl Record {
 
     /// Whether there is nothing left to know.
     pub(super) fn is_empty(&self) -> bool {
-        self.names.len() == 0 && self.times == 0
+        self.names.len() == 0 && self.times == 0 && self.excused.is_none()
     }
 
     /// How many entries of the memory it takes.
@@ -157,5 +218,8 @@ impl Record {
             block.until = before(block.until, by);
         }
         self.clean_since = before(self.clean_since, by);
+        for at in [&mut self.suspected, &mut self.excused].into_iter().flatten() {
+            *at = before(*at, by);
+        }
     }
 }

@@ -8,13 +8,21 @@ use jiff::Timestamp;
 
 use super::record::{Danger, Record};
 
+/// Whose guesses a record counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Whose {
+    pub(super) network: IpNet,
+    /// Whether they are those of mail with the null reverse-path, or those of all other mail.
+    pub(super) null_sender: bool,
+}
+
 /// All records. Each has its place in both orders, and none is empty.
 #[derive(Debug)]
 pub(super) struct Records {
     window: Duration,
-    by_network: HashMap<IpNet, Record>,
-    by_danger: BTreeSet<(Danger, IpNet)>,
-    by_due: BTreeSet<(Timestamp, IpNet)>,
+    by_network: HashMap<Whose, Record>,
+    by_danger: BTreeSet<(Danger, Whose)>,
+    by_due: BTreeSet<(Timestamp, Whose)>,
     size: usize,
 }
 
@@ -36,57 +44,57 @@ impl Records {
     }
 
     /// The record of a network.
-    pub(super) fn get(&self, network: &IpNet) -> Option<&Record> {
-        self.by_network.get(network)
+    pub(super) fn get(&self, whose: &Whose) -> Option<&Record> {
+        self.by_network.get(whose)
     }
 
     /// All records, in no order.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&IpNet, &Record)> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&Whose, &Record)> {
         self.by_network.iter()
     }
 
     /// Changes the record of a network, which is a new one where there was none, and goes where nothing is left in it.
-    pub(super) fn change<T>(&mut self, network: IpNet, change: impl FnOnce(&mut Record) -> T) -> T {
-        let mut record = self.remove(&network).unwrap_or_default();
+    pub(super) fn change<T>(&mut self, whose: Whose, change: impl FnOnce(&mut Record) -> T) -> T {
+        let mut record = self.remove(&whose).unwrap_or_default();
         let outcome = change(&mut record);
-        self.insert(network, record);
+        self.insert(whose, record);
         outcome
     }
 
     /// Changes all records; from now on a name counts for `window`.
     pub(super) fn change_all(&mut self, window: Duration, mut change: impl FnMut(&mut Record)) {
         let before = std::mem::replace(self, Self::new(window));
-        for (network, mut record) in before.by_network {
+        for (whose, mut record) in before.by_network {
             change(&mut record);
-            self.insert(network, record);
+            self.insert(whose, record);
         }
     }
 
     /// Takes a record out.
-    pub(super) fn remove(&mut self, network: &IpNet) -> Option<Record> {
-        let record = self.by_network.remove(network)?;
-        self.by_danger.remove(&(record.danger(), *network));
-        self.by_due.remove(&(record.due(self.window), *network));
+    pub(super) fn remove(&mut self, whose: &Whose) -> Option<Record> {
+        let record = self.by_network.remove(whose)?;
+        self.by_danger.remove(&(record.danger(), *whose));
+        self.by_due.remove(&(record.due(self.window), *whose));
         self.size -= record.size();
         Some(record)
     }
 
-    fn insert(&mut self, network: IpNet, record: Record) {
+    fn insert(&mut self, whose: Whose, record: Record) {
         if !record.is_empty() {
-            self.by_danger.insert((record.danger(), network));
-            self.by_due.insert((record.due(self.window), network));
+            self.by_danger.insert((record.danger(), whose));
+            self.by_due.insert((record.due(self.window), whose));
             self.size += record.size();
-            self.by_network.insert(network, record);
+            self.by_network.insert(whose, record);
         }
     }
 
     /// The network to forget first.
-    pub(super) fn least_dangerous(&self) -> Option<IpNet> {
-        self.by_danger.first().map(|(_, network)| *network)
+    pub(super) fn least_dangerous(&self) -> Option<Whose> {
+        self.by_danger.first().map(|(_, whose)| *whose)
     }
 
     /// The next network of which something is void by now.
-    pub(super) fn due(&self, now: Timestamp) -> Option<IpNet> {
-        self.by_due.first().filter(|(due, _)| *due <= now).map(|(_, network)| *network)
+    pub(super) fn due(&self, now: Timestamp) -> Option<Whose> {
+        self.by_due.first().filter(|(due, _)| *due <= now).map(|(_, whose)| *whose)
     }
 }

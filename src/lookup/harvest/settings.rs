@@ -24,6 +24,8 @@ pub struct Settings {
     pub block_max: Duration,
     /// Networks whose clients may guess.
     pub exempt: Vec<IpNet>,
+    /// Networks of trusted forwarders, whose clients guess what others made them pass on.
+    pub forwarders: Vec<IpNet>,
     /// Names and networks that are remembered, at most.
     pub memory_entries: usize,
 }
@@ -37,7 +39,12 @@ impl Settings {
 
     /// Whether the client may guess.
     pub(super) fn is_exempt(&self, client: IpAddr) -> bool {
-        self.exempt.iter().any(|network| network.contains(&client))
+        self.free().any(|network| network.contains(&client))
+    }
+
+    /// All networks whose clients are not counted.
+    pub(super) fn free(&self) -> impl Iterator<Item = &IpNet> {
+        self.exempt.iter().chain(&self.forwarders)
     }
 
     /// How long a block lasts before which there were so many others.
@@ -59,6 +66,7 @@ impl Default for Settings {
             block: Duration::from_mins(15),
             block_max: Duration::from_hours(24),
             exempt: Vec::new(),
+            forwarders: Vec::new(),
             memory_entries: 100_000,
         }
     }

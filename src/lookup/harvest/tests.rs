@@ -10,6 +10,10 @@ use super::*;
 
 const HARVESTER: &str = "192.0.2.7";
 
+fn asker(client: &str) -> Asker {
+    Asker { client: client.parse().unwrap(), null_sender: false, may_forward: false }
+}
+
 /// A tracker with a clock that only a test moves.
 struct Scene {
     tracker: Tracker,
@@ -32,11 +36,12 @@ impl Scene {
     }
 
     fn unknown(&mut self, client: &str, name: &str) {
-        self.tracker.note_unknown(client.parse().unwrap(), name, self.now);
+        let suspects = self.tracker.note_unknown(asker(client), name, self.now);
+        assert!(suspects.is_empty(), "nobody forwards anything");
     }
 
     fn good(&mut self, client: &str, name: &str) {
-        self.tracker.note_good(client.parse().unwrap(), name, self.now);
+        self.tracker.note_good(asker(client), name, self.now);
     }
 
     /// Names that nobody asked for before.
@@ -48,9 +53,34 @@ impl Scene {
         }
     }
 
+    /// Names that bounces ask for.
+    fn bounce(&mut self, client: &str, count: u32) {
+        for _ in 0..count {
+            self.next_name += 1;
+            let asker = Asker { null_sender: true, ..asker(client) };
+            self.tracker.note_unknown(asker, &format!("forged{}", self.next_name), self.now);
+        }
+    }
+
+    /// Names asked for by a client of which only DNS tells whether it is a forwarder. Returns the suspects of the last.
+    fn pass_on(&mut self, client: &str, count: u32) -> Vec<String> {
+        let mut suspects = Vec::new();
+        for _ in 0..count {
+            self.next_name += 1;
+            let asker = Asker { may_forward: true, ..asker(client) };
+            suspects = self.tracker.note_unknown(asker, &format!("passed{}", self.next_name), self.now);
+        }
+        suspects.into_iter().map(|address| address.to_string()).collect()
+    }
+
     /// What is blocked for the client, and for how many minutes still.
     fn standing(&mut self, client: &str) -> String {
-        match self.tracker.block_of(client.parse().unwrap(), self.now) {
+        self.standing_of(client, false)
+    }
+
+    /// The same for mail with the null reverse-path, or for other mail.
+    fn standing_of(&mut self, client: &str, null_sender: bool) -> String {
+        match self.tracker.block_of(client.parse().unwrap(), null_sender, self.now) {
             None => "clear".to_owned(),
             Some(Block { network, until, names, .. }) => {
                 let minutes = until.duration_since(self.now).as_secs() / 60;
@@ -312,12 +342,11 @@ fn a_flood_of_addresses_does_not_end_blocks() {
     scene.guess(HARVESTER, 10);
     scene.guess("198.51.100.1", 9);
     for number in 0..1000_u32 {
-        let client = IpAddr::V4((u32::from_be_bytes([10, 0, 0, 0]) + number * 256).into());
-        let name = "nobody";
+        let client = IpAddr::V4((u32::from_be_bytes([10, 0, 0, 0]) + number * 256).into()).to_string();
         if number % 2 == 0 {
-            scene.tracker.note_unknown(client, name, scene.now);
+            scene.unknown(&client, "nobody");
         } else {
-            scene.tracker.note_good(client, name, scene.now);
+            scene.good(&client, "nobody");
         }
         assert!(scene.tracker.entries() <= 100);
     }
@@ -360,10 +389,130 @@ fn a_clock_that_is_set_back_makes_no_block_longer() {
     assert_eq!(scene.standing("198.51.100.1"), "clear");
 }
 
+#[test]
+fn bounces_are_counted_apart() {
+    let mut scene = Scene::standard();
+    scene.bounce(HARVESTER, 9);
+    scene.guess(HARVESTER, 9);
+    assert_eq!(scene.standing_of(HARVESTER, true), "clear");
+    scene.bounce(HARVESTER, 1);
+    assert_eq!(scene.standing_of(HARVESTER, true), "192.0.2.7/32 10 names 15m");
+    assert_eq!(scene.standing(HARVESTER), "clear", "its users' own mail");
+    scene.pass(minutes(1));
+    scene.guess(HARVESTER, 1);
+    assert_eq!(scene.standing(HARVESTER), "192.0.2.7/32 10 names 15m");
+    assert_eq!(scene.standing_of(HARVESTER, true), "192.0.2.7/32 10 names 15m");
+    assert_eq!(scene.tracker.list(scene.now).len(), 2);
+    assert_eq!(scene.tracker.release(Some("192.0.2.7/32".parse().unwrap()), scene.now).len(), 2);
+    assert_eq!(scene.standing_of(HARVESTER, true), "clear");
+}
+
+#[test]
+fn who_is_blocked_sends_no_bounces_either() {
+    let mut scene = Scene::standard();
+    scene.guess(HARVESTER, 10);
+    assert_eq!(scene.standing_of(HARVESTER, true), "192.0.2.7/32 10 names 15m");
+}
+
+#[test]
+fn bounces_from_all_over_a_network_block_its_bounces() {
+    let mut scene = Scene::standard();
+    for host in 1..=6 {
+        scene.bounce(&format!("192.0.2.{host}"), 9);
+    }
+    assert_eq!(scene.standing_of("192.0.2.200", true), "192.0.2.0/24 50 names 15m");
+    assert_eq!(scene.standing("192.0.2.200"), "clear");
+}
+
+#[test]
+fn forwarders_by_network_are_not_counted() {
+    let forwarders = vec!["192.0.2.7/32".parse().unwrap(), "2001:db8::7/128".parse().unwrap()];
+    let mut scene = Scene::standard();
+    scene.guess(HARVESTER, 10);
+    scene.tracker.apply(Settings { forwarders, network_threshold: 10, ..Settings::default() }, scene.now);
+    assert_eq!(scene.events(), ["began 192.0.2.7/32 1", "ended 192.0.2.7/32 Exempt"]);
+    scene.tracker.release(None, scene.now);
+    scene.guess(HARVESTER, 100);
+    scene.bounce(HARVESTER, 100);
+    scene.guess("2001:db8::7", 100);
+    assert_eq!(scene.events(), [""; 0]);
+    // Not even where its network is blocked for others.
+    for host in 1..=3 {
+        scene.guess(&format!("192.0.2.{host}"), 4);
+    }
+    assert_eq!(scene.standing("192.0.2.200"), "192.0.2.0/24 10 names 15m");
+    assert_eq!(scene.standing(HARVESTER), "clear");
+    scene.guess("2001:db8::8", 10);
+    assert_eq!(scene.standing("2001:db8::7"), "clear");
+    assert_eq!(scene.standing("2001:db8::8"), "2001:db8::/64 10 names 15m");
+}
+
+#[test]
+fn a_block_waits_for_the_news_who_is_a_forwarder() {
+    let mut scene = Scene::standard();
+    assert_eq!(scene.pass_on(HARVESTER, 9), [""; 0]);
+    assert_eq!(scene.pass_on(HARVESTER, 1), [HARVESTER]);
+    assert_eq!(scene.pass_on(HARVESTER, 20), [""; 0], "it is being asked");
+    assert_eq!(scene.standing(HARVESTER), "clear");
+    // Nothing came of it.
+    scene.pass(minutes(1));
+    assert_eq!(scene.pass_on(HARVESTER, 1), [HARVESTER]);
+    // It is none.
+    scene.unknown(HARVESTER, "passed31");
+    assert_eq!(scene.standing(HARVESTER), "192.0.2.7/32 31 names 15m");
+}
+
+#[test]
+fn a_forwarder_is_excused_for_an_hour() {
+    let mut scene = Scene::standard();
+    assert_eq!(scene.pass_on(HARVESTER, 10), [HARVESTER]);
+    scene.tracker.excuse(HARVESTER.parse().unwrap(), scene.now);
+    assert_eq!(scene.pass_on(HARVESTER, 1000), [""; 0]);
+    scene.guess(HARVESTER, 1000);
+    scene.bounce(HARVESTER, 1000);
+    assert_eq!(scene.events(), [""; 0]);
+    assert_eq!(scene.tracker.entries(), 1);
+    scene.pass(minutes(60));
+    scene.tracker.expire(scene.now);
+    assert_eq!(scene.tracker.entries(), 0);
+    assert_eq!(scene.pass_on(HARVESTER, 10), [HARVESTER]);
+}
+
+#[test]
+fn what_forwarders_asked_for_does_not_count_for_their_network() {
+    let mut scene = Scene::new(Settings { network_threshold: 20, ..Settings::default() });
+    for host in 1..=5 {
+        scene.pass_on(&format!("192.0.2.{host}"), 3);
+    }
+    let suspects = scene.pass_on("192.0.2.6", 5);
+    assert_eq!(suspects, ["192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4", "192.0.2.5", "192.0.2.6"]);
+    scene.tracker.excuse("192.0.2.1".parse().unwrap(), scene.now);
+    scene.unknown("192.0.2.6", "passed20");
+    assert_eq!(scene.standing("192.0.2.200"), "clear", "17 names by five");
+    scene.guess("192.0.2.200", 3);
+    assert_eq!(scene.standing("192.0.2.200"), "192.0.2.0/24 20 names 15m");
+}
+
+#[test]
+fn a_forwarder_that_was_blocked_is_released() {
+    let mut scene = Scene::standard();
+    scene.guess(HARVESTER, 10);
+    scene.bounce("2001:db8::7", 10);
+    scene.tracker.excuse(HARVESTER.parse().unwrap(), scene.now);
+    scene.tracker.excuse("2001:db8::7".parse().unwrap(), scene.now);
+    assert_eq!(scene.standing(HARVESTER), "clear");
+    assert_eq!(scene.events()[2..], ["ended 192.0.2.7/32 Exempt", "ended 2001:db8::/64 Exempt"]);
+    // Its neighbours of the /64 begin anew, and are blocked.
+    scene.guess("2001:db8::7", 10);
+    scene.guess("2001:db8::8", 10);
+    assert_eq!(scene.standing("2001:db8::8"), "2001:db8::/64 10 names 15m");
+}
+
 /// What may happen to a tracker.
 #[derive(Clone, Debug)]
 enum Step {
-    Unknown(u8, u8),
+    Unknown(u8, u8, bool),
+    Excuse(u8),
     Good(u8, u8),
     /// Seconds; negative: the clock is set back.
     Pass(i64),
@@ -373,7 +522,8 @@ enum Step {
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        10 => (0..6_u8, 0..30_u8).prop_map(|(client, name)| Step::Unknown(client, name)),
+        10 => (0..6_u8, 0..30_u8, any::<bool>()).prop_map(|(client, name, null)| Step::Unknown(client, name, null)),
+        1 => (0..6_u8).prop_map(Step::Excuse),
         3 => (0..6_u8, 0..30_u8).prop_map(|(client, name)| Step::Good(client, name)),
         2 => (-300..2000_i64).prop_map(Step::Pass),
         1 => (0..6_u8).prop_map(Step::Release),
@@ -397,18 +547,24 @@ proptest! {
         };
         let mut scene = Scene::new(settings.clone());
         // Every unknown name that a client has ever asked for since it was last blocked or released.
-        let mut asked: HashMap<IpNet, HashSet<u8>> = HashMap::new();
-        let mut open: HashSet<IpNet> = HashSet::new();
+        let mut asked: HashMap<(IpNet, bool), HashSet<u8>> = HashMap::new();
+        let mut open: HashSet<(IpNet, bool)> = HashSet::new();
         for step in steps {
             match step {
-                Step::Unknown(number, name) => {
-                    scene.tracker.note_unknown(client(number), &name.to_string(), scene.now);
+                Step::Unknown(number, name, null_sender) => {
+                    let asker = Asker { client: client(number), null_sender, may_forward: false };
+                    let suspects = scene.tracker.note_unknown(asker, &name.to_string(), scene.now);
+                    prop_assert_eq!(suspects, Vec::<IpAddr>::new());
                     for network in [own_network(client(number)), around(client(number))] {
-                        asked.entry(network).or_default().insert(name);
+                        asked.entry((network, null_sender)).or_default().insert(name);
                     }
                 }
+                Step::Excuse(number) => {
+                    scene.tracker.excuse(client(number), scene.now);
+                }
                 Step::Good(number, name) => {
-                    scene.tracker.note_good(client(number), &name.to_string(), scene.now);
+                    let asker = Asker { client: client(number), null_sender: false, may_forward: false };
+                    scene.tracker.note_good(asker, &name.to_string(), scene.now);
                 }
                 Step::Pass(seconds) => {
                     scene.now += SignedDuration::from_secs(seconds);
@@ -416,7 +572,7 @@ proptest! {
                 }
                 Step::Release(number) => {
                     scene.tracker.release(Some(client(number).into()), scene.now);
-                    prop_assert_eq!(scene.tracker.block_of(client(number), scene.now), None);
+                    prop_assert_eq!(scene.tracker.block_of(client(number), true, scene.now), None);
                 }
                 Step::Apply(exempt) => {
                     let exempt = if exempt { vec!["192.0.2.0/30".parse().unwrap()] } else { Vec::new() };
@@ -429,16 +585,16 @@ proptest! {
                     Event::Began(block) => {
                         let threshold = if block.network.prefix_len() == 24 { 9 } else { 4 };
                         prop_assert!(block.names >= threshold);
-                        prop_assert!(asked.remove(&block.network).unwrap_or_default().len() >= block.names);
-                        prop_assert!(open.insert(block.network), "no block begins twice");
+                        prop_assert!(asked.remove(&(block.network, block.null_sender)).unwrap_or_default().len() >= block.names);
+                        prop_assert!(open.insert((block.network, block.null_sender)), "no block begins twice");
                         let longest = SignedDuration::try_from(settings.block_max).unwrap();
                         prop_assert!(block.until.duration_since(block.since) <= longest);
                     }
-                    Event::Ended(block, _) => prop_assert!(open.remove(&block.network), "it had begun"),
+                    Event::Ended(block, _) => prop_assert!(open.remove(&(block.network, block.null_sender)), "it had begun"),
                 }
             }
-            let listed: HashSet<IpNet> =
-                scene.tracker.list(scene.now).into_iter().map(|block| block.network).collect();
+            let listed: HashSet<(IpNet, bool)> =
+                scene.tracker.list(scene.now).into_iter().map(|block| (block.network, block.null_sender)).collect();
             prop_assert_eq!(&listed, &open, "what has begun and not ended is in force");
         }
     }

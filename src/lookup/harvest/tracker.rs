@@ -7,8 +7,8 @@ use ipnet::IpNet;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::record::{Asked, Record};
-use super::records::Records;
+use super::record::{Asked, Noted, Record};
+use super::records::{Records, Whose};
 use super::settings::Settings;
 
 /// How far the time may go back and be taken as standing still. Sessions read the clock at the same time, but come to
@@ -29,6 +29,17 @@ pub struct Tracker {
     events: Vec<Event>,
 }
 
+/// Who asks for a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asker {
+    /// The client's address.
+    pub client: IpAddr,
+    /// Whether its mail has the null reverse-path.
+    pub null_sender: bool,
+    /// Whether it may be a trusted forwarder, which takes DNS to know.
+    pub may_forward: bool,
+}
+
 /// A network that is blocked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Block {
@@ -42,6 +53,9 @@ pub struct Block {
     pub names: usize,
     /// How often it was blocked by now, each time within a day of the last.
     pub times: u32,
+    /// Whether only its mail with the null reverse-path is blocked.
+    #[serde(default)]
+    pub null_sender: bool,
 }
 
 /// What is worth a line in the log.
@@ -76,57 +90,107 @@ impl Tracker {
     }
 
     /// A client asked for a name that does not exist. It is in canonical form, or one name counts as many.
-    pub fn note_unknown(&mut self, client: IpAddr, name: &str, now: Timestamp) {
-        self.note(client, name, false, now);
+    ///
+    /// Where that would begin a block, and the client [may be a forwarder](Asker::may_forward), none begins. Instead it
+    /// returns the addresses that asked for the names. Those that are forwarders are to be [excused](Self::excuse), and
+    /// then the name noted again as that of a client which is none. It is not asked for the same network again within a
+    /// minute.
+    pub fn note_unknown(&mut self, asker: Asker, name: &str, now: Timestamp) -> Vec<IpAddr> {
+        self.note(asker, name, false, now)
     }
 
     /// A client asked for a name that exists, and nothing was wrong with that.
-    pub fn note_good(&mut self, client: IpAddr, name: &str, now: Timestamp) {
-        self.note(client, name, true, now);
+    pub fn note_good(&mut self, asker: Asker, name: &str, now: Timestamp) {
+        self.note(asker, name, true, now);
     }
 
-    fn note(&mut self, client: IpAddr, name: &str, is_good: bool, now: Timestamp) {
+    fn note(&mut self, by: Asker, name: &str, is_good: bool, now: Timestamp) -> Vec<IpAddr> {
         let now = self.advance(now);
-        let own = own_network(client);
+        let Asker { client, null_sender, may_forward } = by;
+        let of = |network| Whose { network, null_sender };
+        let own = of(own_network(client));
         let is_blocked = self.records.get(&own).is_some_and(|record| record.block().is_some());
-        if is_blocked || self.settings.is_exempt(client) {
-            return;
+        if is_blocked || self.settings.is_exempt(client) || self.is_excused(client) {
+            return Vec::new();
         }
         let hash = self.key.hash_one(name);
-        self.note_at(own, hash, if is_good { Asked::Good } else { Asked::Unknown }, now);
+        let mut suspects = Vec::new();
+        let asked = if is_good { Asked::Good } else { Asked::Unknown };
+        if self.note_at(own, hash, asked, may_forward, now) == Noted::Suspect {
+            suspects.push(client);
+        }
         if let IpAddr::V4(address) = client {
             let octet = address.octets()[3];
             let asked = if is_good { Asked::Good } else { Asked::UnknownBy(octet) };
-            self.note_at(around(client), hash, asked, now);
+            let around = of(around(client));
+            if self.note_at(around, hash, asked, may_forward, now) == Noted::Suspect {
+                suspects = self.offenders(&around);
+            }
         }
+        self.make_room();
+        suspects
+    }
+
+    fn note_at(&mut self, whose: Whose, hash: u64, asked: Asked, forwarded: bool, now: Timestamp) -> Noted {
+        let settings = &self.settings;
+        let noted = self.records.change(whose, |record| record.note(settings, hash, asked, forwarded, now));
+        if noted == Noted::Blocked {
+            let block = self.records.get(&whose).and_then(|record| block(whose, record));
+            self.events.extend(block.map(Event::Began));
+        }
+        noted
+    }
+
+    /// The addresses of a /24 that asked for unknown names.
+    fn offenders(&self, whose: &Whose) -> Vec<IpAddr> {
+        let IpAddr::V4(network) = whose.network.addr() else { return Vec::new() };
+        let [a, b, c, _] = network.octets();
+        let octets = self.records.get(whose).into_iter().flat_map(Record::offenders);
+        octets.map(|octet| IpAddr::from([a, b, c, octet])).collect()
+    }
+
+    /// Takes a client for a trusted forwarder: forgets what it asked for, releases it, and counts nothing of it for an
+    /// hour. All that a /64 asked for is forgotten, as nothing tells there who did.
+    pub fn excuse(&mut self, client: IpAddr, now: Timestamp) {
+        let now = self.advance(now);
+        for null_sender in [false, true] {
+            let own = Whose { network: own_network(client), null_sender };
+            let Some(record) = self.records.remove(&own) else { continue };
+            self.events.extend(block(own, &record).map(|block| Event::Ended(block, End::Exempt)));
+            let around = Whose { network: around(client), null_sender };
+            if let IpAddr::V4(address) = client
+                && self.records.get(&around).is_some()
+            {
+                self.records.change(around, |whole| whole.take_away(address.octets()[3], &record));
+            }
+        }
+        self.records.change(alone(client), |record| record.excuse(now));
         self.make_room();
     }
 
-    fn note_at(&mut self, network: IpNet, hash: u64, asked: Asked, now: Timestamp) {
-        let settings = &self.settings;
-        if self.records.change(network, |record| record.note(settings, hash, asked, now)) {
-            let block = self.records.get(&network).and_then(|record| block(network, record));
-            self.events.extend(block.map(Event::Began));
-        }
+    fn is_excused(&self, client: IpAddr) -> bool {
+        self.records.get(&alone(client)).is_some_and(Record::is_excused)
     }
 
-    /// The block that a client is under, if there is one; of two the longer one.
-    pub fn block_of(&mut self, client: IpAddr, now: Timestamp) -> Option<Block> {
+    /// The block that a client's mail is under, with the null reverse-path or another; of several the longest one.
+    pub fn block_of(&mut self, client: IpAddr, null_sender: bool, now: Timestamp) -> Option<Block> {
         self.advance(now);
         if self.settings.is_exempt(client) {
             return None;
         }
+        let kinds = if null_sender { &[false, true][..] } else { &[false] };
         let networks = [own_network(client), around(client)];
-        let blocks = networks.iter().filter_map(|network| block(*network, self.records.get(network)?));
-        blocks.max_by_key(|block| block.until)
+        let all =
+            kinds.iter().flat_map(|&null_sender| networks.map(|network| Whose { network, null_sender }));
+        all.filter_map(|whose| block(whose, self.records.get(&whose)?)).max_by_key(|block| block.until)
     }
 
     /// The networks that are blocked, in the order of their addresses.
     pub fn list(&mut self, now: Timestamp) -> Vec<Block> {
         self.advance(now);
         let mut blocks: Vec<Block> =
-            self.records.iter().filter_map(|(network, record)| block(*network, record)).collect();
-        blocks.sort_unstable_by_key(|block| block.network);
+            self.records.iter().filter_map(|(whose, record)| block(*whose, record)).collect();
+        blocks.sort_unstable_by_key(|block| (block.network, block.null_sender));
         blocks
     }
 
@@ -152,7 +216,7 @@ impl Tracker {
         if settings.enforced && !self.settings.enforced {
             self.forget(End::Enforced, |_, _| true);
         }
-        self.forget(End::Exempt, |own, _| settings.exempt.iter().any(|network| network.contains(own)));
+        self.forget(End::Exempt, |own, _| settings.free().any(|network| network.contains(own)));
         self.settings = settings;
         self.records.change_all(self.settings.window, |_| {});
         self.make_room();
@@ -182,9 +246,9 @@ impl Tracker {
         }
         self.latest = self.latest.max(now);
         let (now, window) = (self.latest, self.settings.window);
-        while let Some(network) = self.records.due(now) {
-            let ended = self.records.get(&network).and_then(|record| block(network, record));
-            self.records.change(network, |record| record.refresh(window, now));
+        while let Some(whose) = self.records.due(now) {
+            let ended = self.records.get(&whose).and_then(|record| block(whose, record));
+            self.records.change(whose, |record| record.refresh(window, now));
             self.events.extend(ended.map(|block| Event::Ended(block, End::Over)));
         }
         now
@@ -192,12 +256,12 @@ impl Tracker {
 
     /// Forgets records. Returns the blocks that end with them.
     fn forget(&mut self, why: End, which: impl Fn(&IpNet, &Record) -> bool) -> Vec<Block> {
-        let mut networks: Vec<IpNet> =
-            self.records.iter().filter(|(own, record)| which(own, record)).map(|(own, _)| *own).collect();
-        networks.sort_unstable();
+        let is_meant = |(whose, record): &(&Whose, &Record)| which(&whose.network, record);
+        let mut all: Vec<Whose> = self.records.iter().filter(is_meant).map(|(whose, _)| *whose).collect();
+        all.sort_unstable();
         let mut ended = Vec::new();
-        for network in networks {
-            ended.extend(self.records.remove(&network).and_then(|record| block(network, &record)));
+        for whose in all {
+            ended.extend(self.records.remove(&whose).and_then(|record| block(whose, &record)));
         }
         self.events.extend(ended.iter().cloned().map(|block| Event::Ended(block, why)));
         ended
@@ -205,18 +269,23 @@ impl Tracker {
 
     fn make_room(&mut self) {
         while self.records.size() > self.settings.memory_entries {
-            let Some(network) = self.records.least_dangerous() else { return };
-            let ended = self.records.remove(&network).and_then(|record| block(network, &record));
+            let Some(whose) = self.records.least_dangerous() else { return };
+            let ended = self.records.remove(&whose).and_then(|record| block(whose, &record));
             self.events.extend(ended.map(|block| Event::Ended(block, End::NoRoom)));
         }
     }
 }
 
 /// The block that a record holds.
-fn block(network: IpNet, record: &Record) -> Option<Block> {
+fn block(Whose { network, null_sender }: Whose, record: &Record) -> Option<Block> {
     let (blocked, times) = record.block()?;
     let names = usize::try_from(blocked.names).unwrap_or(usize::MAX);
-    Some(Block { network, since: blocked.since, until: blocked.until, names, times })
+    Some(Block { network, since: blocked.since, until: blocked.until, names, times, null_sender })
+}
+
+/// Where it is remembered that a client is a forwarder: at its one address, whatever stands for it elsewhere.
+fn alone(client: IpAddr) -> Whose {
+    Whose { network: client.into(), null_sender: false }
 }
 
 /// What stands for the client: its address, or its /64, all of which one host may use.
