@@ -94,6 +94,21 @@ impl Report {
         Self { problems: vec![problem], omitted: 0 }
     }
 
+    /// Adds problems, but for those that another one says already: a table that two parameters name has each of its own
+    /// twice, by its name and by the name of a table around it.
+    pub fn add(&mut self, problems: impl IntoIterator<Item = Diagnostic>) {
+        for problem in problems {
+            let says_the_same = |other: &Diagnostic| {
+                (other.severity, &other.place) == (problem.severity, &problem.place)
+                    && (other.message.ends_with(&problem.message)
+                        || problem.message.ends_with(&other.message))
+            };
+            if !self.problems.iter().any(says_the_same) {
+                self.problems.push(problem);
+            }
+        }
+    }
+
     /// Whether nothing was found.
     pub fn is_empty(&self) -> bool {
         self.problems.is_empty()
@@ -210,4 +225,39 @@ pub(super) fn visible(text: &str, longest: usize) -> String {
         shown.push('…');
     }
     shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A table that two parameters name says what is wrong with it twice, behind its own name or that of one around it.
+    #[test]
+    fn what_two_say_is_said_once() {
+        let problem = |severity, file: &str, message: &str| {
+            Diagnostic::of_host(severity, file, message.to_owned(), Some("run postmap"))
+        };
+        let (warning, note) = (Severity::Warning, Severity::Note);
+        let mut report = Report::only(problem(warning, "/x", "hash:/x: it is old"));
+        report.add([
+            problem(warning, "/x", "hash:/x: it is old"),
+            problem(warning, "/x", "it is old"),
+            problem(warning, "/x", "proxy:hash:/x: it is old"),
+            problem(warning, "/y", "it is old"),
+            problem(note, "/x", "it is old"),
+            problem(warning, "/x", "it is new"),
+        ]);
+        let said: Vec<_> = report
+            .problems
+            .iter()
+            .map(|one| (one.severity, one.place.file.as_str(), &*one.message))
+            .collect();
+        let expected = [
+            (warning, "/x", "hash:/x: it is old"),
+            (warning, "/y", "it is old"),
+            (note, "/x", "it is old"),
+            (warning, "/x", "it is new"),
+        ];
+        assert_eq!(said, expected);
+    }
 }

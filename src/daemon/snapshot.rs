@@ -83,10 +83,10 @@ async fn open_sources(
     let recipients = Recipients::open(&config.recipients).await;
     if let Err(error) = &dns {
         let hint = Some("name servers in `dns.servers`");
-        report.problems.push(Diagnostic::of_host(Severity::Error, "dns", error.to_string(), hint));
+        report.add([Diagnostic::of_host(Severity::Error, "dns", error.to_string(), hint)]);
     }
     let mut note = |severity, problems: &[Problem]| {
-        report.problems.extend(problems.iter().map(|problem| Diagnostic::of_source(severity, problem)));
+        report.add(problems.iter().map(|problem| Diagnostic::of_source(severity, problem)));
     };
     for warnings in [
         identities.as_ref().map(Identities::warnings).ok(),

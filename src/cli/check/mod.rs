@@ -60,17 +60,17 @@ async fn examine(arguments: &Arguments) -> Result<(Config, Report), Report> {
     let (config, report) = arguments.source.load()?;
     let harvest = Arc::new(Uncounted("a check has no clients"));
     let (sources, mut report) = daemon::open(&config, report, harvest).await?;
-    report.problems.extend(store::unusable_store(&config));
+    report.add(store::unusable_store(&config));
     let (file, dirs) = (&arguments.source.config, &arguments.systemd_dir);
-    report.problems.extend(reader::unreadable(&config, file, dirs).await);
+    report.add(reader::unreadable(&config, file, dirs).await);
     // What root could open, the daemon cannot.
     if report.count(Severity::Error) > 0 {
         return Err(report);
     }
     if !arguments.offline {
-        report.problems.extend(dns::without_spf(&config, &sources).await);
+        report.add(dns::without_spf(&config, &sources).await);
         let postfix_dir = arguments.postfix_dir.as_deref();
-        report.problems.extend(postfix::disagreements(&config, postfix_dir).await);
+        report.add(postfix::disagreements(&config, postfix_dir).await);
     }
     Ok((config, report))
 }
