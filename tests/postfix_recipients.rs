@@ -85,11 +85,12 @@ fn start(case: &Path) -> Postfix {
     }
     let postfix = builder.start();
     // Its servers open their tables when the first client comes.
-    let tables = main_cf.split([',', ' ', '\n']).filter_map(|word| word.split_once("hash:DIR/"));
+    let here = main_cf.replace("../etc/", "DIR/");
+    let tables = here.split([',', ' ', '\n']).filter_map(|word| word.split_once("hash:DIR/"));
     let compiled: BTreeSet<&str> =
         tables.filter(|(before, _)| ["", "proxy:"].contains(before)).map(|(_, name)| name).collect();
     for name in compiled {
-        let program = if name == "aliases" { "postalias" } else { "postmap" };
+        let program = if name.ends_with("aliases") { "postalias" } else { "postmap" };
         let table = format!("hash:{}", postfix.config_dir().join(name).display());
         host::run(
             host::command(&host::program(program).unwrap()).arg("-c").arg(postfix.config_dir()).arg(table),

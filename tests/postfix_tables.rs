@@ -73,9 +73,9 @@ fn keys() -> Vec<String> {
 }
 
 /// Our answers.
-async fn ask(dir: &PostfixDir, keys: &[String]) -> Vec<Option<String>> {
+async fn ask(dir: &PostfixDir, usage: Usage, keys: &[String]) -> Vec<Option<String>> {
     let main_cf = MainCf::read(Some(dir.path()), &[PARAMETER]).await.unwrap();
-    let (maps, _) = Maps::open(&main_cf, PARAMETER, Usage::Maps).unwrap();
+    let (maps, _) = Maps::open(&main_cf, PARAMETER, usage).unwrap();
     let mut answers = Vec::new();
     for key in keys {
         answers.push(maps.find(key, Key::Whole).await.unwrap_or_else(|error| panic!("{key}: {error}")));
@@ -100,11 +100,23 @@ fn check_keys(table: &str, files: &[(&str, &str)], keys: &[String]) {
     if direct.starts_with("hash:") || direct.starts_with("btree:") {
         dir.compile("postmap", direct);
     }
-    let expected = dir.ask(direct, keys);
-    let found = tokio::runtime::Runtime::new().unwrap().block_on(ask(&dir, keys));
-    for ((key, expected), found) in keys.iter().zip(&expected).zip(&found) {
-        assert_eq!(found, expected, "{table} {files:?}: {key:?}");
+    compare(&dir, (table, Usage::Maps), direct, keys);
+}
+
+/// Holds that we answer as postmap(1) does where everything is compiled that the table asks.
+#[track_caller]
+fn compare(dir: &PostfixDir, (table, usage): (&str, Usage), direct: &str, keys: &[String]) {
+    let mut expected = dir.ask(direct, keys);
+    let mut found = tokio::runtime::Runtime::new().unwrap().block_on(ask(dir, usage, keys));
+    // postalias(1) writes the targets anew, with one space between them.
+    if direct.contains("aliases") {
+        for value in found.iter_mut().chain(&mut expected).flatten() {
+            *value = value.split_whitespace().collect::<Vec<_>>().join(" ");
+        }
     }
+    let pairs = keys.iter().zip(expected.iter().zip(&found));
+    let wrong: Vec<_> = pairs.filter(|(_, (expected, found))| expected != found).collect();
+    assert!(wrong.is_empty(), "{table} {usage:?}: {wrong:#?}");
     let hits = expected.iter().flatten().count();
     assert!(hits > 0, "{table}: no key is found, which shows nothing");
 }
@@ -141,6 +153,86 @@ fn texts_for_postmap() {
     check("hash:DIR/map", &files);
     check("btree:DIR/map", &files);
     check("proxy:hash:DIR/map", &files);
+}
+
+/// A file of aliases in which some lines are for postmap(1).
+const ALIASES: &str = "\
+# aliases
+root: alice@example.org,
+  bob
+Daemon:root
+\"the boss\": carol, \"the other boss\"@example.org
+x: :include:/etc/list
+aa : \"|/bin/x y\" # z
+ab: /dev/null
+a.b:   bob
+info-request: root
+Élodie: élodie
+postmaster   root
+alice@example.org alice
+bob@example.org: bob
+\"q\\\"q\": q
+o'neil: a
+root: again
+abcd
+abab:
+: nobody
+ bob+tag: late
+";
+
+/// One text, read as the program reads it that compiled it; by itself and in other tables, whatever it is used for.
+#[test]
+fn texts_for_postalias_and_for_postmap() {
+    if !host::is_possible(PostfixDir::obstacle()) {
+        return;
+    }
+    let more =
+        ["root:", "daemon:", "postmaster", "aa :", "\"the boss\":", "o'neil:", "bob@example.org:", "list"];
+    let mut keys: Vec<String> = keys().into_iter().chain(more.map(str::to_owned)).collect();
+    // The signature of postalias(1), which no recipient asks for; and names in quotes, which are keys with them in newer
+    // versions of Postfix, and without them in older ones.
+    keys.retain(|key| key != "@" && !(key.starts_with('"') && key.ends_with('"')));
+    for kind in ["hash", "btree"] {
+        for (program, usage) in [
+            ("postalias", Usage::Maps),
+            ("postalias", Usage::Aliases),
+            ("postmap", Usage::Maps),
+            ("postmap", Usage::Aliases),
+        ] {
+            let table = format!("{kind}:DIR/aliases");
+            let within = [
+                table.clone(),
+                format!("unionmap:{{inline:{{root=first}}, {table}}}"),
+                format!("pipemap:{{{table}, inline:{{root=r}}}}"),
+            ];
+            for outer in within {
+                let dir = PostfixDir::new(&format!("{PARAMETER} = {outer}\n"), &[("aliases", ALIASES)]);
+                dir.compile(program, &table);
+                if outer.starts_with("pipemap") && program == "postmap" {
+                    continue;
+                }
+                compare(&dir, (&outer, usage), &outer, &keys);
+            }
+        }
+    }
+}
+
+/// Without a compiled form nobody can tell what Postfix would find: the parameters say what the file is for.
+#[test]
+fn aliases_that_are_not_compiled() {
+    if !host::is_possible(PostfixDir::obstacle()) {
+        return;
+    }
+    let found = |more: &str, key: &str| {
+        let main_cf = format!("{PARAMETER} = unionmap:{{ hash:DIR/aliases }}\n{more}");
+        let dir = PostfixDir::new(&main_cf, &[("aliases", ALIASES)]);
+        let keys = [key.to_owned()];
+        tokio::runtime::Runtime::new().unwrap().block_on(ask(&dir, Usage::Maps, &keys)).remove(0)
+    };
+    assert_eq!(found("alias_database = hash:DIR/aliases\n", "ab").as_deref(), Some("/dev/null"));
+    assert_eq!(found("alias_maps = proxy:hash:DIR/aliases\n", "ab").as_deref(), Some("/dev/null"));
+    assert_eq!(found("alias_database =\n", "ab"), None);
+    assert_eq!(found("alias_database =\n", "ab:").as_deref(), Some("/dev/null"));
 }
 
 #[test]

@@ -14,9 +14,11 @@ mod postfix_dir;
 
 use std::process::Stdio;
 
+use lockdown_milter::facts::{Cost, Existence, RecipientQuestion, SourceId};
 use lockdown_milter::lookup::postfix::main_cf::MainCf;
 use lockdown_milter::lookup::postfix::maps::{Key, Maps};
 use lockdown_milter::lookup::postfix::tables::Usage;
+use lockdown_milter::lookup::recipients::{Recipients, SourceSettings};
 use map_server::{Answer, MAP, MapServer, Protocol};
 use postfix_dir::PostfixDir;
 
@@ -74,11 +76,11 @@ const HOSTILE: [&str; 22] = [
     "word@example.org",
 ];
 
-/// What postmap(1) says.
+/// What postmap(1) says. It works where it is run, and Postfix's servers in the queue directory.
 fn ask_postfix(dir: &PostfixDir, table: &str, key: &str) -> Outcome {
     let program = host::program("postmap").unwrap();
     let mut command = host::command(&program);
-    command.arg("-c").arg(dir.path()).args(["-q", key, table]).stdin(Stdio::null());
+    command.current_dir(dir.path()).arg("-c").arg(dir.path()).args(["-q", key, table]).stdin(Stdio::null());
     let output = command.output().unwrap();
     let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
     match (output.status.success(), complaint.is_empty()) {
@@ -172,5 +174,118 @@ fn random_values() {
             Maps::open(&main_cf, PARAMETER, Usage::Maps).unwrap().0.find("x@example.org", Key::Whole).await
         });
         assert_eq!(Outcome::Found(found.unwrap().unwrap()), ask_postfix(&dir, table, "x@example.org"));
+    }
+}
+
+/// A program that reverses addresses of SRS, and says `PERM` to those that are none of its own.
+fn reverse(key: &str) -> Answer {
+    match key {
+        "srs0=good=xy=a.example=alice@d.test" => Answer::Found("alice@a.example"),
+        "srs0=late=xy=a.example=alice@d.test" => Answer::Later("restarting"),
+        "srs0=slow=xy=a.example=alice@d.test" => Answer::Word("TIMEOUT", "database"),
+        "bob@d.test" => Answer::Word("PERM", "no access"),
+        _ if key.starts_with("srs") => Answer::Word("PERM", "Hash invalid in SRS address."),
+        _ => Answer::NotFound,
+    }
+}
+
+/// What is said of recipients whose names a map at `socketmap` gives, beside a table of mailboxes.
+fn check_names(dir: &PostfixDir, main_cf: &str, cases: &[(&str, &str)]) {
+    let base = "mail_owner = postfix\nqueue_directory = DIR\nmydestination =\nvirtual_mailbox_domains = d.test\n\
+                virtual_mailbox_maps = inline:{ { alice@d.test = x }, { bob@d.test = x } }\n";
+    dir.write("main.cf", format!("{base}{main_cf}\n").as_bytes());
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let settings = [SourceSettings::Postfix { config_dir: Some(dir.path().to_owned()) }];
+    let recipients = runtime.block_on(Recipients::open(&settings)).unwrap();
+    for (address, expected) in cases {
+        let source = SourceId { number: 0, cost: Cost::Near };
+        let forms = vec![address.parse().unwrap()];
+        let question = RecipientQuestion { source, forms, case_sensitive: false };
+        let found = match runtime.block_on(recipients.find(&question)) {
+            Existence::Exists(_) => "exists",
+            Existence::Unknown(_) => "unknown",
+            Existence::Undetermined(_) => "undetermined",
+            _ => "something else",
+        };
+        assert_eq!(found, *expected, "{main_cf}: {address}");
+    }
+}
+
+/// Postfix takes `PERM` for a mistake in its configuration and defers; to a forged address that is no answer.
+#[test]
+fn a_map_that_reverses_srs() {
+    if !host::is_possible(PostfixDir::obstacle()) {
+        return;
+    }
+    let dir = PostfixDir::new("", &[]);
+    let server = MapServer::on_path(&dir.path().join("srs"), Protocol::Socketmap, reverse);
+    let forged = "SRS0=evil=xy=a.example=alice@d.test";
+    let cases = [
+        ("alice@d.test", "exists"),
+        ("nobody@d.test", "unknown"),
+        ("SRS0=GOOD=xy=a.example=alice@d.test", "exists"),
+        (forged, "unknown"),
+        ("srs1-evil=b.example==good=xy=a.example=alice@d.test", "unknown"),
+        ("SRS0=late=xy=a.example=alice@d.test", "undetermined"),
+        ("SRS0=slow=xy=a.example=alice@d.test", "undetermined"),
+        // About any other name the map may be right.
+        ("bob@d.test", "undetermined"),
+    ];
+    let here = format!("socketmap:unix:srs:{MAP}");
+    assert_eq!(ask_postfix(&dir, &here, &forged.to_lowercase()), Outcome::Failed);
+    let whole = format!("socketmap:unix:DIR/srs:{MAP}");
+    for parameter in ["recipient_canonical_maps", "canonical_maps"] {
+        for table in [&here, &whole, &format!("proxy:{here}"), &format!("unionmap:{{ {here} }}")] {
+            check_names(&dir, &format!("{parameter} = {table}"), &cases);
+        }
+    }
+    // One that is asked for a stranger's name only where it refused.
+    server.take_questions();
+    check_names(&dir, &format!("canonical_maps = {here}"), &cases[..2]);
+    let names = |question: &Vec<u8>| String::from_utf8_lossy(question).matches("alice@").count();
+    assert_eq!(server.take_questions().iter().map(names).sum::<usize>(), 1);
+    // Elsewhere `PERM` is trouble, as in Postfix; and so is a map that says it to everybody.
+    let elsewhere = [(forged, "undetermined"), ("alice@d.test", "exists")];
+    check_names(&dir, &format!("virtual_alias_maps = {here}"), &elsewhere[..1]);
+    let no_map = [(forged, "undetermined"), ("alice@d.test", "undetermined")];
+    check_names(&dir, "recipient_canonical_maps = socketmap:unix:srs:other", &no_map);
+    check_names(&dir, "virtual_mailbox_maps =\nrecipient_canonical_maps = fail:x", &no_map);
+}
+
+#[test]
+fn a_tcp_table_that_reverses_srs() {
+    if !host::is_possible(PostfixDir::obstacle()) {
+        return;
+    }
+    let dir = PostfixDir::new("", &[]);
+    let find = |key: &str| match reverse(key) {
+        Answer::Word(..) => Answer::NotFound,
+        answer => answer,
+    };
+    let server = MapServer::on_port(Protocol::TcpTable, find);
+    let table = format!("tcp:{}", server.socket().written().trim_start_matches("inet:"));
+    let cases = [
+        ("SRS0=GOOD=xy=a.example=alice@d.test", "exists"),
+        ("SRS0=evil=xy=a.example=alice@d.test", "unknown"),
+        ("SRS0=late=xy=a.example=alice@d.test", "undetermined"),
+        ("alice@d.test", "exists"),
+    ];
+    check_names(&dir, &format!("recipient_canonical_maps = {table}"), &cases);
+}
+
+/// An absolute name is one in the chroot of the servers that ask.
+#[test]
+fn a_map_in_a_chroot() {
+    if !host::is_possible(PostfixDir::obstacle()) {
+        return;
+    }
+    let dir = PostfixDir::new("", &[]);
+    let _server = MapServer::on_path(&dir.path().join("srs"), Protocol::Socketmap, reverse);
+    let table = format!("recipient_canonical_maps = socketmap:unix:/srs:{MAP}");
+    let address = "SRS0=good=xy=a.example=alice@d.test";
+    for (chroot, expected) in [("y", "exists"), ("n", "undetermined"), ("-", "undetermined")] {
+        dir.write("master.cf", format!("smtp inet n - {chroot} - - smtpd\n").as_bytes());
+        check_names(&dir, &table, &[(address, expected)]);
+        check_names(&dir, &table.replace("/srs", "srs"), &[(address, "exists")]);
     }
 }

@@ -28,8 +28,10 @@ pub(crate) enum Answer {
     Found(String),
     /// `NOTFOUND`
     NotFound,
-    /// `TEMP`, `TIMEOUT` or `PERM`: the word with the server's reason, for the log.
+    /// `TEMP` or `TIMEOUT`: the word with the server's reason, for the log.
     Failed(String),
+    /// `PERM`: the same. It may be about the key, or about the map.
+    FailedForGood(String),
 }
 
 impl Socketmap {
@@ -121,11 +123,12 @@ fn read(answer: &[u8]) -> Result<Answer, Trouble> {
         (b"TEMP" | b"TIMEOUT" | b"PERM", reason) => {
             let word = String::from_utf8_lossy(word);
             let reason = String::from_utf8_lossy(reason.unwrap_or_default()).trim().to_owned();
-            Ok(Answer::Failed(if reason.is_empty() {
-                word.into_owned()
+            let why = if reason.is_empty() {
+                word.clone().into_owned()
             } else {
                 format!("{word} {}", quoted(&reason))
-            }))
+            };
+            Ok(if word == "PERM" { Answer::FailedForGood(why) } else { Answer::Failed(why) })
         }
         _ => Err(garbled(answer)),
     }
@@ -141,6 +144,7 @@ mod tests {
             Ok(Answer::Found(value)) => format!("found {value}"),
             Ok(Answer::NotFound) => "not found".to_owned(),
             Ok(Answer::Failed(why)) => format!("failed {why}"),
+            Ok(Answer::FailedForGood(why)) => format!("failed for good {why}"),
             Err(_) => "garbage".to_owned(),
         };
         assert_eq!(found, expected, "{}", answer.escape_ascii());
@@ -155,7 +159,7 @@ mod tests {
         check(b"NOTFOUND", "not found");
         check(b"TEMP later", "failed TEMP ‘later’");
         check(b"TIMEOUT ", "failed TIMEOUT");
-        check(b"PERM no\nmap", "failed PERM ‘no\\nmap’");
+        check(b"PERM no\nmap", "failed for good PERM ‘no\\nmap’");
         for garbage in [&b""[..], b"OK", b"ok x", b"OKAY x", b" OK x", b"NOTFOUNDX", b"OK \xff", b"\0"] {
             check(garbage, "garbage");
         }

@@ -1,10 +1,10 @@
 //! The entries of tables that every name of a domain has: which table, which line of it.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::main_cf::MainCf;
-use super::tables::{self, Entry, Table, TableError, Usage, text_line};
+use super::tables::{self, Context, Entry, Table, TableError, Usage, text_line};
 use super::words::{inside_braces, words};
 
 /// Files larger than this are not searched for the line of an entry, in octets.
@@ -55,12 +55,12 @@ pub async fn everybodys(
 ) -> Result<Vec<Everybodys>, TableError> {
     let mut all = Vec::new();
     for table in leaves(main_cf.value(parameter)) {
-        let opened = tables::open(&table, Usage::Maps, 0).map_err(|problems| {
+        let opened = tables::open(&table, Context::of(main_cf, Usage::Maps), 0).map_err(|problems| {
             TableError(problems.first().map_or_else(|| table.clone(), ToString::to_string))
         });
         let (opened, _) = opened?;
         if let Some((key, entry)) = ask(&*opened, domain, nobody).await? {
-            let spot = spot(&table, &key, &entry);
+            let spot = spot(main_cf, &table, &key, &entry);
             all.push(Everybodys { parameter: parameter.to_owned(), table, value: entry.value, spot });
         }
     }
@@ -97,7 +97,7 @@ pub fn leaves(list: &str) -> Vec<String> {
     all
 }
 
-fn spot(table: &str, key: &str, entry: &Entry) -> Spot {
+fn spot(main_cf: &MainCf, table: &str, key: &str, entry: &Entry) -> Spot {
     let Some((kind, name)) = table.split_once(':') else { return Spot::Table };
     if let Some(inside) = inside_braces(name.trim()) {
         let has = |word: &&str| match entry.line() {
@@ -110,17 +110,19 @@ fn spot(table: &str, key: &str, entry: &Entry) -> Spot {
         let found = words(inside).find(has).map(str::to_owned);
         return if kind == "static" { Spot::Table } else { found.map_or(Spot::Table, Spot::Inline) };
     }
-    let file = Path::new(name);
-    let is_small = fs::metadata(file).is_ok_and(|found| found.is_file() && found.len() <= LARGEST);
-    let octets = is_small.then(|| fs::read(file).ok()).flatten();
+    let Ok(file) = Context::of(main_cf, Usage::Maps).file(name) else { return Spot::Table };
+    let is_small = fs::metadata(&file).is_ok_and(|found| found.is_file() && found.len() <= LARGEST);
+    let octets = is_small.then(|| fs::read(&file).ok()).flatten();
     match octets.and_then(|octets| text_line(&octets, key, entry.line())) {
-        Some((number, text)) => Spot::Line { file: file.to_owned(), number, text },
+        Some((number, text)) => Spot::Line { file, number, text },
         None => Spot::Table,
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     async fn check(tables: &str, expected: &[(&str, &str)]) {

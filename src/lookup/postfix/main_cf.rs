@@ -5,10 +5,11 @@ use std::ffi::OsString;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::sync::mpsc;
+use std::sync::{OnceLock, mpsc};
 use std::thread;
 use std::time::Duration;
 
+use super::master_cf::{MasterCf, Service};
 use crate::lookup::problem::{Problem, quoted};
 
 /// How long postconf(1) may take. It reads two files.
@@ -19,7 +20,14 @@ const TIME: Duration = Duration::from_secs(10);
 pub struct MainCf {
     values: HashMap<String, String>,
     file: PathBuf,
+    /// Where main.cf is; none for Postfix's own default.
+    config_dir: Option<PathBuf>,
+    /// The services of master.cf, once they were asked for.
+    services: OnceLock<Vec<Service>>,
 }
+
+/// Parameters that say what the names of tables mean, and are always asked for.
+const ALWAYS: [&str; 3] = ["alias_database", "alias_maps", "queue_directory"];
 
 impl MainCf {
     /// Asks for the parameters of these names; of the instance in `config_dir`, or of the machine's default.
@@ -43,14 +51,14 @@ impl MainCf {
     ///
     /// Where postconf(1) cannot be run, fails, takes longer than 10 s, or does not know a name.
     pub fn read_now(config_dir: Option<&Path>, names: &[&str]) -> Result<Self, Problem> {
-        let answer = postconf(config_dir, &[&["-x"], names].concat())?;
-        let file = file(config_dir);
-        let values = parse(&answer);
-        match names.iter().find(|name| !values.contains_key(**name)) {
+        let names = [names, &ALWAYS].concat();
+        let read = Self::parsed(config_dir, &postconf(config_dir, &[&["-x"], names.as_slice()].concat())?);
+        match names.iter().find(|name| !read.has(name)) {
             Some(name) => {
-                Err(Problem::new(format!("this Postfix has no parameter {}", quoted(name))).in_file(&file))
+                let problem = Problem::new(format!("this Postfix has no parameter {}", quoted(name)));
+                Err(problem.in_file(&read.file))
             }
-            None => Ok(Self { values, file }),
+            None => Ok(read),
         }
     }
 
@@ -60,7 +68,7 @@ impl MainCf {
     ///
     /// Where postconf(1) cannot be run, fails, or takes longer than 10 s.
     pub fn read_all(config_dir: Option<&Path>) -> Result<Self, Problem> {
-        Ok(Self { values: parse(&postconf(config_dir, &["-x"])?), file: file(config_dir) })
+        Ok(Self::parsed(config_dir, &postconf(config_dir, &["-x"])?))
     }
 
     /// What a host says that has no Postfix.
@@ -72,10 +80,32 @@ impl MainCf {
         Err(no_postconf())
     }
 
-    /// Parameters with values that are known already, as main.cf in `config_dir` would give them.
+    fn parsed(config_dir: Option<&Path>, answer: &str) -> Self {
+        Self {
+            values: parse(answer),
+            file: file(config_dir),
+            config_dir: config_dir.map(Path::to_owned),
+            services: OnceLock::new(),
+        }
+    }
+
+    /// Parameters with values that are known already, as main.cf in `config_dir` would give them, and no services.
     pub fn of(config_dir: &Path, values: &[(&str, &str)]) -> Self {
         let values = values.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        Self { values: values.collect(), file: config_dir.join("main.cf") }
+        let config_dir = Some(config_dir);
+        let known = Self {
+            values: values.collect(),
+            file: file(config_dir),
+            config_dir: config_dir.map(Path::to_owned),
+            services: OnceLock::new(),
+        };
+        known.with_services(Vec::new())
+    }
+
+    /// The same with services that are known already.
+    #[must_use]
+    pub fn with_services(self, services: Vec<Service>) -> Self {
+        Self { services: services.into(), ..self }
     }
 
     /// The value of a parameter; empty for one that was not asked for.
@@ -106,6 +136,18 @@ impl MainCf {
     pub fn number(&self, name: &str) -> Result<usize, Problem> {
         let value = self.value(name);
         value.parse().map_err(|_| self.problem(name, &format!("{} is no number", quoted(value))))
+    }
+
+    /// Where Postfix's servers work, and what they see of the host in a chroot; none where it was not asked for.
+    pub fn queue_directory(&self) -> Option<&Path> {
+        Some(Path::new(self.value("queue_directory"))).filter(|path| path.is_absolute())
+    }
+
+    /// Whether a service with this program is in a chroot, by master.cf. Where that cannot be read, none is.
+    pub fn is_in_chroot(&self, program: &str) -> bool {
+        let read =
+            || MasterCf::read(self.config_dir.as_deref()).map_or_else(|_| Vec::new(), |it| it.services);
+        self.services.get_or_init(read).iter().any(|one| one.chroot && one.program() == program)
     }
 
     /// The file that the parameters are from.

@@ -1,7 +1,7 @@
 //! Lists of tables, asked one after another (maps(3) of Postfix).
 
 use super::main_cf::MainCf;
-use super::tables::{self, Entry, Table, TableError, Usage};
+use super::tables::{self, Context, Entry, Table, TableError, Usage};
 use super::words::words;
 use crate::facts::Cost;
 use crate::lookup::problem::Problem;
@@ -46,7 +46,7 @@ impl Maps {
     /// Everything for which a table cannot be asked as Postfix asks it.
     pub fn open(main_cf: &MainCf, parameter: &str, usage: Usage) -> Reading<Self> {
         let in_file = |all: Vec<Problem>| all.into_iter().map(|one| one.in_file(main_cf.file())).collect();
-        match Self::of(parameter, main_cf.value(parameter), |_| usage) {
+        match Self::of(parameter, main_cf.value(parameter), Context::of(main_cf, usage)) {
             Ok((maps, warnings)) => Ok((maps, in_file(warnings))),
             Err(problems) => Err(in_file(problems)),
         }
@@ -57,12 +57,12 @@ impl Maps {
     /// # Errors
     ///
     /// Everything for which a table cannot be asked as Postfix asks it.
-    pub fn of(title: &str, list: &str, usage: impl Fn(&str) -> Usage) -> Reading<Self> {
+    pub fn of(title: &str, list: &str, context: Context<'_>) -> Reading<Self> {
         let mut maps = Self { title: title.to_owned(), tables: Vec::new() };
         let (mut warnings, mut problems) = (Vec::new(), Vec::new());
         for word in words(list) {
             let named = |one: Problem| Problem { message: format!("{word}: {}", one.message), ..one };
-            match tables::open(word, usage(word), 0) {
+            match tables::open(word, context, 0) {
                 Ok((table, found)) => {
                     maps.tables.push((word.to_owned(), table));
                     warnings.extend(found.into_iter().map(named));
@@ -79,7 +79,7 @@ impl Maps {
     ///
     /// Everything for which it cannot be asked as Postfix asks it.
     pub fn table(name: &str, usage: Usage) -> Reading<Self> {
-        let (table, warnings) = tables::open(name, usage, 0)?;
+        let (table, warnings) = tables::open(name, Context::alone(usage), 0)?;
         Ok((Self { title: ALONE.to_owned(), tables: vec![(name.to_owned(), table)] }, warnings))
     }
 

@@ -74,7 +74,7 @@ impl Service {
 }
 
 /// Reads what `-M` and `-P` say. In the former, each service is a line of seven fields and a command.
-fn parse(services: &str, overrides: &str) -> Vec<Service> {
+pub(super) fn parse(services: &str, overrides: &str) -> Vec<Service> {
     let mut services: Vec<Service> = services.lines().filter_map(service).collect();
     for line in overrides.lines() {
         let Some((path, value)) = line.split_once(" =") else { continue };

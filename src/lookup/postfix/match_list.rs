@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::fs;
 
 use super::main_cf::MainCf;
-use super::tables::{self, Table, TableError, Usage, fold};
+use super::tables::{self, Context, Table, TableError, Usage, fold};
 use super::words::words;
 use crate::lookup::problem::{Problem, quoted};
 use crate::lookup::watched::Reading;
@@ -59,7 +59,8 @@ impl MatchList {
     ///
     /// Where a file or table that it names cannot be used.
     pub fn open(main_cf: &MainCf, parameter: &str, below: Below) -> Reading<Self> {
-        Self::parse(parameter, main_cf.value(parameter), below).map_err(|problems| {
+        let context = Context::of(main_cf, Usage::Maps);
+        Self::parse(parameter, main_cf.value(parameter), below, context).map_err(|problems| {
             problems.into_iter().map(|one| one.in_file(main_cf.file())).collect::<Vec<_>>()
         })
     }
@@ -69,10 +70,10 @@ impl MatchList {
     /// # Errors
     ///
     /// Where a file or table that it names cannot be used.
-    pub(super) fn parse(parameter: &str, text: &str, below: Below) -> Reading<Self> {
+    pub(super) fn parse(parameter: &str, text: &str, below: Below, context: Context<'_>) -> Reading<Self> {
         let mut list = Self { below, ..Self::empty(parameter) };
         let mut warnings = Vec::new();
-        list.add(text, true, 0, &mut warnings).map_err(|problems| {
+        list.add(text, true, (0, context), &mut warnings).map_err(|problems| {
             let named = |one: Problem| Problem { message: format!("{parameter}: {}", one.message), ..one };
             problems.into_iter().map(named).collect::<Vec<_>>()
         })?;
@@ -88,7 +89,7 @@ impl MatchList {
         &mut self,
         text: &str,
         wanted: bool,
-        depth: usize,
+        (depth, context): (usize, Context<'_>),
         warnings: &mut Vec<Problem>,
     ) -> Result<(), Vec<Problem>> {
         for word in words(text) {
@@ -98,10 +99,10 @@ impl MatchList {
                 return Err(vec![Problem::new("there is nothing after a `!`")]);
             }
             let matcher = if name.starts_with('/') {
-                self.add_file(name, wanted, depth, warnings)?;
+                self.add_file(name, wanted, (depth, context), warnings)?;
                 continue;
             } else if name.contains(':') && !name.starts_with('[') {
-                let (table, more) = tables::open(name, Usage::Maps, 0)?;
+                let (table, more) = tables::open(name, context, 0)?;
                 warnings.extend(more);
                 Matcher::Table(name.to_owned(), table)
             } else {
@@ -116,7 +117,7 @@ impl MatchList {
         &mut self,
         file: &str,
         wanted: bool,
-        depth: usize,
+        (depth, context): (usize, Context<'_>),
         warnings: &mut Vec<Problem>,
     ) -> Result<(), Vec<Problem>> {
         let problem = |why: String| vec![Problem::new(format!("{} cannot be used: {why}", quoted(file)))];
@@ -125,7 +126,7 @@ impl MatchList {
         }
         let text = fs::read_to_string(file).map_err(|error| problem(error.to_string()))?;
         for line in text.lines().filter(|line| !line.trim_start().starts_with('#')) {
-            self.add(line, wanted, depth + 1, warnings)?;
+            self.add(line, wanted, (depth + 1, context), warnings)?;
         }
         Ok(())
     }

@@ -172,11 +172,11 @@ pub fn stranger(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::address::Addressing;
-    use super::super::tables::Usage;
+    use super::super::tables::{Context, Usage};
     use super::*;
 
     async fn whose(tables: &str, address: &str) -> String {
-        let (maps, _) = Maps::of("test", tables, |_| Usage::Maps).unwrap();
+        let (maps, _) = Maps::of("test", tables, Context::alone(Usage::Maps)).unwrap();
         let (local_part, domain) = address.rsplit_once('@').unwrap();
         let address = Address { local_part: local_part.to_owned(), domain: domain.to_owned() };
         match Addressing::none().find(&maps, &address).await.unwrap() {

@@ -34,7 +34,9 @@ impl Server for Recipients {
                 Existence::Exists(Evidence::Said { words, value: Some(value) }.into())
             }
             Ok(Answer::NotFound) => Existence::Unknown(String::new()),
-            Ok(Answer::Failed(why)) => Existence::Undetermined(format!("{}: {why}", self.name)),
+            Ok(Answer::Failed(why) | Answer::FailedForGood(why)) => {
+                Existence::Undetermined(format!("{}: {why}", self.name))
+            }
             Err(trouble) => Existence::Undetermined(format!("{}: {trouble}", self.name)),
         }
     }

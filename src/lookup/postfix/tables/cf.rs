@@ -3,7 +3,6 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::Path;
 
 use super::Request;
 use super::lines::{is_space_char, logical_lines};
@@ -28,14 +27,15 @@ impl Cf {
     ///
     /// Where it cannot be read, or Postfix would not read it.
     pub(super) fn open(request: &Request<'_>) -> Reading<Self> {
-        let path = Path::new(request.name);
-        if !path.is_absolute() {
-            let problem = Problem::new(format!("{} is no absolute path", quoted(request.name)));
+        // As in Postfix (`cfg_parser.c`), other names are what parameters of main.cf begin with.
+        if !request.name.starts_with(['/', '.']) {
+            let problem = Problem::new(format!("{} is not the path of a file", quoted(request.name)));
             return Err(vec![
                 problem
                     .hint("parameters in main.cf itself are not read; write them into a file of their own"),
             ]);
         }
+        let path = &request.file()?;
         let in_file = |problem: Problem| vec![problem.in_file(path)];
         let size = fs::metadata(path).map(|metadata| metadata.len());
         let octets = match size {

@@ -19,7 +19,7 @@ pub(super) fn open_pipe(request: &Request<'_>) -> Reading<Box<dyn Table>> {
 
 /// Opens the table that Postfix would ask its proxy for.
 pub(super) fn open_proxy(request: &Request<'_>) -> Reading<Box<dyn Table>> {
-    open(request.name, request.usage, request.depth + 1)
+    open(request.name, request.context.proxied(), request.depth + 1)
 }
 
 fn open_all(request: &Request<'_>) -> Reading<Vec<Box<dyn Table>>> {
@@ -28,7 +28,7 @@ fn open_all(request: &Request<'_>) -> Reading<Vec<Box<dyn Table>>> {
         .ok_or_else(|| vec![Problem::new("the tables are not in braces").hint(&hint)])?;
     let (mut tables, mut warnings, mut problems) = (Vec::new(), Vec::new(), Vec::new());
     for word in words(inside) {
-        match open(word, request.usage, request.depth + 1) {
+        match open(word, request.context, request.depth + 1) {
             Ok((table, more)) => {
                 tables.push(table);
                 warnings.extend(more);

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::{Usage, open, read_text};
+use super::{Context, Usage, open, read_text};
 use crate::lookup::identities::grants::Grants;
 
 const KINDS: [&str; 5] = ["regexp", "pcre", "hash", "texthash", "aliases"];
@@ -93,7 +93,7 @@ proptest! {
         for kind in KINDS {
             read_text(kind, table.as_bytes(), &[&key]);
         }
-        let _ = open(&table, Usage::Maps, 0);
+        let _ = open(&table, Context::alone(Usage::Maps), 0);
     }
 
     #[test]
@@ -101,6 +101,6 @@ proptest! {
         kind in "(inline|static|unionmap|pipemap|regexp|pcre|unix|proxy|texthash)",
         name in r"([{}=,:/a ]|inline:|static:){0,20}",
     ) {
-        let _ = open(&format!("{kind}:{name}"), Usage::Maps, 0);
+        let _ = open(&format!("{kind}:{name}"), Context::alone(Usage::Maps), 0);
     }
 }

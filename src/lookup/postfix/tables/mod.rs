@@ -5,7 +5,9 @@
 
 mod aliases;
 mod cf;
+mod compiled;
 mod composed;
+mod context;
 mod entry;
 mod ere;
 mod expansion;
@@ -24,8 +26,9 @@ mod sql;
 mod text;
 
 use std::fmt::Debug;
-use std::path::Path;
+use std::path::PathBuf;
 
+pub use context::Context;
 pub use entry::Entry;
 
 use super::address::quote_local_part;
@@ -75,6 +78,8 @@ pub struct TableError(pub(super) String);
 pub enum Usage {
     /// Look-up tables as most parameters have them: the text is for postmap(1).
     Maps,
+    /// `canonical_maps` and the like: the same, but they only give names, and do not say who exists.
+    Names,
     /// `alias_maps`: the text is for postalias(1).
     Aliases,
 }
@@ -83,7 +88,7 @@ pub enum Usage {
 struct Request<'a> {
     kind: &'a str,
     name: &'a str,
-    usage: Usage,
+    context: Context<'a>,
     /// How many tables are around it.
     depth: usize,
 }
@@ -131,7 +136,7 @@ const DEEPEST: usize = 10;
 /// # Errors
 ///
 /// All for which the table cannot be asked as Postfix would.
-pub(super) fn open(table: &str, usage: Usage, depth: usize) -> Reading<Box<dyn Table>> {
+pub(super) fn open(table: &str, context: Context<'_>, depth: usize) -> Reading<Box<dyn Table>> {
     let only = |problem: Problem| Err(vec![problem]);
     let Some((kind, name)) =
         table.split_once(':').filter(|(kind, name)| !kind.is_empty() && !name.is_empty())
@@ -147,7 +152,7 @@ pub(super) fn open(table: &str, usage: Usage, depth: usize) -> Reading<Box<dyn T
         }
         return only(Problem::new(format!("there is no type of table {}", quoted(kind))));
     };
-    open(&Request { kind, name, usage, depth })
+    open(&Request { kind, name, context, depth })
 }
 
 /// Types whose tables are, or may be, on a server.
@@ -222,13 +227,8 @@ fn first(pairs: &Pairs, key: &str) -> Option<String> {
 
 impl Request<'_> {
     /// The file that the name is.
-    fn file(&self) -> Result<&Path, Vec<Problem>> {
-        let path = Path::new(self.name);
-        if path.is_absolute() {
-            return Ok(path);
-        }
-        let problem = Problem::new(format!("{} is no absolute path", quoted(self.name)));
-        Err(vec![problem.hint("Postfix would look for it in its queue directory")])
+    fn file(&self) -> Result<PathBuf, Vec<Problem>> {
+        self.context.file(self.name).map_err(|problem| vec![problem])
     }
 }
 
@@ -306,11 +306,11 @@ mod tests {
     fn the_registry_is_in_order_and_says_what_is_missing() {
         assert!(TYPES.is_sorted_by_key(|(kind, _)| *kind));
         assert!(LATER.is_sorted());
-        let problem = |table: &str| open(table, Usage::Maps, 0).unwrap_err()[0].to_string();
+        let problem = |table: &str| open(table, Context::alone(Usage::Maps), 0).unwrap_err()[0].to_string();
         assert_eq!(problem("memcache:/x"), "tables of type ‘memcache’ are not in this version");
         assert_eq!(problem("hsah:/x"), "there is no type of table ‘hsah’");
         assert_eq!(problem("/x"), "‘/x’ is no table; a table is `type:name`");
         assert!(problem(&format!("{}static:x", "proxy:".repeat(20))).contains("nested"));
-        assert!(problem("hash:virtual").contains("no absolute path"));
+        assert!(problem("hash:virtual").contains("not an absolute path"));
     }
 }

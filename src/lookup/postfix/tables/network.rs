@@ -1,11 +1,15 @@
 //! Tables that are servers: `socketmap:`, `tcp:`.
 
-use super::{Request, Table, TableError};
+use tracing::warn;
+
+use super::{Request, Table, TableError, Usage};
 use crate::lookup::clients::socketmap::{self, Socketmap};
 use crate::lookup::clients::tcp_table::{self, TcpTable};
 use crate::lookup::clients::{Endpoint, EndpointError};
+use crate::lookup::postfix::stranger::stranger;
 use crate::lookup::problem::Problem;
 use crate::lookup::watched::Reading;
+use crate::mail::tagged::is_srs;
 
 /// Opens a map of a socketmap server: `socketmap:inet:host:port:name` or `socketmap:unix:/path:name`.
 pub(super) fn open_socketmap(request: &Request<'_>) -> Reading<Box<dyn Table>> {
@@ -17,8 +21,19 @@ pub(super) fn open_socketmap(request: &Request<'_>) -> Reading<Box<dyn Table>> {
     if !socketmap::is_map_name(map) {
         return Err(wrong("it names no map".to_owned()));
     }
-    let server = server.parse().map_err(|EndpointError(why)| wrong(why))?;
-    Ok((Box::new(SocketmapTable(Socketmap::new(server, map))), Vec::new()))
+    let is_unix = |(kind, path)| ["unix", "local"].contains(&kind).then_some(path);
+    let (server, warnings) = match server.split_once(':').and_then(is_unix) {
+        Some(path) => {
+            let (path, warnings) = request.context.socket(path)?;
+            (Endpoint::unix(&path), warnings)
+        }
+        None => (server.parse(), Vec::new()),
+    };
+    let server = server.map_err(|EndpointError(why)| wrong(why))?;
+    let only_names = request.context.usage == Usage::Names;
+    let table =
+        SocketmapTable { map: Socketmap::new(server, map), only_names, title: request.name.to_owned() };
+    Ok((Box::new(table), warnings))
 }
 
 /// Opens a server that speaks Postfix's own protocol: `tcp:host:port`.
@@ -29,15 +44,45 @@ pub(super) fn open_tcp(request: &Request<'_>) -> Reading<Box<dyn Table>> {
 }
 
 #[derive(Debug)]
-struct SocketmapTable(Socketmap);
+struct SocketmapTable {
+    map: Socketmap,
+    /// Whether it gives names and nothing else.
+    only_names: bool,
+    title: String,
+}
+
+impl SocketmapTable {
+    /// Whether `PERM` is about this key alone: one that the Sender Rewriting Scheme makes, of a map that only reverses
+    /// such, and that answers for another key. Programs that reverse them say `PERM` to those that are none of theirs
+    /// (PostSRSd from 2.1.1 on); Postfix takes it for a mistake in its configuration, and defers for ever.
+    async fn is_forged(&self, key: &str) -> bool {
+        let Some((local_part, domain)) = key.rsplit_once('@').filter(|_| self.only_names) else {
+            return false;
+        };
+        if !is_srs(local_part) {
+            return false;
+        }
+        let other = self.map.find(&format!("{}@{domain}", stranger(""))).await;
+        matches!(other, Ok(socketmap::Answer::Found(_) | socketmap::Answer::NotFound))
+    }
+}
 
 #[async_trait::async_trait]
 impl Table for SocketmapTable {
     async fn find(&self, key: &str) -> Result<Option<String>, TableError> {
-        match self.0.find(key).await {
+        match self.map.find(key).await {
             Ok(socketmap::Answer::Found(value)) => Ok(Some(value)),
             Ok(socketmap::Answer::NotFound) => Ok(None),
-            Ok(socketmap::Answer::Failed(why)) => Err(TableError(why)),
+            Ok(socketmap::Answer::FailedForGood(_)) if self.is_forged(key).await => {
+                warn!(
+                    "socketmap:{} says PERM to SRS addresses that it cannot reverse: they do not exist",
+                    self.title
+                );
+                Ok(None)
+            }
+            Ok(socketmap::Answer::Failed(why) | socketmap::Answer::FailedForGood(why)) => {
+                Err(TableError(why))
+            }
             Err(trouble) => Err(TableError(trouble.to_string())),
         }
     }
@@ -65,15 +110,16 @@ impl Table for TcpTable {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Usage, open};
+    use super::super::{Context, Usage, open};
 
     #[test]
     fn what_names_no_server() {
-        let problem = |table: &str| open(table, Usage::Maps, 0).unwrap_err()[0].message.clone();
+        let open = |table: &str| open(table, Context::alone(Usage::Maps), 0);
+        let problem = |table: &str| open(table).unwrap_err()[0].message.clone();
         assert_eq!(problem("socketmap:inet:localhost:7777"), "‘localhost’ has no port");
         assert_eq!(problem("socketmap:unix:/run/x:"), "it names no map");
-        assert_eq!(problem("socketmap:unix:x:map"), "‘x’ is no absolute path");
+        assert_eq!(problem("socketmap:unix:x:map"), "‘x’ is not an absolute path");
         assert_eq!(problem("tcp:localhost:smtp"), "‘smtp’ is no port");
-        assert!(open("socketmap:unix:/run/a:b/c:map", Usage::Maps, 0).is_ok());
+        assert!(open("socketmap:unix:/run/a:b/c:map").is_ok());
     }
 }

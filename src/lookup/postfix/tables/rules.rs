@@ -287,12 +287,13 @@ struct InPlace<E>(Rules<E>);
 
 /// Opens a table of rules; its name is a file, or the rules themselves in braces.
 pub(super) fn open<E: Engine>(request: &super::Request<'_>) -> Reading<Box<dyn Table>> {
-    let usage = request.usage;
+    let usage = request.context.usage;
     if let Some(text) = super::in_braces(request.name)? {
         let (rules, warnings) = Rules::<E>::parse(text.as_bytes(), usage)?;
         return Ok((Box::new(InPlace(rules)), warnings));
     }
-    let (watched, warnings) = Watched::open(request.file()?, move |octets| Rules::<E>::parse(octets, usage))?;
+    let (watched, warnings) =
+        Watched::open(&request.file()?, move |octets| Rules::<E>::parse(octets, usage))?;
     Ok((Box::new(InFile(watched)), warnings))
 }
 

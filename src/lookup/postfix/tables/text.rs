@@ -1,28 +1,37 @@
-//! Tables made by postmap(1), read from their text: `key value`, one a line.
+//! Tables in text files: for postmap(1) `key value`, one a line, for postalias(1) as [`aliases`] reads them.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use super::compiled::{Program, compiled};
 use super::lines::{is_space_char, logical_lines};
-use super::{Request, Table, TableError, Usage, aliases, first, fold};
+use super::{Request, Table, TableError, aliases, first, fold};
 use crate::lookup::pairs::{Builder, Pairs};
+use crate::lookup::postfix::address::quote_local_part;
 use crate::lookup::problem::{Problem, quoted};
 use crate::lookup::watched::{Reading, Watched};
 
 /// Opens a table of a type whose compiled form lies beside the text. We read the text, Postfix the other: so it is
-/// said where the two are not the same age.
+/// said where the two are not the same age, and the text is read as the program reads it that made the other.
 pub(super) fn open_compiled(request: &Request<'_>) -> Reading<Box<dyn Table>> {
-    let path = request.file()?;
+    let path = &request.file()?;
     let compiled = compiled(path, request.kind);
     if compiled.exists() && !path.exists() {
         let problem = Problem::new(format!("there is only the compiled form {}", compiled.display()));
         return Err(vec![problem.in_file(path).hint("put the text beside it: compiled tables are not read")]);
     }
-    let (table, mut warnings) = match request.usage {
-        Usage::Maps => open(path, |octets| Ok(parse(octets)))?,
-        Usage::Aliases => open(path, |octets| Ok(aliases::parse(octets)))?,
-    };
-    let program = if request.usage == Usage::Aliases { "postalias" } else { "postmap" };
-    let hint = format!("run `{program} {}:{}`", request.kind, request.name);
+    let table = format!("{}:{}", request.kind, request.name);
+    let meant = if request.context.is_for_aliases(&table) { Program::Postalias } else { Program::Postmap };
+    let (text, kind) = (path.clone(), request.kind.to_owned());
+    let (opened, mut warnings) = open(path, move |octets| {
+        let program = Program::of(&text, &kind).unwrap_or(meant);
+        let (pairs, warnings) = match program {
+            Program::Postmap => parse(octets),
+            Program::Postalias => aliases::parse(octets),
+        };
+        Ok((Contents { pairs, program }, warnings))
+    })?;
+    let program = Program::of(path, request.kind).unwrap_or(meant);
+    let hint = format!("run `{} {table}`", program.name());
     let age = |path: &Path| path.metadata().and_then(|metadata| metadata.modified()).ok();
     let warning = match age(&compiled) {
         None => Some("Postfix cannot use this table, as its compiled form is missing"),
@@ -30,52 +39,69 @@ pub(super) fn open_compiled(request: &Request<'_>) -> Reading<Box<dyn Table>> {
         Some(_) => None,
     };
     warnings.extend(warning.map(|text| Problem::new(text).in_file(path).hint(hint)));
-    Ok((table, warnings))
+    Ok((opened, warnings))
 }
 
 /// Opens a table that Postfix reads as text itself.
 pub(super) fn open_texthash(request: &Request<'_>) -> Reading<Box<dyn Table>> {
-    open(request.file()?, parse_once)
+    let parse = |octets: &[u8]| {
+        let (pairs, warnings) = parse_once(octets)?;
+        Ok((Contents { pairs, program: Program::Postmap }, warnings))
+    };
+    open(&request.file()?, parse)
 }
 
-fn open(path: &Path, parse: fn(&[u8]) -> Reading<Pairs>) -> Reading<Box<dyn Table>> {
+fn open(
+    path: &Path,
+    parse: impl Fn(&[u8]) -> Reading<Contents> + Send + Sync + 'static,
+) -> Reading<Box<dyn Table>> {
     let (watched, warnings) = Watched::open(path, parse)?;
     Ok((Box::new(Text(watched)), warnings))
 }
 
-/// The compiled form of a table.
-fn compiled(path: &Path, kind: &str) -> PathBuf {
-    let suffix = match kind {
-        "cdb" => ".cdb",
-        "dbm" | "sdbm" => ".dir",
-        "lmdb" => ".lmdb",
-        _ => ".db",
-    };
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    PathBuf::from(name)
+/// What a text has, as the program reads it that is for it.
+struct Contents {
+    pairs: Pairs,
+    program: Program,
+}
+
+impl Contents {
+    /// The value of a key. Of a repeated one the first line counts, as both programs refuse to add another.
+    fn find(&self, key: &str) -> Option<String> {
+        let unquoted = || match self.program {
+            Program::Postmap => None,
+            // Whether names of aliases are keys with their quotes depends on the version of Postfix; who asks for
+            // addresses tries both.
+            Program::Postalias => first(&self.pairs, &quote_local_part(key)),
+        };
+        first(&self.pairs, key).or_else(unquoted)
+    }
 }
 
 #[derive(Debug)]
-struct Text(Watched<Pairs>);
+struct Text(Watched<Contents>);
 
 #[async_trait::async_trait]
 impl Table for Text {
     async fn find(&self, key: &str) -> Result<Option<String>, TableError> {
-        let pairs = self.0.current();
-        // Of a repeated key the first line counts, as postmap(1) refuses to add another.
-        Ok(first(&pairs, key))
+        Ok(self.0.current().find(key))
     }
 
     fn list_keys(&self, take: &mut dyn FnMut(&str)) -> bool {
-        self.0.latest().iter().for_each(|pair| take(pair.key));
+        self.0.latest().pairs.iter().for_each(|pair| take(pair.key));
         true
     }
 }
 
 /// Reads the text of a table for postmap(1); also what is wrong with it.
 pub(super) fn parse(octets: &[u8]) -> (Pairs, Vec<Problem>) {
-    read(octets, add)
+    let (pairs, mut warnings) = read(octets, add);
+    let of_alias = pairs.iter().filter(|pair| pair.key.ends_with(':')).min_by_key(|pair| pair.line);
+    warnings.extend(of_alias.map(|pair| {
+        let message = format!("the key {} has a colon at its end, as in a file of aliases", quoted(pair.key));
+        Problem::new(message).at(pair.line, None).hint("if it is one, postalias must compile it")
+    }));
+    (pairs, warnings)
 }
 
 /// Reads the text of a table in which a repeated key makes the table unusable, as it does where no postmap(1) stands
@@ -91,7 +117,6 @@ pub(super) fn parse_once(octets: &[u8]) -> Reading<Pairs> {
     }
 }
 
-/// Adds what a line says.
 /// The number of the line that has a key, or the same where it is known.
 pub(super) fn line_of(octets: &[u8], key: &str, rule: Option<usize>) -> Option<usize> {
     rule.or_else(|| parse(octets).0.find(&fold(key)).next().map(|pair| pair.line))
@@ -112,6 +137,7 @@ pub(super) fn read(octets: &[u8], add: Add) -> (Pairs, Vec<Problem>) {
     (builder.finish(), warnings)
 }
 
+/// Adds what a line says.
 fn add(builder: &mut Builder, line: &str, number: usize) -> Result<(), Problem> {
     let (key, value) = split(line).ok_or_else(|| Problem::new("the quotes do not match"))?;
     let value = value.trim_matches(is_space_char);

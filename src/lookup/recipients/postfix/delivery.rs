@@ -7,8 +7,7 @@ use crate::lookup::postfix::classes::{Class, Classes};
 use crate::lookup::postfix::main_cf::MainCf;
 use crate::lookup::postfix::maps::Maps;
 use crate::lookup::postfix::stranger::Owner;
-use crate::lookup::postfix::tables::{TableError, Usage};
-use crate::lookup::postfix::words;
+use crate::lookup::postfix::tables::{Context, TableError, Usage};
 use crate::lookup::watched::Reading;
 
 /// The classes of domains, and what lists the recipients of each.
@@ -187,12 +186,7 @@ fn open(
     list: &str,
     listing: impl FnOnce(Maps) -> Listing,
 ) -> Reading<Listing> {
-    // Tables for postalias(1) are written in another way, and only these parameters tell which are.
-    let behind_proxy = |word: &str| word.trim_start_matches("proxy:").to_owned();
-    let aliases = [main_cf.value("alias_maps"), main_cf.value("alias_database")];
-    let aliases: Vec<String> = aliases.into_iter().flat_map(words).map(behind_proxy).collect();
-    let usage = |word: &str| if aliases.contains(&behind_proxy(word)) { Usage::Aliases } else { Usage::Maps };
-    match Maps::of(title, list, usage) {
+    match Maps::of(title, list, Context::of(main_cf, Usage::Maps)) {
         Ok((maps, warnings)) => {
             Ok((listing(maps), warnings.into_iter().map(|one| one.in_file(main_cf.file())).collect()))
         }

@@ -33,6 +33,9 @@ pub(super) use walk::Walk;
 /// Tables that give a recipient another name, in the order in which smtpd(8) asks them.
 const RENAMING: [&str; 3] = ["recipient_canonical_maps", "canonical_maps", "virtual_alias_maps"];
 
+/// What each of them is for. The last ones say who exists, too.
+const USAGES: [Usage; 3] = [Usage::Names, Usage::Names, Usage::Maps];
+
 /// The parameters that are read, by topic.
 pub(crate) const PARAMETERS: [&[&str]; 4] =
     [&RENAMING, &Addressing::PARAMETERS, &Classes::PARAMETERS, &Delivery::PARAMETERS];
@@ -55,15 +58,15 @@ pub(super) async fn open(config_dir: Option<&Path>) -> Opening {
         None => "postfix".to_owned(),
     };
     let (walk, warnings) = apart(move || of(&main_cf)).await?;
-    Ok((Box::new(Postfix { name, walk }), distinct(warnings)))
+    Ok((Box::new(Postfix { name, walk }), warnings))
 }
 
 /// Opens the tables that a configuration names.
 fn of(main_cf: &MainCf) -> Reading<Walk> {
     let (mut warnings, mut problems) = (Vec::new(), Vec::new());
     let mut renaming = Vec::new();
-    for parameter in RENAMING {
-        match Maps::open(main_cf, parameter, Usage::Maps) {
+    for (parameter, usage) in RENAMING.into_iter().zip(USAGES) {
+        match Maps::open(main_cf, parameter, usage) {
             Ok((maps, more)) => {
                 renaming.push(maps);
                 warnings.extend(more);
@@ -77,23 +80,8 @@ fn of(main_cf: &MainCf) -> Reading<Walk> {
                 Walk { addressing, renaming, delivery: Some(delivery), strangers: Strangers::default() };
             Ok((walk, [warnings, a, b].concat()))
         }
-        (a, b) => Err(distinct([Some(problems), a.err(), b.err()].into_iter().flatten().flatten().collect())),
+        (a, b) => Err([Some(problems), a.err(), b.err()].into_iter().flatten().flatten().collect()),
     }
-}
-
-/// Problems without those that another says already: a table that two parameters name has each of its own twice.
-fn distinct(problems: Vec<Problem>) -> Vec<Problem> {
-    let mut kept: Vec<Problem> = Vec::new();
-    for problem in problems {
-        let says_the_same = |other: &Problem| {
-            other.place == problem.place
-                && (other.message.ends_with(&problem.message) || problem.message.ends_with(&other.message))
-        };
-        if !kept.iter().any(says_the_same) {
-            kept.push(problem);
-        }
-    }
-    kept
 }
 
 /// The addresses that Postfix may have a mailbox under: folded, as smtpd(8) does it, and with its domain in U-labels too.

@@ -340,10 +340,3 @@ async fn a_compiled_table_alone_is_no_source() {
     let problem = Recipients::open(&[table]).await.unwrap_err()[0].to_string();
     assert!(problem.contains("there is only the compiled form"), "{problem}");
 }
-
-#[test]
-fn what_two_parameters_say_is_said_once() {
-    let problem = |message: &str| Problem::new(message).in_file(Path::new("/etc/postfix/virtual"));
-    let said = distinct(vec![problem("hash:/x: it is old"), problem("it is old"), problem("it is new")]);
-    assert_eq!(said, [problem("hash:/x: it is old"), problem("it is new")]);
-}

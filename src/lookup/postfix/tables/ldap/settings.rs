@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use super::super::Request;
 use super::super::cf::Cf;
 use super::super::expansion::{Kind, Needs, Template};
+use super::super::{Context, Request};
 use super::{Attributes, Ldap, Limits};
 use crate::lookup::clients::ldap::{self, Bind, Client, Dereference};
 use crate::lookup::clients::password::Password;
 use crate::lookup::clients::tls::{self, Trust};
-use crate::lookup::directory::{Scope, Server};
+use crate::lookup::directory::{Place, Scope, Server};
 use crate::lookup::postfix::match_list::{Below, MatchList};
 use crate::lookup::postfix::words::words;
 use crate::lookup::problem::{Problem, quoted};
@@ -18,10 +18,10 @@ use crate::lookup::watched::Reading;
 /// Reads the file.
 pub(super) fn read(request: &Request<'_>) -> Reading<Ldap> {
     let (cf, mut warnings) = Cf::open(request)?;
-    let path = std::path::Path::new(request.name);
+    let path = &request.file()?;
     let in_file =
         |problems: Vec<Problem>| problems.into_iter().map(|one| one.in_file(path)).collect::<Vec<_>>();
-    let (table, more) = table(&cf).map_err(in_file)?;
+    let (table, more) = table(&cf, request.context).map_err(in_file)?;
     warnings.extend(in_file(more));
     warnings.extend(in_file(cf.unknown()));
     Ok((table, warnings))
@@ -48,7 +48,7 @@ const DEFAULT_ONLY: [(&str, &str); 4] = [
     ("tls_cipher_suite", "what may be negotiated cannot be chosen"),
 ];
 
-fn table(cf: &Cf) -> Reading<Ldap> {
+fn table(cf: &Cf, context: Context<'_>) -> Reading<Ldap> {
     let one = |problem: Problem| vec![problem];
     for name in INERT {
         cf.value(name);
@@ -61,7 +61,7 @@ fn table(cf: &Cf) -> Reading<Ldap> {
     if cf.is_yes("chase_referrals").map_err(one)? {
         return Err(one(cf.problem("chase_referrals", "referrals are not followed")));
     }
-    let (client, mut warnings) = client(cf)?;
+    let (client, mut warnings) = client(cf, context)?;
     let mut needs = Needs::default();
     let base = cf.value("search_base").unwrap_or_default();
     let base = Template::parse(base, Kind::Question, &mut needs).map_err(one)?;
@@ -81,7 +81,7 @@ fn table(cf: &Cf) -> Reading<Ldap> {
     }
     let domains = match cf.value("domain").filter(|list| !list.is_empty()) {
         Some(list) => {
-            let (list, more) = MatchList::parse("domain", list, Below::Out)?;
+            let (list, more) = MatchList::parse("domain", list, Below::Out, context)?;
             warnings.extend(more);
             Some(list)
         }
@@ -142,9 +142,9 @@ fn dereference(cf: &Cf) -> Result<Dereference, Problem> {
     }
 }
 
-fn client(cf: &Cf) -> Reading<Client> {
+fn client(cf: &Cf, context: Context<'_>) -> Reading<Client> {
     let one = |problem: Problem| vec![problem];
-    let servers = servers(cf).map_err(one)?;
+    let (servers, mut warnings) = servers(cf, context)?;
     let start_tls = cf.is_yes("start_tls").map_err(one)?;
     let is_tls = servers.iter().any(|server| server.is_tls);
     if start_tls && !servers.iter().all(Server::can_start_tls) {
@@ -160,7 +160,8 @@ fn client(cf: &Cf) -> Reading<Client> {
             one(problem.hint("set `version = 3`; whatever its manual says, that is not the default")),
         );
     }
-    let (tls, warnings) = if start_tls || is_tls { tls_config(cf)? } else { (None, Vec::new()) };
+    let (tls, more) = if start_tls || is_tls { tls_config(cf)? } else { (None, Vec::new()) };
+    warnings.extend(more);
     // Mail waits for the answer, so that a time above our own limit for a question does not count.
     let time = Duration::from_secs(cf.number("timeout", 10, 1).map_err(one)?.try_into().unwrap_or(u64::MAX));
     for name in ["tls_ca_cert_file", "tls_require_cert"] {
@@ -175,18 +176,32 @@ fn is_ldapi(servers: &str) -> bool {
     servers.to_ascii_lowercase().contains("ldapi://")
 }
 
-fn servers(cf: &Cf) -> Result<Vec<Server>, Problem> {
-    let port = cf.number("server_port", 389, 0)?;
-    let mut servers = Vec::new();
+fn servers(cf: &Cf, context: Context<'_>) -> Reading<Vec<Server>> {
+    let one = |problem: Problem| vec![problem];
+    let port = cf.number("server_port", 389, 0).map_err(one)?;
+    let (mut servers, mut warnings) = (Vec::new(), Vec::new());
     for word in words(cf.value("server_host").unwrap_or("localhost")) {
         let url = match word {
             url if url.contains("://") => url.to_owned(),
             named if named.contains(':') => format!("ldap://{named}"),
             host => format!("ldap://{host}:{port}"),
         };
-        servers.push(url.parse().map_err(|error| cf.problem("server_host", &format!("{error}")))?);
+        let server: Server =
+            url.parse().map_err(|error| one(cf.problem("server_host", &format!("{error}"))))?;
+        let place = match server.place {
+            Place::Unix(path) => {
+                let (path, more) = context.socket(&path.to_string_lossy())?;
+                warnings.extend(more);
+                Place::Unix(path)
+            }
+            inet => inet,
+        };
+        servers.push(Server { place, ..server });
     }
-    if servers.is_empty() { Err(cf.problem("server_host", "it names no server")) } else { Ok(servers) }
+    if servers.is_empty() {
+        return Err(one(cf.problem("server_host", "it names no server")));
+    }
+    Ok((servers, warnings))
 }
 
 fn bind(cf: &Cf) -> Result<Bind, Problem> {

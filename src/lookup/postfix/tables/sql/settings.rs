@@ -1,6 +1,6 @@
 //! The file of a table. What it asks for and we cannot do is an error here.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::query::Query;
 use super::servers::Servers;
@@ -8,9 +8,9 @@ use super::{Encoding, Sql};
 use crate::lookup::clients::password::Password;
 use crate::lookup::clients::sql::{Database, DatabaseUrl, Dialect, Host, Secret, ServerPlace, Tls};
 use crate::lookup::postfix::match_list::{Below, MatchList};
-use crate::lookup::postfix::tables::Request;
 use crate::lookup::postfix::tables::cf::Cf;
 use crate::lookup::postfix::tables::expansion::{Kind, Needs, Template};
+use crate::lookup::postfix::tables::{Context, Request};
 use crate::lookup::postfix::words::words;
 use crate::lookup::problem::{Problem, quoted};
 use crate::lookup::watched::Reading;
@@ -31,16 +31,16 @@ const DEFAULT_ONLY: [(&str, &str); 6] = [
 /// Reads the file.
 pub(super) fn read(dialect: Dialect, request: &Request<'_>) -> Reading<Sql> {
     let (cf, mut warnings) = Cf::open(request)?;
-    let path = Path::new(request.name);
+    let path = &request.file()?;
     let in_file =
         |problems: Vec<Problem>| problems.into_iter().map(|one| one.in_file(path)).collect::<Vec<_>>();
-    let (table, more) = table(dialect, &cf).map_err(in_file)?;
+    let (table, more) = table(dialect, &cf, request.context).map_err(in_file)?;
     warnings.extend(in_file(more));
     warnings.extend(in_file(cf.unknown()));
     Ok((table, warnings))
 }
 
-fn table(dialect: Dialect, cf: &Cf) -> Reading<Sql> {
+fn table(dialect: Dialect, cf: &Cf, context: Context<'_>) -> Reading<Sql> {
     let one = |problem: Problem| vec![problem];
     let mut needs = Needs::default();
     let text = query(dialect, cf).map_err(one)?;
@@ -52,15 +52,15 @@ fn table(dialect: Dialect, cf: &Cf) -> Reading<Sql> {
     }
     let result_format = Template::parse(format, Kind::Result, &mut needs).map_err(one)?;
     let (servers, mut warnings) = match dialect {
-        Dialect::Sqlite => file(cf)?,
-        Dialect::Postgres | Dialect::Mysql => servers(dialect, cf)?,
+        Dialect::Sqlite => file(cf, context)?,
+        Dialect::Postgres | Dialect::Mysql => servers(dialect, cf, context)?,
     };
     if query.is_fixed() {
         warnings.push(cf.problem("query", "the answer is the same for every key"));
     }
     let domains = match cf.value("domain").filter(|list| !list.is_empty()) {
         Some(list) => {
-            let (list, more) = MatchList::parse("domain", list, Below::Out)?;
+            let (list, more) = MatchList::parse("domain", list, Below::Out, context)?;
             warnings.extend(more);
             Some(list)
         }
@@ -125,18 +125,18 @@ fn encoding(dialect: Dialect, cf: &Cf) -> Result<Encoding, Problem> {
     })
 }
 
-fn file(cf: &Cf) -> Reading<Servers> {
-    let path = Path::new(cf.value("dbpath").unwrap_or_default());
-    if !path.is_absolute() {
-        let problem =
-            cf.problem("dbpath", &format!("{} is no absolute path", quoted(&path.display().to_string())));
-        return Err(vec![problem.hint("Postfix would look for it in its queue directory")]);
-    }
-    let (database, warnings) = Database::open(&DatabaseUrl::file(path), Secret::None)?;
+fn file(cf: &Cf, context: Context<'_>) -> Reading<Servers> {
+    let Some(path) = cf.value("dbpath").filter(|path| !path.is_empty()) else {
+        return Err(vec![cf.problem("dbpath", "it is not set")]);
+    };
+    let path = context
+        .file(path)
+        .map_err(|problem| vec![Problem { hint: problem.hint, ..cf.problem("dbpath", &problem.message) }])?;
+    let (database, warnings) = Database::open(&DatabaseUrl::file(&path), Secret::None)?;
     Ok((Servers::new([(database, true)]), warnings))
 }
 
-fn servers(dialect: Dialect, cf: &Cf) -> Reading<Servers> {
+fn servers(dialect: Dialect, cf: &Cf, context: Context<'_>) -> Reading<Servers> {
     let one = |problem: Problem| vec![problem];
     let user = cf.value("user").filter(|user| !user.is_empty());
     let password = cf.value("password").filter(|password| !password.is_empty());
@@ -160,7 +160,8 @@ fn servers(dialect: Dialect, cf: &Cf) -> Reading<Servers> {
                     .problem("user", "it is not set")
                     .hint("name the user that the server knows")));
             }
-            let (host, port) = place(dialect, cf, host).map_err(one)?;
+            let ((host, port), more) = place(dialect, cf, host, context)?;
+            warnings.extend(more);
             let place = ServerPlace {
                 dialect,
                 user: user.map(str::to_owned),
@@ -181,7 +182,7 @@ fn servers(dialect: Dialect, cf: &Cf) -> Reading<Servers> {
 }
 
 /// `unix:/path`, `inet:host:port`, `host:port`, `host`.
-fn place(dialect: Dialect, cf: &Cf, text: &str) -> Result<(Host, u16), Problem> {
+fn place(dialect: Dialect, cf: &Cf, text: &str, context: Context<'_>) -> Reading<(Host, u16)> {
     let is_unix = text.starts_with("unix:");
     let name = text.strip_prefix("unix:").or_else(|| text.strip_prefix("inet:")).unwrap_or(text);
     // The directory of a socket of PostgreSQL may have a colon in it.
@@ -189,18 +190,22 @@ fn place(dialect: Dialect, cf: &Cf, text: &str) -> Result<(Host, u16), Problem> 
     let (name, port) = name.rsplit_once(':').filter(|_| !is_directory).unwrap_or((name, ""));
     let default = if dialect == Dialect::Mysql { 3306 } else { 5432 };
     let port = if port.is_empty() { Some(default) } else { port.parse().ok().filter(|port| *port > 0) };
-    let port =
-        port.ok_or_else(|| cf.problem("hosts", &format!("{} has no number for a port", quoted(text))))?;
-    let host = match dialect {
-        Dialect::Mysql if is_unix => Host::Socket(PathBuf::from(name)),
-        Dialect::Mysql if name.eq_ignore_ascii_case("localhost") => Host::Socket(PathBuf::from(MYSQL_SOCKET)),
-        _ if is_directory => Host::Socket(PathBuf::from(name)),
-        _ => Host::Name(name.to_owned()),
+    let wrong = |why: &str| vec![cf.problem("hosts", &format!("{} {why}", quoted(text)))];
+    let port = port.ok_or_else(|| wrong("has no number for a port"))?;
+    let socket = match dialect {
+        _ if name.is_empty() => return Err(wrong("names no host and no socket")),
+        Dialect::Mysql if is_unix => name,
+        Dialect::Mysql if name.eq_ignore_ascii_case("localhost") => MYSQL_SOCKET,
+        _ if is_directory => name,
+        _ => return Ok(((Host::Name(name.to_owned()), port), Vec::new())),
     };
-    if matches!(&host, Host::Socket(path) if !path.is_absolute()) || name.is_empty() {
-        return Err(cf.problem("hosts", &format!("{} names no host and no socket", quoted(text))));
+    let of_hosts = |one: Problem| Problem { hint: one.hint, ..cf.problem("hosts", &one.message) };
+    match context.socket(socket) {
+        Ok((path, warnings)) => {
+            Ok(((Host::Socket(path), port), warnings.into_iter().map(of_hosts).collect()))
+        }
+        Err(problems) => Err(problems.into_iter().map(of_hosts).collect()),
     }
-    Ok((host, port))
 }
 
 /// `postgresql://user:password@host/database`, beside which the other parameters do not count.
