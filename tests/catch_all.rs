@@ -430,8 +430,7 @@ async fn the_order_of_arrival_makes_no_difference() {
     assert_eq!(plan(&played(0).await), plan(&played(7).await));
 }
 
-const SOFT: &str =
-    "domains: { example.org: { recipients: { catch_all: soft } }, example.net: { alias_of: example.org } }\n";
+const SOFT: &str = "domains: { example.org: { recipients: { catch_all: soft, accept_patterns: ['SRS0=*'] } }, example.net: { alias_of: example.org } }\n";
 
 /// What becomes of a message at some minute: the reply to RCPT, or how the recipient was accepted.
 #[track_caller]

@@ -27,6 +27,16 @@ async fn check(policy: &str, mynetworks: &str, arguments: &[&str]) -> (Option<i3
 
 /// The same with these lines in main.cf.
 async fn check_with(policy: &str, main_cf: &str, arguments: &[&str]) -> (Option<i32>, String) {
+    check_sources("", policy, main_cf, arguments).await
+}
+
+/// The same with these sources of identities besides.
+async fn check_sources(
+    identities: &str,
+    policy: &str,
+    main_cf: &str,
+    arguments: &[&str],
+) -> (Option<i32>, String) {
     let zone = Zone::new()
         .txt("with.example", "v=spf1 mx -all")
         .txt("without.example", "something else")
@@ -38,7 +48,7 @@ async fn check_with(policy: &str, main_cf: &str, arguments: &[&str]) -> (Option<
     fs::write(dir.path().join("master.cf"), "").unwrap();
     let config = format!(
         "listen: ['inet:127.0.0.1:8891', {{ inet: 127.0.0.1:8892, role: local }}]\ndns: {{ servers: ['{}'], timeout: 1s }}\nidentities: {{ login_domain: \
-         with.example }}\n{policy}\n",
+         with.example, sources: [{identities}] }}\n{policy}\n",
         server.address()
     );
     let file = dir.path().join("config.yaml");
@@ -365,6 +375,51 @@ fn without_a_unit_and_its_user_nothing_is_said() {
     command.args(["check", "--offline", "--config"]).arg(&file).arg("--systemd-dir").arg(dir.path());
     let text = String::from_utf8(command.output().unwrap().stdout).unwrap();
     assert!(!text.contains("were looked at"), "{text}");
+
+/// Who forwards with SRS hears of it where nothing tells its addresses from forged ones.
+#[tokio::test(flavor = "multi_thread")]
+async fn bounces_to_forwarded_mail_that_would_be_refused() {
+    if !has_postconf() {
+        return;
+    }
+    let socketmap = "recipient_canonical_maps = socketmap:unix:srs:reverse";
+    let domain = |sources: &str| format!("domains: {{ with.example: {{ recipients: {{ {sources} }} }} }}");
+    for (sources, main_cf, is_said) in [
+        ("sources: [list: []]", socketmap, true),
+        ("sources: [list: []]", "canonical_maps = static:x, tcp:localhost:10002", true),
+        ("sources: [list: []]", "recipient_canonical_maps = static:x", false),
+        ("sources: [list: [], postfix]", socketmap, false),
+        ("sources: [list: []], accept_patterns: ['SRS[01][=+-]*']", socketmap, false),
+        ("sources: [list: []], mode: off", socketmap, false),
+    ] {
+        let (status, text) = check_with(&domain(sources), main_cf, &[]).await;
+        assert_eq!(status, Some(0), "{text}");
+        let said = "no source of with.example asks it: bounces to forwarded mail are refused there";
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert_eq!(text.contains(said), is_said, "{sources} {main_cf}: {text}");
+    }
+}
+
+/// A table that parameters and locks name together has its problems once.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_table_in_several_parameters_is_spoken_of_once() {
+    if !has_postconf() {
+        return;
+    }
+    let dir = TempDir::new().unwrap();
+    let table = dir.path().join("names");
+    fs::write(&table, "a@with.example x\nonly-a-key\n").unwrap();
+    let table = format!("hash:{}", table.display());
+    let main_cf = format!(
+        "virtual_alias_maps = {table}, proxy:{table}\nvirtual_mailbox_maps = {table}\n\
+         smtpd_sender_login_maps = {table}\nvirtual_mailbox_domains = with.example\nalias_maps ="
+    );
+    let policy = "domains: { with.example: { recipients: { sources: [postfix] } } }";
+    let (status, text) = check_sources("postfix_sender_login_maps", policy, &main_cf, &["--offline"]).await;
+    assert_eq!(status, Some(0), "{text}");
+    for said in ["its compiled form is missing", "there is no key with a value"] {
+        assert_eq!(text.matches(said).count(), 1, "{text}");
+    }
 }
 
 #[test]

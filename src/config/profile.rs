@@ -1,7 +1,5 @@
 //! Profiles: what `defaults` starts from. One table, so that they can be compared at a glance.
 
-use glob::Pattern;
-
 use super::recipients;
 use crate::check::Mode;
 use crate::check::auth_match::{self, Axis};
@@ -66,19 +64,19 @@ impl Profile {
         self == Self::Lockdown
     }
 
-    /// Recipients exist. SRS addresses are those of others whose mail was forwarded: no table has them.
+    /// Recipients exist. SRS addresses are no exception: who takes any of them takes forged ones, and a Postfix that
+    /// forwards has a map that tells which are its own.
     pub(super) fn recipients(self) -> recipients::Meant {
         let catch_all = match self {
             Self::Relaxed => CatchAll::Allow,
             Self::Standard => CatchAll::Learn,
             Self::Lockdown => CatchAll::Reject,
         };
-        let srs = ["SRS0[=+-]*", "SRS1[=+-]*"].into_iter().filter_map(|pattern| Pattern::new(pattern).ok());
         recipients::Meant {
             sources: Vec::new(),
             catch_all,
             soft_until: None,
-            accept_patterns: srs.collect(),
+            accept_patterns: Vec::new(),
             accept_on_error: false,
         }
     }

@@ -2,6 +2,7 @@
 
 use crate::check::{CheckId, Known, Mode, Observation, recipients, roles};
 use crate::decide::Decision;
+use crate::mail::tagged::is_srs;
 use crate::mail::{Domain, ForwardPath, Mailbox};
 use crate::milter::Rcpt;
 use crate::policy::Policy;
@@ -68,11 +69,11 @@ pub(super) fn of_refusal(policy: &Policy, origin: Origin, rcpt: &Rcpt) -> Option
 }
 
 /// Whether a recipient counts at all: a stranger asks for it, it is one of ours, and it is none of those that must be
-/// reachable for everybody.
+/// reachable for everybody. Addresses of SRS do not: they are what others' bounces come back to, and no names.
 fn counts(policy: &Policy, origin: Origin, path: &ForwardPath) -> bool {
     let is_hosted = |domain: &Domain| policy.locks(domain).is_some();
     let is_ours = match path {
-        ForwardPath::Mailbox(mailbox) => is_hosted(mailbox.domain()),
+        ForwardPath::Mailbox(mailbox) => is_hosted(mailbox.domain()) && !is_srs(mailbox.local_part()),
         ForwardPath::Malformed(raw) => match raw.rsplit_once('@') {
             Some((_, domain)) => domain.parse().is_ok_and(|domain| is_hosted(&domain)),
             // What has no domain is the MTA's own.
@@ -198,7 +199,9 @@ domains:
         check(&policy, "<abuse@hosted.test>", &unknown(), "-");
         check(&policy, "<postmaster>", &unknown(), "-");
         check(&policy, "<nobody@elsewhere.test>", &unknown(), "-");
+        // A forged one, or a bounce that comes too late; either says nothing about names.
         check(&policy, "<SRS0=h=t=a.example=b@hosted.test>", &unknown(), "-");
+        check(&policy, "<srs1+h=a.example==h=t=b.example=c@reject.test>", &unknown(), "-");
         let wildcard = Existence::Wildcard("x".into());
         check(&policy, "<any@hosted.test>", &wildcard, "-");
         check(&policy, "<any@soft.test>", &wildcard, "-");

@@ -5,15 +5,25 @@ use std::path::Path;
 use ipnet::IpNet;
 
 use super::dns::named;
+use crate::check::{Locks, Mode};
 use crate::config::{Config, Diagnostic, Judged, Severity, main_cf};
+use crate::facts::SourceId;
 use crate::lookup::postfix::main_cf::MainCf;
 use crate::lookup::postfix::milters::{Milter, milters};
 use crate::lookup::postfix::networks::Networks;
+use crate::lookup::postfix::words;
+use crate::lookup::recipients::SourceSettings;
 use crate::session::Role;
 
 /// The parameters that are looked at.
-const PARAMETERS: [&str; 4] =
-    ["mynetworks", "non_smtpd_milters", "internal_mail_filter_classes", "milter_default_action"];
+const PARAMETERS: [&str; 6] = [
+    "canonical_maps",
+    "internal_mail_filter_classes",
+    "milter_default_action",
+    "mynetworks",
+    "non_smtpd_milters",
+    "recipient_canonical_maps",
+];
 
 /// What main.cf says otherwise than the configuration. `config_dir` is where it is; none for the machine's own, if there
 /// is one.
@@ -22,7 +32,12 @@ pub(super) async fn disagreements(config: &Config, config_dir: Option<&Path>) ->
         return Vec::new();
     }
     match MainCf::read(config_dir, &PARAMETERS).await {
-        Ok(main_cf) => [untrusted_mynetworks(config, &main_cf), unseen_answers(config, &main_cf)].concat(),
+        Ok(main_cf) => [
+            untrusted_mynetworks(config, &main_cf),
+            unseen_answers(config, &main_cf),
+            refused_srs(config, &main_cf),
+        ]
+        .concat(),
         Err(problem) => vec![Diagnostic::of_source(Severity::Note, &problem)],
     }
 }
@@ -84,6 +99,57 @@ fn unseen_answers(config: &Config, main_cf: &MainCf) -> Vec<Diagnostic> {
         of(main_cf, Severity::Note, message, hint)
     });
     [away, unseen, headers_only].into_iter().flatten().collect()
+}
+
+/// Domains at which bounces to mail that was forwarded would be refused: Postfix reverses addresses of SRS, and nothing
+/// that is asked about their recipients knows of it.
+fn refused_srs(config: &Config, main_cf: &MainCf) -> Vec<Diagnostic> {
+    let names = ["recipient_canonical_maps", "canonical_maps"];
+    let reversing = names.into_iter().find_map(|name| Some((name, srs_map(main_cf.value(name))?)));
+    let Some((name, map)) = reversing else { return Vec::new() };
+    let is_asked = |source: &SourceId| {
+        matches!(&config.recipients.get(source.number), Some(SourceSettings::Postfix { .. }))
+            || matches!(&config.recipients.get(source.number),
+                Some(SourceSettings::PostfixMap(table)) if table.contains(map))
+    };
+    let refuses = |locks: &Locks| {
+        let settings = &locks.recipients.settings;
+        locks.recipients.mode != Mode::Off
+            && !settings.sources.is_empty()
+            && !settings.sources.iter().any(is_asked)
+            && !settings
+                .accept_patterns
+                .iter()
+                .any(|pattern| pattern.matches("SRS0=hash=tt=example.com=name"))
+    };
+    let domains: Vec<&str> = config
+        .policy
+        .hosted
+        .iter()
+        .filter(|(domain, locks)| refuses(locks) && !config.policy.site.aliases.contains_key(*domain))
+        .map(|(domain, _)| domain.as_str())
+        .collect();
+    if domains.is_empty() {
+        return Vec::new();
+    }
+    let message = format!(
+        "Postfix reverses addresses of SRS by {name} ({map}), and no source of {} asks it: bounces to forwarded mail are \
+         refused there",
+        named(domains.into_iter())
+    );
+    let hint = "add `postfix` to the sources of the domain that forwarded mail is sent as, or set \
+                `accept_patterns: [\"SRS0[=+-]*\", \"SRS1[=+-]*\"]` for it, which accepts forged ones too";
+    vec![of(main_cf, Severity::Warning, message, hint)]
+}
+
+/// The table of a list that reverses addresses of SRS, by its name: `socketmap:unix:srs:reverse`, PostSRSd's old port,
+/// postforward's and the like.
+fn srs_map(list: &str) -> Option<&str> {
+    let reverses = |table: &&str| {
+        let lower = table.to_ascii_lowercase();
+        lower.contains("srs") || (lower.starts_with("tcp:") && lower.ends_with(":10002"))
+    };
+    words(list).find(reverses)
 }
 
 /// Whether mail would wait for a milter that is away. Postfix keeps a bounce that it cannot make with what bounced.
