@@ -142,7 +142,7 @@ fn refused_srs(config: &Config, main_cf: &MainCf) -> Vec<Diagnostic> {
     vec![of(main_cf, Severity::Warning, message, hint)]
 }
 
-/// The table of a list that reverses addresses of SRS, by its name: `socketmap:unix:srs:reverse`, PostSRSd's old port,
+/// The table of a list that reverses addresses of SRS, by its name: `socketmap:unix:srs:reverse`, the old port of `PostSRSd`,
 /// postforward's and the like.
 fn srs_map(list: &str) -> Option<&str> {
     let reverses = |table: &&str| {

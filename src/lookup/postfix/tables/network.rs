@@ -54,7 +54,7 @@ struct SocketmapTable {
 impl SocketmapTable {
     /// Whether `PERM` is about this key alone: one that the Sender Rewriting Scheme makes, of a map that only reverses
     /// such, and that answers for another key. Programs that reverse them say `PERM` to those that are none of theirs
-    /// (PostSRSd from 2.1.1 on); Postfix takes it for a mistake in its configuration, and defers for ever.
+    /// (`PostSRSd` after 2.1.0); Postfix takes it for a mistake in its configuration, and defers for ever.
     async fn is_forged(&self, key: &str) -> bool {
         let Some((local_part, domain)) = key.rsplit_once('@').filter(|_| self.only_names) else {
             return false;

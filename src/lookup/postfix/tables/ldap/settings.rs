@@ -194,7 +194,7 @@ fn servers(cf: &Cf, context: Context<'_>) -> Reading<Vec<Server>> {
                 warnings.extend(more);
                 Place::Unix(path)
             }
-            inet => inet,
+            inet @ Place::Inet(..) => inet,
         };
         servers.push(Server { place, ..server });
     }
