@@ -413,6 +413,6 @@ fn what_cannot_be_honoured_is_said_at_once() {
         "without the name that it is for",
     );
     check_problem("mysql", "dbname = mail\nquery = select '%s'\n", "user: it is not set");
-    check_problem("sqlite", "dbpath = mail.db\nquery = select '%s'\n", "‘mail.db’ is no absolute path");
+    check_problem("sqlite", "query = select '%s'\n", "dbpath: it is not set");
     check_problem("sqlite", "dbpath = /mail.db\nquery = select \"%s\"\n", "in no ordinary text");
 }

@@ -7,7 +7,7 @@ use super::problems::Problems;
 use super::written::{At, OneOrMore};
 use super::yaml::Id;
 use super::{Context, value, words};
-use crate::lookup::directory::{Bind, Scope, Server, Settings, Template};
+use crate::lookup::directory::{Bind, Referrals, Scope, Server, Settings, Template};
 
 /// A directory as written.
 #[derive(Default, PartialEq, Deserialize)]
@@ -17,6 +17,7 @@ pub(super) struct Written {
     base: Option<At<String>>,
     filter: Option<At<String>>,
     scope: Option<At<String>>,
+    referrals: Option<At<String>>,
     bind_dn: Option<At<String>>,
     password_file: Option<At<String>>,
     start_tls: Option<At<bool>>,
@@ -53,6 +54,8 @@ impl Written {
         let base = self.base(problems, key, subject);
         let filter = self.filter(problems, key, subject);
         let scope = words::choice(problems, self.scope.as_ref(), &Scope::NAMES).unwrap_or_default();
+        let referrals =
+            words::choice(problems, self.referrals.as_ref(), &Referrals::NAMES).unwrap_or_default();
         let bind = self.bind(problems, context);
         let ca_file = match &self.ca_file {
             Some(path) => Some(value::path(problems, context.base, path)?),
@@ -63,6 +66,7 @@ impl Written {
             base: base?,
             filter: filter?,
             scope,
+            referrals,
             bind: bind?,
             start_tls,
             ca_file,

@@ -1,7 +1,7 @@
 //! Grants that a directory holds.
 
 use lockdown_milter::facts::{Grant, GrantQuestion};
-use lockdown_milter::lookup::directory::GRANT_PLACES;
+use lockdown_milter::lookup::directory::{GRANT_PLACES, Referrals, Settings, Template};
 use lockdown_milter::lookup::identities::{Identities, SourceSettings};
 use lockdown_milter::session::Login;
 
@@ -97,6 +97,51 @@ async fn values_are_grants() {
         ],
     )
     .await;
+}
+
+/// As Exchange keeps them in `proxyAddresses`: other kinds than addresses of mail grant nothing, whatever is in them.
+#[tokio::test]
+async fn addresses_behind_the_name_of_their_kind() {
+    if !Slapd::is_available() {
+        return;
+    }
+    let slapd = Slapd::start(PEOPLE);
+    let cases = [
+        ("bob", "ceo@exchange.example", "granted"),
+        ("bob", "a.liddell@exchange.example", "granted"),
+        ("bob", "blank@exchange.example", "granted"),
+        ("bob", "mailto@exchange.example", "granted"),
+        ("bob", "chef@exchange.example", "not granted"),
+        ("bob", "sip@exchange.example", "not granted"),
+        ("bob", "anybody@wild.example", "not granted"),
+        ("bob", "alice@example.org", "not granted"),
+        ("alice", "ceo@exchange.example", "not granted"),
+    ];
+    check(&open(&slapd.url(), "(uid={login})", &["proxyAddresses"]).await, &cases).await;
+    let by_address = open(&slapd.url(), "(&(uid={login})(proxyAddresses=smtp:{address}))", &[]).await;
+    check(&by_address, &cases[..2]).await;
+    check(&by_address, &cases[4..]).await;
+}
+
+/// From the root of a directory parts of which are on other servers.
+#[tokio::test]
+async fn parts_that_are_elsewhere() {
+    if !Slapd::is_available() {
+        return;
+    }
+    let slapd = Slapd::start(&format!("{PEOPLE}{}{}", crate::APPLICATION_PARTITIONS, crate::CHILD_DOMAIN));
+    for (referrals, other) in [(Referrals::Ignore, "not granted"), (Referrals::Defer, "undetermined")] {
+        let directory = Settings {
+            base: Template::parse("dc=example,dc=org", &GRANT_PLACES).unwrap(),
+            referrals,
+            ..crate::settings(&slapd.url(), "(uid={login})", &GRANT_PLACES)
+        };
+        let source =
+            SourceSettings::Ldap { directory: Box::new(directory), attributes: vec!["mail".to_owned()] };
+        let identities = Identities::open(&[source], None).await.unwrap();
+        let cases = [("alice", "alice@example.org", "granted"), ("alice", "bob@example.org", other)];
+        check(&identities, &cases).await;
+    }
 }
 
 #[tokio::test]

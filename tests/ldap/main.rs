@@ -27,7 +27,7 @@ mod recipients;
 mod stranger;
 mod tables;
 
-use lockdown_milter::lookup::directory::{Scope, Settings, Template};
+use lockdown_milter::lookup::directory::{Referrals, Scope, Settings, Template};
 
 /// People of the directory, and one group.
 const PEOPLE: &str = "\
@@ -45,6 +45,7 @@ mail: a.alice@example.org
 
 dn: uid=bob,ou=people,dc=example,dc=org
 objectClass: inetOrgPerson
+objectClass: extensibleObject
 uid: bob
 cn: Bob
 sn: B
@@ -52,6 +53,14 @@ mail: bob@example.org
 mail: @sales.example
 description: ceo@example.org, cfo@example.org
 description: SMTP:odd
+proxyAddresses: SMTP:CEO@Exchange.example
+proxyAddresses: smtp:a.liddell@exchange.example
+proxyAddresses: X500:/o=Org/ou=x, chef@exchange.example, *
+proxyAddresses: sip:sip@exchange.example
+proxyAddresses: eum:1234;phone-context=dial.exchange.example
+proxyAddresses: smtp: blank@exchange.example
+proxyAddresses: mailto:mailto@exchange.example
+proxyAddresses: smtp:@wild.example
 
 dn: uid=boss,ou=people,dc=example,dc=org
 objectClass: inetOrgPerson
@@ -72,6 +81,38 @@ mail: %s@example.org
 
 ";
 
+/// What an Active Directory refers to in every search from the root of a domain.
+const APPLICATION_PARTITIONS: &str = "\
+dn: dc=DomainDnsZones,dc=example,dc=org
+objectClass: referral
+objectClass: extensibleObject
+dc: DomainDnsZones
+ref: ldap://DomainDnsZones.example.org/DC=DomainDnsZones,DC=example,DC=org
+
+dn: dc=ForestDnsZones,dc=example,dc=org
+objectClass: referral
+objectClass: extensibleObject
+dc: ForestDnsZones
+ref: ldap://ForestDnsZones.example.org/DC=ForestDnsZones,DC=example,DC=org
+
+dn: cn=Configuration,dc=example,dc=org
+objectClass: referral
+objectClass: extensibleObject
+cn: Configuration
+ref: ldap://example.org/CN=Configuration,DC=example,DC=org
+
+";
+
+/// A domain below, which may hold mailboxes.
+const CHILD_DOMAIN: &str = "\
+dn: dc=sub,dc=example,dc=org
+objectClass: referral
+objectClass: extensibleObject
+dc: sub
+ref: ldap://sub.example.org/DC=sub,DC=example,DC=org
+
+";
+
 /// A directory with this question, below the people.
 fn settings(url: &str, filter: &str, places: &[&'static str]) -> Settings {
     Settings {
@@ -79,6 +120,7 @@ fn settings(url: &str, filter: &str, places: &[&'static str]) -> Settings {
         base: Template::parse("ou=people,dc=example,dc=org", places).unwrap(),
         filter: Template::parse(filter, places).unwrap(),
         scope: Scope::Sub,
+        referrals: Referrals::Ignore,
         bind: None,
         start_tls: false,
         ca_file: None,

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
 use lockdown_milter::facts::{Cost, Existence, RecipientQuestion, SourceId};
-use lockdown_milter::lookup::directory::{Bind, RECIPIENT_PLACES, Scope, Settings, Template};
+use lockdown_milter::lookup::directory::{Bind, RECIPIENT_PLACES, Referrals, Scope, Settings, Template};
 use lockdown_milter::lookup::recipients::{Recipients, SourceSettings};
 use tokio::time::Instant;
 
@@ -305,23 +305,67 @@ async fn connections_with_tls() {
     assert!(try_open(missing).await.unwrap_err()[0].contains("cannot be read"));
 }
 
+/// The root of a directory parts of which are on other servers, as that of an Active Directory.
 #[tokio::test]
 async fn parts_of_a_directory_that_are_elsewhere() {
     if !Slapd::is_available() {
         return;
     }
-    let elsewhere = format!(
-        "{PEOPLE}dn: ou=more,ou=people,dc=example,dc=org\nobjectClass: referral\nobjectClass: extensibleObject\nou: more\n\
-         ref: ldap://ldap.example.org/ou=more,dc=example,dc=org\n"
-    );
-    let slapd = Slapd::start(&elsewhere);
-    let recipients = open(settings(&slapd.url())).await;
-    // A random name is not known for certain either.
-    check(&recipients, &[("nobody@example.org", "undetermined"), ("alice@example.org", "undetermined")])
-        .await;
-    let base = Template::parse("ou=more,ou=people,dc=example,dc=org", &RECIPIENT_PLACES).unwrap();
-    let (found, why) =
-        ask(&open(Settings { base, ..settings(&slapd.url()) }).await, "alice@example.org").await;
+    let zones = Slapd::start(&format!("{PEOPLE}{}", crate::APPLICATION_PARTITIONS));
+    let forest = Slapd::start(&format!("{PEOPLE}{}{}", crate::APPLICATION_PARTITIONS, crate::CHILD_DOMAIN));
+    let at = |slapd: &Slapd, base: &str, referrals| Settings {
+        base: Template::parse(base, &RECIPIENT_PLACES).unwrap(),
+        referrals,
+        ..settings(&slapd.url())
+    };
+    let root = "dc=example,dc=org";
+    for slapd in [&zones, &forest] {
+        check(&open(at(slapd, root, Referrals::Ignore)).await, &KNOWN).await;
+    }
+    // What no mailbox can be in is no reason to defer.
+    check(&open(at(&zones, root, Referrals::Defer)).await, &KNOWN).await;
+    let (found, why) = ask(&open(at(&forest, root, Referrals::Defer)).await, "nobody@example.org").await;
     assert_eq!(found, "undetermined");
-    assert!(why.contains("referrals are not followed"), "{why}");
+    let part = "1 part of the directory is on other servers, which are not asked: \
+                ‘ldap://sub.example.org/dc=sub,dc=example,dc=org";
+    assert!(why.contains(part), "{why}");
+    // A base that is elsewhere altogether is a mistake, whatever is set.
+    for referrals in [Referrals::Ignore, Referrals::Defer] {
+        let elsewhere = open(at(&forest, "dc=sub,dc=example,dc=org", referrals)).await;
+        let (found, why) = ask(&elsewhere, "alice@example.org").await;
+        assert_eq!(found, "undetermined");
+        assert!(why.contains("referrals are not followed"), "{why}");
+    }
+}
+
+/// Addresses as Exchange keeps them. The directory compares them, without regard to case.
+#[tokio::test]
+async fn addresses_behind_the_name_of_their_kind() {
+    if !Slapd::is_available() {
+        return;
+    }
+    let slapd = Slapd::start(PEOPLE);
+    let recipients =
+        open(crate::settings(&slapd.url(), "(proxyAddresses=smtp:{address})", &RECIPIENT_PLACES)).await;
+    let cases = [
+        ("ceo@exchange.example", "exists"),
+        ("a.liddell@exchange.example", "exists"),
+        ("chef@exchange.example", "unknown"),
+        ("sip@exchange.example", "unknown"),
+        ("anybody@wild.example", "unknown"),
+        ("nobody@exchange.example", "unknown"),
+    ];
+    check(&recipients, &cases).await;
+}
+
+/// What was sent before the server gave up is true; what was not sent may be there.
+#[tokio::test]
+async fn a_server_with_a_limit() {
+    if !Slapd::is_available() {
+        return;
+    }
+    let slapd = Slapd::start_with("limits anonymous size.hard=1 size.soft=1\n", PEOPLE);
+    let two =
+        crate::settings(&slapd.url(), "(|(mail={address})(uid={local_part})(cn=Bob))", &RECIPIENT_PLACES);
+    check(&open(two).await, &[("alice@example.org", "wildcard")]).await;
 }

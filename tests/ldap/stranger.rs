@@ -157,3 +157,61 @@ async fn connections_that_end_or_say_nothing() {
     )
     .await;
 }
+
+/// The id of a request (RFC 4511, 4.1.1), which comes first in it.
+fn id_of(request: &[u8]) -> u8 {
+    let head = if request[1] < 0x80 { 2 } else { 2 + usize::from(request[1] & 0x7f) };
+    request[head + 2]
+}
+
+/// `searchResDone` with this code, and what follows it.
+fn done(code: u8, more: &[u8]) -> Vec<u8> {
+    let length = u8::try_from(7 + more.len()).unwrap();
+    [&[0x65, length, 0x0a, 0x01, code, 0x04, 0x00, 0x04, 0x00], more].concat()
+}
+
+/// What was found before the end, and how the end was.
+#[tokio::test]
+async fn ends_of_a_search() {
+    const ENTRY: [u8; 6] = [0x64, 0x04, 0x04, 0x00, 0x30, 0x00];
+    let reference = [&[0x73, 0x0c, 0x04, 0x0a][..], b"ldap://x/y"].concat();
+    let referral = [&[0xa3, 0x0c, 0x04, 0x0a][..], b"ldap://x/y"].concat();
+    let no_text = vec![0x65, 0x08, 0x0a, 0x01, 0x00, 0x04, 0x01, 0xff, 0x04, 0x00];
+    let cases: [(&str, Vec<Vec<u8>>, &str); 16] = [
+        ("nothing", vec![done(0, &[])], "unknown"),
+        ("references only", vec![reference.clone(), reference.clone(), done(0, &[])], "unknown"),
+        ("a reference that is none", vec![vec![0x73, 0x00], done(0, &[])], "unknown"),
+        ("a reference of something else", vec![vec![0x73, 0x02, 0x30, 0x00], done(0, &[])], "unknown"),
+        // The random name that is asked for next is found as well.
+        ("an entry", vec![ENTRY.to_vec(), done(0, &[])], "wildcard"),
+        ("an entry among references", vec![reference.clone(), ENTRY.to_vec(), done(0, &[])], "wildcard"),
+        ("timeLimitExceeded after it", vec![ENTRY.to_vec(), done(3, &[])], "wildcard"),
+        ("sizeLimitExceeded after it", vec![ENTRY.to_vec(), done(4, &[])], "wildcard"),
+        ("partialResults after it", vec![ENTRY.to_vec(), reference, done(9, &[])], "wildcard"),
+        ("adminLimitExceeded after it", vec![ENTRY.to_vec(), done(11, &[])], "wildcard"),
+        ("sizeLimitExceeded and nothing", vec![done(4, &[])], "undetermined"),
+        ("partialResults and nothing", vec![done(9, &[])], "undetermined"),
+        ("adminLimitExceeded and nothing", vec![done(11, &[])], "undetermined"),
+        ("a referral", vec![done(10, &referral)], "undetermined"),
+        ("a referral that is none", vec![done(10, &[0xa3, 0x03, 0x04, 0x01, 0xff])], "undetermined"),
+        ("an end that is no text", vec![no_text], "undetermined"),
+    ];
+    for (what, operations, expected) in cases {
+        let url = serve(move |mut stream| {
+            let mut request = [0; 4096];
+            let mut is_bound = false;
+            while stream.read(&mut request).is_ok_and(|length| length > 6) {
+                let id = id_of(&request);
+                let answer = match std::mem::replace(&mut is_bound, true) {
+                    false => message(id, &BOUND),
+                    true => operations.iter().flat_map(|operation| message(id, operation)).collect(),
+                };
+                if stream.write_all(&answer).is_err() {
+                    return;
+                }
+            }
+        });
+        let (found, why) = ask(&open(settings(&url)).await, "alice@example.org").await;
+        assert_eq!(found, expected, "{what}: {why}");
+    }
+}

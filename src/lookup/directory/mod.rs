@@ -27,6 +27,8 @@ pub struct Settings {
     pub scope: Scope,
     /// Who asks; none for nobody.
     pub bind: Option<Bind>,
+    /// What a part of the directory means that is on another server.
+    pub referrals: Referrals,
     /// Whether TLS begins after the connection is there.
     pub start_tls: bool,
     /// The authorities that certify the servers (PEM); none for those that this host trusts.
@@ -58,6 +60,21 @@ impl Scope {
     /// All scopes with their names in the configuration.
     pub const NAMES: [(&'static str, Self); 3] =
         [("sub", Self::Sub), ("one", Self::One), ("base", Self::Base)];
+}
+
+/// What a part of the directory means that is on another server (RFC 4511, 4.5.3). Nobody follows it there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Referrals {
+    /// Nothing.
+    #[default]
+    Ignore,
+    /// What is not found may be there, so that it cannot be told.
+    Defer,
+}
+
+impl Referrals {
+    /// All of them with their names in the configuration.
+    pub const NAMES: [(&'static str, Self); 2] = [("ignore", Self::Ignore), ("defer", Self::Defer)];
 }
 
 /// What there is to say about directories where the program was built without them.

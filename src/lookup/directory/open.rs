@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use super::{Bind, Settings};
+use tracing::warn;
+
+use super::{Bind, Referrals, Settings};
 use crate::lookup::clients::ldap::{self, CONNECT_TIME, Client, Found, SEARCH_TIME, Search, SearchError};
 use crate::lookup::clients::password::PasswordFile;
 use crate::lookup::clients::tls::{self, Trust};
@@ -48,6 +50,26 @@ impl Directory {
             search_time: SEARCH_TIME,
         });
         Ok((Self { settings: settings.clone(), client }, warnings))
+    }
+
+    /// Why what was not found may be there all the same, if it may; parts that are elsewhere are told of.
+    pub(crate) fn doubt(&self, found: &Found) -> Option<String> {
+        if found.cut.is_some() {
+            return found.cut.clone();
+        }
+        if found.references.is_empty() {
+            return None;
+        }
+        if self.settings.referrals == Referrals::Defer {
+            return Some(found.references.to_string());
+        }
+        warn!(
+            "ldap {}: {}; what is only there does not exist for us. An Active Directory has all of a forest at its global \
+             catalogue, on the ports 3268 and 3269",
+            self.settings.servers(),
+            found.references
+        );
+        None
     }
 
     /// What is found for these values, at most `most` entries of it; 0 for all. What no directory can hold is not

@@ -26,10 +26,11 @@ impl Ldap {
         let values = [form.to_string(), form.local_part().to_owned(), form.domain().to_string()];
         let values: Vec<&str> = values.iter().map(String::as_str).collect();
         let found = self.directory.search(&values, &[], 1).await?;
-        if found.entries.is_empty() && found.references > 0 {
-            return Err(format!("{}: a part of it is on other servers, which are not asked", self.name));
+        match self.directory.doubt(&found) {
+            _ if !found.entries.is_empty() => Ok(true),
+            Some(why) => Err(format!("{}: {why}", self.name)),
+            None => Ok(false),
         }
-        Ok(!found.entries.is_empty())
     }
 }
 

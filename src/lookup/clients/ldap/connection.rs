@@ -96,7 +96,13 @@ impl Connection {
         let (mut found, mut octets) = (Found::default(), 0);
         while let Some(item) = stream.next().await.map_err(lost)? {
             if item.is_ref() {
-                found.references += 1;
+                let urls = item.0.expect_constructed().unwrap_or_default().into_iter();
+                let urls: Vec<Vec<u8>> = urls.filter_map(StructureTag::expect_primitive).collect();
+                octets += urls.iter().map(Vec::len).sum::<usize>();
+                found.references.take(&urls);
+                if octets > MOST_OCTETS {
+                    return Err(too_much());
+                }
                 continue;
             }
             if item.is_intermediate() {
@@ -106,14 +112,18 @@ impl Connection {
                 entry(item.0).ok_or_else(|| Trouble::Lost("it sent an entry that is none".to_owned()))?;
             octets += size;
             if (search.most > 0 && found.entries.len() >= search.most) || octets > MOST_OCTETS {
-                return Err(Trouble::Refused("it sent more than was asked for".to_owned()));
+                return Err(too_much());
             }
             found.entries.push(entry);
         }
         let result = stream.finish().await;
         match result.rc {
             0 => Ok(found),
-            RC_SIZE_LIMIT => Ok(Found { is_cut: true, ..found }),
+            RC_SIZE_LIMIT => Ok(Found { cut: Some(shown_result(&result)), ..found }),
+            // What was sent before is true.
+            RC_TIME_LIMIT | RC_PARTIAL_RESULTS | RC_ADMIN_LIMIT if !found.entries.is_empty() => {
+                Ok(Found { cut: Some(shown_result(&result)), ..found })
+            }
             RC_NO_SUCH_OBJECT => Err(Trouble::NoBase(format!("there is no {}", quoted(search.base)))),
             RC_REFERRAL => Err(Trouble::Refused(
                 "it refers to another server, and referrals are not followed".to_owned(),
@@ -124,10 +134,16 @@ impl Connection {
     }
 }
 
-/// Result codes (RFC 4511, A.1).
+fn too_much() -> Trouble {
+    Trouble::Refused("it sent more than was asked for".to_owned())
+}
+
+/// Result codes (RFC 4511, A.1). `partialResults` is of LDAPv2 (RFC 1777), and an Active Directory still knows it.
 const RC_TIME_LIMIT: u32 = 3;
 const RC_SIZE_LIMIT: u32 = 4;
+const RC_PARTIAL_RESULTS: u32 = 9;
 const RC_REFERRAL: u32 = 10;
+const RC_ADMIN_LIMIT: u32 = 11;
 const RC_NO_SUCH_OBJECT: u32 = 32;
 const RC_BUSY: u32 = 51;
 const RC_UNAVAILABLE: u32 = 52;

@@ -1,9 +1,10 @@
 //! Searches in directories (LDAP, RFC 4511) over one connection that all questions share.
 //!
-//! Referrals are not followed. Whatever goes wrong with a connection, or takes too long on it, ends it, and the next
+//! Referrals are not followed: whoever holds the directory would send us, with our password, to any host. Whatever goes wrong with a connection, or takes too long on it, ends it, and the next
 //! question makes a new one; a question whose connection broke is asked once more.
 
 mod connection;
+mod references;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,6 +18,7 @@ use super::password::{Password, PasswordFile};
 use crate::lookup::directory::{Scope, Server};
 use connection::Connection;
 pub(crate) use connection::{in_filter, in_name, is_filter};
+pub(crate) use references::References;
 
 /// For a server: to connect, to begin TLS, to bind.
 pub(crate) const CONNECT_TIME: Duration = Duration::from_secs(2);
@@ -89,10 +91,10 @@ pub(crate) enum Dereference {
 #[derive(Debug, Default)]
 pub(crate) struct Found {
     pub(crate) entries: Vec<Entry>,
-    /// How many parts of the directory are on other servers, which were not asked.
-    pub(crate) references: usize,
-    /// Whether the server had more entries than were wanted.
-    pub(crate) is_cut: bool,
+    /// The parts of the directory that are on other servers, which were not asked.
+    pub(crate) references: References,
+    /// Why the server did not send every entry that it has, where it did not.
+    pub(crate) cut: Option<String>,
 }
 
 /// An entry: its attributes with their values, in the order of the server.

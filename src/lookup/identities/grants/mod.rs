@@ -5,12 +5,16 @@
 //! are compared as [`Account`]s are, by the case of the file.
 
 mod read;
+#[cfg(feature = "ldap")]
+mod values;
 
 use crate::facts::GrantQuestion;
 use crate::lookup::pairs::Pairs;
 use crate::lookup::problem::Problem;
 use crate::mail::Domain;
 use crate::session::Account;
+#[cfg(feature = "ldap")]
+pub(super) use values::{PassedOver, first_granting};
 
 /// Separates grants in memory. It is a control, so it is part of none.
 const BETWEEN: char = '\t';
@@ -84,21 +88,6 @@ impl Grants {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
-}
-
-/// The first of these texts' grants that answers a question with yes. They are written as in a file after the login;
-/// what is no grant is left out.
-#[cfg(any(feature = "ldap", test))]
-pub(crate) fn first_granting<'t>(
-    texts: impl IntoIterator<Item = &'t str>,
-    question: &GrantQuestion,
-) -> Option<String> {
-    let wanted = Wanted::new(question);
-    texts.into_iter().find_map(|text| {
-        let grants = read::grants_in(text);
-        let granting = grants.split(BETWEEN).find(|grant| wanted.is_granted_by(grant));
-        granting.map(str::to_owned)
-    })
 }
 
 /// A claim in the spelling of grants.
@@ -229,16 +218,48 @@ frank:
     }
 
     #[test]
-    fn grants_in_texts() {
-        let first = |texts: &[&str], mailbox: &str| {
-            first_granting(texts.iter().copied(), &question("", mailbox, false))
+    #[cfg(feature = "ldap")]
+    fn grants_in_values() {
+        let first = |values: &[&str], mailbox: &str| {
+            let mut passed = Vec::new();
+            let question = question("", mailbox, false);
+            let found =
+                first_granting(values.iter().copied(), &question, |what| passed.push(what.to_string()));
+            (found, passed.join(" "))
         };
-        let texts = ["SMTP:x@example.org nonsense", "Alice@example.org, @b\u{fc}cher.example", "\tx"];
-        assert_eq!(first(&texts, "alice@example.org").as_deref(), Some("alice@example.org"));
-        assert_eq!(first(&texts, "a@xn--bcher-kva.example").as_deref(), Some("@xn--bcher-kva.example"));
-        assert_eq!(first(&texts, "x@example.org"), None);
-        assert_eq!(first(&["", "*"], "x@example.org").as_deref(), Some("*"));
-        assert_eq!(first(&[], "x@example.org"), None);
+        let granted = |grant: &str| (Some(grant.to_owned()), String::new());
+        for (value, mailbox, grant) in [
+            ("Alice@example.org, @b\u{fc}cher.example", "alice@example.org", "alice@example.org"),
+            ("x, @b\u{fc}cher.example", "a@xn--bcher-kva.example", "@xn--bcher-kva.example"),
+            ("*", "x@example.org", "*"),
+            ("\"a:b\"@example.org", "\"a:b\"@example.org", "\"a:b\"@example.org"),
+            // As Exchange has them: the primary address, and others.
+            ("SMTP:CEO@Example.org", "ceo@example.org", "ceo@example.org"),
+            ("smtp:a.liddell@example.org", "a.liddell@example.org", "a.liddell@example.org"),
+            (" sMtP:  \"the boss\"@example.org ", "\"the boss\"@example.org", "\"the boss\"@example.org"),
+            ("mailto:info%2Bx@example.org?subject=y", "info+x@example.org", "info+x@example.org"),
+        ] {
+            assert_eq!(first(&[value], mailbox), granted(grant), "{value}");
+        }
+        for (value, mailbox, passed) in [
+            // Behind the name of a kind there is one address and nothing else.
+            ("SMTP:x@example.org nonsense", "x@example.org", "\u{2018}SMTP:x@example.org nonsense\u{2019}"),
+            ("smtp:@example.org", "x@example.org", "\u{2018}smtp:@example.org\u{2019}"),
+            ("smtp:*", "x@example.org", "\u{2018}smtp:*\u{2019}"),
+            ("smtp:*@example.org", "x@example.org", "\u{2018}smtp:*@example.org\u{2019}"),
+            ("mailto:%zz@example.org", "x@example.org", "\u{2018}mailto:%zz@example.org\u{2019}"),
+            ("smtp:", "x@example.org", "\u{2018}smtp:\u{2019}"),
+            // Other kinds may hold anything.
+            ("X500:/o=Org/ou=a, x@example.org, *", "x@example.org", "x500:"),
+            ("sip:x@example.org", "x@example.org", "sip:"),
+            ("EUM:x@example.org;phone-context=a", "x@example.org", "eum:"),
+            ("x400:c=us;a= ;p=Org;o=Exchange;s=x@example.org;", "x@example.org", "x400:"),
+            ("nothing", "x@example.org", "\u{2018}nothing\u{2019}"),
+        ] {
+            assert_eq!(first(&[value], mailbox), (None, passed.to_owned()), "{value}");
+        }
+        assert_eq!(first(&["", "sip:x@a", "*"], "x@example.org"), (Some("*".to_owned()), "sip:".to_owned()));
+        assert_eq!(first(&[], "x@example.org"), (None, String::new()));
     }
 
     #[test]

@@ -22,7 +22,7 @@ pub(super) fn read(bytes: &[u8], login_domain: Option<&Domain>) -> Result<Pairs,
 }
 
 /// The grants in a text, as a line of a file has them after its login; what is none is left out.
-#[cfg(any(feature = "ldap", test))]
+#[cfg(feature = "ldap")]
 pub(super) fn grants_in(text: &str) -> String {
     let (mut domains, mut canonical) = (Domains::default(), String::new());
     for word in words(text) {
@@ -30,6 +30,16 @@ pub(super) fn grants_in(text: &str) -> String {
         let _ = add_grant(&mut domains, word, &mut canonical);
     }
     canonical
+}
+
+/// The only address in a text, if it has nothing else.
+#[cfg(feature = "ldap")]
+pub(super) fn address_in(text: &str) -> Option<String> {
+    let mut words = words(text);
+    let word = words.next().filter(|_| words.next().is_none())?;
+    let is_address = word.rsplit_once('@').is_some_and(|(local_part, _)| !["", "*"].contains(&local_part));
+    let mut canonical = String::new();
+    (is_address && add_grant(&mut Domains::default(), word, &mut canonical).is_ok()).then_some(canonical)
 }
 
 /// The same, where what is none is a problem.

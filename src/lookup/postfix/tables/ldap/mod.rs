@@ -24,6 +24,8 @@ pub(super) fn open(request: &Request<'_>) -> Reading<Box<dyn Table>> {
 #[derive(Debug)]
 struct Ldap {
     client: Client,
+    /// Whether Postfix asks the servers that have other parts of the directory.
+    chases_referrals: bool,
     base: Template,
     filter: Template,
     result_format: Template,
@@ -124,10 +126,17 @@ impl Ldap {
         let (most, dereference) = (self.limits.size, self.dereference);
         let found =
             self.client.search(&Search { base, scope, filter, attributes, most, dereference }).await?;
-        if found.is_cut {
-            return Err(SearchError::Trouble("there are more entries than size_limit allows".to_owned()));
+        // As in Postfix, what was sent before an error does not count.
+        match found.cut {
+            Some(_) if self.limits.size > 0 && found.entries.len() >= self.limits.size => {
+                Err(SearchError::Trouble("there are more entries than size_limit allows".to_owned()))
+            }
+            Some(why) => Err(SearchError::Trouble(why)),
+            None if self.chases_referrals && found.entries.is_empty() && !found.references.is_empty() => {
+                Err(SearchError::Trouble(found.references.to_string()))
+            }
+            None => Ok(found),
         }
-        Ok(found)
     }
 
     /// Adds the values of entries, and of those that their special attributes name, in the order in which they come.

@@ -58,10 +58,13 @@ fn table(cf: &Cf, context: Context<'_>) -> Reading<Ldap> {
             return Err(one(cf.problem(name, "it cannot be honoured").hint(hint)));
         }
     }
-    if cf.is_yes("chase_referrals").map_err(one)? {
-        return Err(one(cf.problem("chase_referrals", "referrals are not followed")));
-    }
     let (client, mut warnings) = client(cf, context)?;
+    let chases_referrals = cf.is_yes("chase_referrals").map_err(one)?;
+    if chases_referrals {
+        let problem = cf.problem("chase_referrals", "referrals are not followed here, though Postfix does");
+        warnings
+            .push(problem.hint("what is only on another server cannot be told: name a server that has all"));
+    }
     let mut needs = Needs::default();
     let base = cf.value("search_base").unwrap_or_default();
     let base = Template::parse(base, Kind::Question, &mut needs).map_err(one)?;
@@ -95,6 +98,7 @@ fn table(cf: &Cf, context: Context<'_>) -> Reading<Ldap> {
     };
     let table = Ldap {
         client,
+        chases_referrals,
         base,
         filter,
         result_format,
