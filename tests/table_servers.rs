@@ -200,7 +200,7 @@ fn check_names(dir: &PostfixDir, main_cf: &str, cases: &[(&str, &str)]) {
     for (address, expected) in cases {
         let source = SourceId { number: 0, cost: Cost::Near };
         let forms = vec![address.parse().unwrap()];
-        let question = RecipientQuestion { source, forms, case_sensitive: false };
+        let question = RecipientQuestion { source, forms, case_sensitive: false, by_name: true };
         let found = match runtime.block_on(recipients.find(&question)) {
             Existence::Exists(_) => "exists",
             Existence::Unknown(_) => "unknown",
