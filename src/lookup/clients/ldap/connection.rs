@@ -138,7 +138,7 @@ fn too_much() -> Trouble {
     Trouble::Refused("it sent more than was asked for".to_owned())
 }
 
-/// Result codes (RFC 4511, A.1). `partialResults` is of LDAPv2 (RFC 1777), and an Active Directory still knows it.
+/// Result codes (RFC 4511, A.1). `partialResults` is of `LDAPv2` (RFC 1777), and an Active Directory still knows it.
 const RC_TIME_LIMIT: u32 = 3;
 const RC_SIZE_LIMIT: u32 = 4;
 const RC_PARTIAL_RESULTS: u32 = 9;
