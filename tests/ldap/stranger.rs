@@ -202,9 +202,10 @@ async fn ends_of_a_search() {
             let mut is_bound = false;
             while stream.read(&mut request).is_ok_and(|length| length > 6) {
                 let id = id_of(&request);
-                let answer = match std::mem::replace(&mut is_bound, true) {
-                    false => message(id, &BOUND),
-                    true => operations.iter().flat_map(|operation| message(id, operation)).collect(),
+                let answer = if std::mem::replace(&mut is_bound, true) {
+                    operations.iter().flat_map(|operation| message(id, operation)).collect()
+                } else {
+                    message(id, &BOUND)
                 };
                 if stream.write_all(&answer).is_err() {
                     return;
