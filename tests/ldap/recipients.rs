@@ -322,6 +322,19 @@ async fn parts_of_a_directory_that_are_elsewhere() {
     for slapd in [&zones, &forest] {
         check(&open(at(slapd, root, Referrals::Ignore)).await, &KNOWN).await;
     }
+    // It is told of, where that may matter.
+    for (slapd, told) in [(&zones, 0), (&forest, 1)] {
+        let directory = [SourceSettings::Ldap(Box::new(at(slapd, root, Referrals::Ignore)))];
+        let recipients = Recipients::open(&directory).await.unwrap();
+        let (domain, ids) = ("example.org".parse().unwrap(), [SourceId { number: 0, cost: Cost::Near }]);
+        let doubts = recipients.doubts(&directory, &[(&domain, &ids)]).await;
+        let doubts: Vec<String> = doubts.iter().map(ToString::to_string).collect();
+        assert_eq!(doubts.len(), told, "{doubts:?}");
+        assert!(
+            doubts.iter().all(|one| one.contains("1 part of the directory is on other servers")),
+            "{doubts:?}"
+        );
+    }
     // What no mailbox can be in is no reason to defer.
     check(&open(at(&zones, root, Referrals::Defer)).await, &KNOWN).await;
     let (found, why) = ask(&open(at(&forest, root, Referrals::Defer)).await, "nobody@example.org").await;
@@ -367,5 +380,5 @@ async fn a_server_with_a_limit() {
     let slapd = Slapd::start_with("limits anonymous size.hard=1 size.soft=1\n", PEOPLE);
     let two =
         crate::settings(&slapd.url(), "(|(mail={address})(uid={local_part})(cn=Bob))", &RECIPIENT_PLACES);
-    check(&open(two).await, &[("alice@example.org", "wildcard")]).await;
+    check(&open(two).await, &[("alice@example.org", "ambiguous")]).await;
 }

@@ -77,6 +77,11 @@ impl Referrals {
     pub const NAMES: [(&'static str, Self); 2] = [("ignore", Self::Ignore), ("defer", Self::Defer)];
 }
 
+/// What to do about parts of a directory that are on other servers.
+#[cfg(feature = "ldap")]
+pub(crate) const GLOBAL_CATALOGUE: &str = "an Active Directory has all of a forest at its global catalogue, on the ports \
+                                           3268 and 3269 (ldaps)";
+
 /// What there is to say about directories where the program was built without them.
 #[cfg(not(feature = "ldap"))]
 pub(crate) fn missing() -> super::problem::Problem {

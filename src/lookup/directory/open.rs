@@ -4,7 +4,7 @@ use std::path::Path;
 
 use tracing::warn;
 
-use super::{Bind, Referrals, Settings};
+use super::{Bind, GLOBAL_CATALOGUE, Referrals, Settings};
 use crate::lookup::clients::ldap::{self, CONNECT_TIME, Client, Found, SEARCH_TIME, Search, SearchError};
 use crate::lookup::clients::password::PasswordFile;
 use crate::lookup::clients::tls::{self, Trust};
@@ -63,12 +63,7 @@ impl Directory {
         if self.settings.referrals == Referrals::Defer {
             return Some(found.references.to_string());
         }
-        warn!(
-            "ldap {}: {}; what is only there does not exist for us. An Active Directory has all of a forest at its global \
-             catalogue, on the ports 3268 and 3269",
-            self.settings.servers(),
-            found.references
-        );
+        warn!("ldap {}: {}; {GLOBAL_CATALOGUE}", self.settings.servers(), found.references);
         None
     }
 

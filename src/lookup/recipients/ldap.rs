@@ -3,8 +3,11 @@
 use super::probed::{Lifetimes, Probed};
 use super::{Opening, Source};
 use crate::facts::{Existence, RecipientQuestion};
-use crate::lookup::directory::{Directory, Settings};
-use crate::mail::Mailbox;
+use crate::lookup::clients::ldap::Found;
+use crate::lookup::directory::{Directory, GLOBAL_CATALOGUE, Settings};
+use crate::lookup::postfix::stranger::stranger;
+use crate::lookup::problem::Problem;
+use crate::mail::{Domain, Mailbox};
 
 /// The source.
 #[derive(Debug)]
@@ -21,11 +24,15 @@ pub(super) fn open(settings: &Settings) -> Opening {
 }
 
 impl Ldap {
-    async fn knows(&self, form: &Mailbox) -> Result<bool, String> {
+    async fn search(&self, form: &Mailbox) -> Result<Found, String> {
         // In the order of `RECIPIENT_PLACES`.
         let values = [form.to_string(), form.local_part().to_owned(), form.domain().to_string()];
         let values: Vec<&str> = values.iter().map(String::as_str).collect();
-        let found = self.directory.search(&values, &[], 1).await?;
+        self.directory.search(&values, &[], 1).await
+    }
+
+    async fn knows(&self, form: &Mailbox) -> Result<bool, String> {
+        let found = self.search(form).await?;
         match self.directory.doubt(&found) {
             _ if !found.entries.is_empty() => Ok(true),
             Some(why) => Err(format!("{}: {why}", self.name)),
@@ -52,5 +59,18 @@ impl Source for Ldap {
             }
         }
         trouble.map_or_else(|| Existence::Unknown(String::new()), Existence::Undetermined)
+    }
+
+    /// Parts of the directory that are elsewhere. A name that nobody has is looked for in all of it.
+    async fn doubts(&self, domains: &[&Domain]) -> Vec<Problem> {
+        let Some(domain) = domains.first() else { return Vec::new() };
+        let nobody = Mailbox::new(stranger(""), (*domain).clone());
+        match self.search(&nobody).await {
+            Ok(found) if !found.references.is_empty() => {
+                let problem = Problem::new(format!("{}: {}", self.name, found.references));
+                vec![problem.hint(GLOBAL_CATALOGUE)]
+            }
+            _ => Vec::new(),
+        }
     }
 }

@@ -172,7 +172,9 @@ impl<S: Source> Source for Probed<S> {
         };
         // What is not found out by then is when the first mail comes.
         let _ = timeout(PATIENCE, all).await;
-        if everybody.is_empty() { Vec::new() } else { vec![knows_everybody(self.source.name(), &everybody)] }
+        let everybody =
+            (!everybody.is_empty()).then(|| knows_everybody(self.source.name(), &everybody)).into_iter();
+        everybody.chain(self.source.doubts(domains).await).collect()
     }
 
     fn hits(&self) -> Hits {
