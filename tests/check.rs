@@ -375,6 +375,7 @@ fn without_a_unit_and_its_user_nothing_is_said() {
     command.args(["check", "--offline", "--config"]).arg(&file).arg("--systemd-dir").arg(dir.path());
     let text = String::from_utf8(command.output().unwrap().stdout).unwrap();
     assert!(!text.contains("were looked at"), "{text}");
+}
 
 /// Who forwards with SRS hears of it where nothing tells its addresses from forged ones.
 #[tokio::test(flavor = "multi_thread")]
