@@ -70,8 +70,8 @@ impl End {
 
     /// The target of `redirect=` is malformed (RFC 7208, 6.1).
     pub(super) fn nowhere() -> Self {
-        let cause = "the target of redirect= is no domain name".to_owned();
-        Self::new(SpfResult::Permerror, cause, "the target is no domain name")
+        let cause = "the target of redirect= is not a domain name".to_owned();
+        Self::new(SpfResult::Permerror, cause, "the target is not a domain name")
     }
 
     /// What the end of an included record does to the one that includes it, unless it only says whether there is a match

@@ -181,7 +181,7 @@ impl<'a, R: Records> Evaluation<'a, R> {
         let asks_for_name =
             record::letters_of_explanation(&text).any(|kind| kind == MacroKind::ValidatedDomain);
         let validated = if asks_for_name { self.validated_name(domain).await } else { String::new() };
-        let text = macros::explain(&text, &self.values(domain, &validated));
+        let text = macros::explain(&text, &self.values(domain, &validated), super::TEXT_LIMIT);
         // What nobody could see explains nothing.
         text.chars().any(is_seen).then_some(text)
     }

@@ -1,5 +1,6 @@
 //! Macros (RFC 7208, 7): what they stand for, and the names that come of it.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -39,7 +40,16 @@ pub(super) struct Values<'a> {
 
 /// The name that a target comes to; none where it is none that DNS could have.
 pub(super) fn target(spec: &DomainSpec, values: &Values<'_>) -> Option<String> {
-    let text = expand(spec.as_ref(), values);
+    let macros: &MacroString = spec.as_ref();
+    let mut text = String::new();
+    // From the right, as what does not fit goes from the left: neither the record nor the client decides how much is
+    // expanded.
+    for segment in macros.segments.iter().rev() {
+        text.insert_str(0, &expanded(segment, values));
+        if text.len() > 2 * NAME_LIMIT {
+            break;
+        }
+    }
     let mut name = text.strip_suffix('.').unwrap_or(&text);
     // RFC 7208, 7.3: labels go from the left until the name fits.
     while name.len() > NAME_LIMIT {
@@ -53,36 +63,40 @@ pub(super) fn is_name(name: &str) -> bool {
     name.len() <= NAME_LIMIT && name.split('.').all(|label| (1..=LABEL_LIMIT).contains(&label.len()))
 }
 
-/// The text of an explanation, expanded.
-pub(super) fn explain(text: &ExplainString, values: &Values<'_>) -> String {
-    let segments = text.segments.iter().map(|segment| match segment {
-        ExplainStringSegment::MacroString(text) => expand(text, values),
-        ExplainStringSegment::Space => " ".to_owned(),
-    });
-    segments.collect()
-}
-
-fn expand(text: &MacroString, values: &Values<'_>) -> String {
-    let mut expanded = String::new();
+/// The text of an explanation, expanded until it is longer than `limit` octets.
+pub(super) fn explain(text: &ExplainString, values: &Values<'_>, limit: usize) -> String {
+    let mut explained = String::new();
     for segment in &text.segments {
-        match segment {
-            MacroStringSegment::MacroLiteral(literal) => expanded.push_str(literal.as_ref()),
-            MacroStringSegment::MacroExpand(MacroExpand::Escape(escape)) => expanded.push_str(match escape {
-                Escape::Percent => "%",
-                Escape::Space => " ",
-                Escape::UrlEncodedSpace => "%20",
-            }),
-            MacroStringSegment::MacroExpand(MacroExpand::Macro(expand)) => {
-                let value = transformed(value(expand.kind(), values), expand);
-                if expand.url_encode() {
-                    url_escape(&value, &mut expanded);
-                } else {
-                    expanded.push_str(&value);
-                }
+        let macros = match segment {
+            ExplainStringSegment::MacroString(macros) => macros.segments.as_slice(),
+            ExplainStringSegment::Space => {
+                explained.push(' ');
+                continue;
             }
+        };
+        for segment in macros {
+            if explained.len() > limit {
+                return explained;
+            }
+            explained.push_str(&expanded(segment, values));
         }
     }
-    expanded
+    explained
+}
+
+fn expanded<'s>(segment: &'s MacroStringSegment, values: &Values<'_>) -> Cow<'s, str> {
+    match segment {
+        MacroStringSegment::MacroLiteral(literal) => Cow::Borrowed(literal.as_ref()),
+        MacroStringSegment::MacroExpand(MacroExpand::Escape(escape)) => Cow::Borrowed(match escape {
+            Escape::Percent => "%",
+            Escape::Space => " ",
+            Escape::UrlEncodedSpace => "%20",
+        }),
+        MacroStringSegment::MacroExpand(MacroExpand::Macro(expand)) => {
+            let value = transformed(value(expand.kind(), values), expand);
+            Cow::Owned(if expand.url_encode() { url_escape(&value) } else { value })
+        }
+    }
 }
 
 fn value(kind: MacroKind, values: &Values<'_>) -> String {
@@ -137,7 +151,8 @@ fn seconds() -> u64 {
 }
 
 /// URL-escapes all but the unreserved characters (RFC 7208, 7.3; RFC 3986, 2.3).
-fn url_escape(text: &str, escaped: &mut String) {
+fn url_escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
     for octet in text.bytes() {
         if octet.is_ascii_alphanumeric() || b"-._~".contains(&octet) {
             escaped.push(char::from(octet));
@@ -145,6 +160,7 @@ fn url_escape(text: &str, escaped: &mut String) {
             let _ = write!(escaped, "%{octet:02X}");
         }
     }
+    escaped
 }
 
 #[cfg(test)]
@@ -168,7 +184,7 @@ mod tests {
     #[track_caller]
     fn check(local_part: &str, text: &str, expected: &str) {
         let text = super::super::record::explain_string(text).unwrap();
-        assert_eq!(explain(&text, &values(local_part)), expected, "{local_part}");
+        assert_eq!(explain(&text, &values(local_part), 1000), expected, "{local_part}");
     }
 
     #[test]
@@ -215,6 +231,17 @@ mod tests {
         assert_eq!(name(&"a".repeat(64)), None);
         let long = "abcdefgh.".repeat(40);
         assert_eq!(name(&long[..long.len() - 1]).unwrap().len(), 9 * 27 - 1 + ".x.example".len());
+    }
+
+    #[test]
+    fn no_record_makes_much_of_a_long_value() {
+        let long = "a.".repeat(30_000) + "a";
+        let macros = "%{s}".repeat(10_000);
+        let text = super::super::record::explain_string(&macros).unwrap();
+        assert!(explain(&text, &values(&long), 1000).len() < 100_000);
+        let term = super::super::record::term(&format!("exists:{macros}.x.example")).unwrap();
+        let name = target(super::super::record::domain_spec(&term).unwrap(), &values(&long)).unwrap();
+        assert!(name.len() > 240 && name.ends_with("a.a@email.example.com.x.example"), "{name}");
     }
 
     proptest! {

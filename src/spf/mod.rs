@@ -137,7 +137,7 @@ async fn evaluate_as(
 ) -> (SpfAnswer, Counts, Option<Recorder>) {
     // RFC 7208, 4.3: a malformed domain, or one of a single label, has no policy.
     let Some(identity) = Identity::new(question) else {
-        let cause = format!("‘{}’ is no domain that could have an SPF record", clip(&question.domain, 255));
+        let cause = format!("‘{}’ is not a domain that can have an SPF record", clip(&question.domain, 255));
         return (SpfAnswer::new(SpfResult::None, cause), Counts::default(), None);
     };
     let deadline = Instant::now() + options.time;

@@ -17,8 +17,6 @@ use viaspf_record::{
     MacroStringSegment, Mechanism, Modifier, Name, Qualifier, SpfRecord, Term, Unknown,
 };
 
-use super::trace::words;
-
 /// Why a record is a permerror before it is evaluated (RFC 7208, 4.6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Flaw {
@@ -38,6 +36,20 @@ pub(super) fn is_spf(text: &str) -> bool {
     const VERSION: &str = "v=spf1";
     text.get(..VERSION.len()).is_some_and(|version| version.eq_ignore_ascii_case(VERSION))
         && (text.len() == VERSION.len() || text[VERSION.len()..].starts_with(' '))
+}
+
+/// The version section and the terms of a record, each with the octet where it begins (RFC 7208, 4.5 and 4.6.1: they are
+/// separated by spaces).
+pub(super) fn words(record: &str) -> impl Iterator<Item = (usize, &str)> {
+    let mut at = 0;
+    record
+        .split(' ')
+        .map(move |word| {
+            let begin = at;
+            at += word.len() + 1;
+            (begin, word)
+        })
+        .filter(|(_, word)| !word.is_empty())
 }
 
 /// The terms of a record, each at the place of its word; or why there is nothing to evaluate.
@@ -190,6 +202,12 @@ mod tests {
             Err(flaw) => flaw.to_string(),
         };
         assert_eq!(shown, expected, "{record}");
+    }
+
+    #[test]
+    fn words_know_where_they_begin() {
+        let found: Vec<(usize, &str)> = words("v=spf1  a -all ").collect();
+        assert_eq!(found, [(0, "v=spf1"), (8, "a"), (10, "-all")]);
     }
 
     #[test]

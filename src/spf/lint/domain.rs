@@ -104,7 +104,7 @@ pub(super) async fn coverage(
 /// What should stand beside the record: no mail hosts where no mail is sent, and DMARC.
 pub(super) async fn surroundings(dns: &impl Zone, domain: &Domain, record: Option<&str>, draft: &mut Draft) {
     let refuses = record.is_some_and(|record| {
-        let terms: Vec<&str> = spf::trace::words(record).map(|(_, term)| term).skip(1).collect();
+        let terms: Vec<&str> = record::words(record).map(|(_, term)| term).skip(1).collect();
         terms.iter().any(|term| term.eq_ignore_ascii_case("-all")) && terms.len() == 1
     });
     // RFC 7505, 3.

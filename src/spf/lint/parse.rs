@@ -2,8 +2,7 @@
 
 use viaspf_record::{Directive, Mechanism, Modifier, Qualifier, Term};
 
-use super::super::record;
-use super::super::trace::words;
+use super::super::record::{self, words};
 
 /// A word of a record.
 #[derive(Debug)]
