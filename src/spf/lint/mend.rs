@@ -4,7 +4,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::super::trace::words;
+use super::super::record::words;
 use super::syntax::{self, MECHANISMS, MODIFIERS, is_domain};
 use crate::mail::Domain;
 use crate::spf::record::{self, term};
