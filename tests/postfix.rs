@@ -121,6 +121,50 @@ fn nothing_leaks_from_one_message_into_the_next() {
     check_story("two_messages");
 }
 
+/// Fields by the thousand that would all have to be deleted: cleanup(8) takes minutes for them, and then gives up.
+#[test]
+fn more_forged_fields_than_an_mta_can_bear_are_refused() {
+    if !Postfix::is_available() {
+        return;
+    }
+    let dns = Dns::start(zone());
+    let sink = Sink::start();
+    let daemon = Daemon::start(&config(UNIX, &dns));
+    let postfix = Postfix::builder(sink.port())
+        .relay_domain("monitored.test")
+        .milter(&format!("unix:{}", daemon.path("milter.sock").display()))
+        .start();
+    let forged = |count| {
+        let field = "Authentication-Results: mx.local.test; dkim=pass header.d=bank.example\n";
+        format!("{}From: <a@pass.example>\nSubject: x\n\ntext\n", field.repeat(count))
+    };
+    let send = |recipient: &str, message: &str| {
+        let mut client = postfix
+            .connect(mta::Service::Exchange, "ADDR=192.0.2.10 NAME=mail.pass.example LOGIN=[UNAVAILABLE]");
+        client.ehlo("mail.pass.example");
+        client.mail("a@pass.example");
+        client.rcpt(recipient);
+        client.data(message).to_string()
+    };
+    let refused = "550 5.6.0 Too many Authentication-Results or Received-SPF fields";
+    for count in [101, 13_000] {
+        let reply = send("info@local.test", &forged(count));
+        assert!(reply.starts_with(refused), "{count}: {reply}");
+        daemon.wait_for(&["verdict=reject", "reason=spf-too-many-fields"]);
+    }
+    assert!(send("info@local.test", &forged(100)).starts_with("250"));
+    let forged_in = |delivered: &sink::Delivered| {
+        delivered.fields().iter().filter(|field| field.contains("bank.example")).count()
+    };
+    assert_eq!(forged_in(&sink.next()), 0);
+
+    // Where nothing is refused, no more than that go, and the topmost do.
+    let reply = send("info@monitored.test", &forged(3000));
+    assert!(reply.starts_with("250"), "{reply}");
+    daemon.wait_for(&["verdict=pass", "would=reject", "spf-too-many-fields"]);
+    assert_eq!(forged_in(&sink.next()), 2900);
+}
+
 #[test]
 fn a_foreign_client_with_port_zero_stays_foreign() {
     check_story("port_zero");

@@ -5,10 +5,14 @@ use crate::check::{Case, Judgment, Mode, Observation, Opinion, Remark, Site, for
 use crate::facts::{Open, View};
 use crate::mail::authres::{self, AuthenticationResults, SpfRecord};
 use crate::mail::spf::{SpfIdentity, SpfResult};
-use crate::mail::{Edit, Header, OwnName, ReversePath, received_spf};
+use crate::mail::{Edit, Header, OwnName, Reply, ReversePath, received_spf};
 use crate::session::{Origin, Request};
 
-/// The judgment of a message that is already accepted: it refuses nothing.
+/// How many fields are deleted from one message. Honest mail that was forwarded a dozen times has a dozen; to Postfix
+/// thousands of deletions cost minutes of processor time, as each goes through the queue file again.
+const MOST_DELETIONS: usize = 100;
+
+/// The judgment of a message whose recipients are accepted. It refuses only what is an attack on the MTA.
 pub(super) fn judge_message(
     site: &Site,
     settings: &Settings,
@@ -21,6 +25,9 @@ pub(super) fn judge_message(
     let mut edits = Vec::new();
     if settings.delete_incoming && matches!(request.origin, Origin::Foreign | Origin::Login) {
         edits.extend(deletions(header, authserv_id, &request.envelope.reverse_path));
+    }
+    if edits.len() > MOST_DELETIONS {
+        return Ok(too_many(edits));
     }
     Ok(match examined {
         Ok(examination) => {
@@ -110,6 +117,19 @@ fn records(
         edits.push(Edit::InsertAtTop(authres::write(authserv_id, &results)));
     }
     edits
+}
+
+/// The refusal of a message with more fields to delete than an MTA can bear. Where nothing is refused, the topmost of
+/// them go, which readers look at first.
+fn too_many(mut deletions: Vec<Edit>) -> Opinion {
+    let detail = format!(
+        "{} fields claim to be ours or mislead about SPF; {MOST_DELETIONS} can be deleted",
+        deletions.len()
+    );
+    let reply = Reply::new(550, "5.6.0", "Too many Authentication-Results or Received-SPF fields");
+    let edits = deletions.split_off(deletions.len() - MOST_DELETIONS);
+    let judgment = Judgment::Reject(Remark::new("spf-too-many-fields", detail), reply);
+    Opinion { judgment, edits, observations: Vec::new() }
 }
 
 /// The deletion of every field that could be taken for ours, the last first, so that no deletion renumbers another.
