@@ -3,6 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
+/// Octets of the longest text that is read as a domain name. Of the 253 octets of a name, none stands for a letter of
+/// more than nine octets, which is a Hangul syllable in its parts.
+pub(super) const MAX_SPELLING: usize = 4096;
+
 /// A domain name: A-labels, lower case, no trailing dot, at most 253 octets (RFC 1035, 2.3.4).
 ///
 /// Two spellings of one domain are one value. A name with a label that UTS 46 refuses is no `Domain` at all, so it
@@ -49,6 +53,10 @@ impl FromStr for Domain {
             return Err(DomainError::Literal(text.to_owned()));
         }
         let invalid = || DomainError::Invalid(text.to_owned());
+        // Mapping a letter may make eighteen of it.
+        if name.len() > MAX_SPELLING {
+            return Err(invalid());
+        }
         // What ASCII may be is for the rule below to say: the deny list of the library has no underscore.
         let ascii =
             idna::domain_to_ascii_cow(name.as_bytes(), idna::AsciiDenyList::EMPTY).map_err(|_| invalid())?;

@@ -5,6 +5,7 @@
 //! all readings are followed at once, in one pass whose cost grows with the text and not with the number of readings.
 
 use unicode_normalization::UnicodeNormalization as _;
+use unicode_normalization::char::decompose_compatible;
 
 use super::Domain;
 use super::visible::decoded;
@@ -96,7 +97,9 @@ impl<'a> Readings<'a> {
             // To one reader this is a letter, to another the letter that is left without its accent, and a third
             // drops whatever is not ASCII.
             _ if !c.is_ascii() => {
-                let base = c.to_string().nfkd().next().filter(char::is_ascii);
+                let mut base = None;
+                decompose_compatible(c, |part| base = base.or(Some(part)));
+                let base = base.filter(char::is_ascii);
                 let read_as: Vec<char> = c.to_lowercase().chain(base).collect();
                 let ends = self.ended && !c.is_alphanumeric();
                 self.step(&read_as, |_| true);

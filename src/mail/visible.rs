@@ -2,31 +2,53 @@
 //!
 //! It errs on the side of seeing: whoever asks wants to know which domains could be claimed.
 
-use unicode_normalization::UnicodeNormalization as _;
+use std::collections::BTreeSet;
+
+use unicode_normalization::char::{decompose_compatible, is_combining_mark};
 
 use super::Domain;
+use super::domain::MAX_SPELLING;
 use super::lexer::Lexer;
 use super::text::is_unseen;
 
 /// Every domain that stands behind an `@` or what looks like one, sorted: as written and with its encoded-words
 /// decoded, comments skipped or not, with and without the characters that no reader sees.
+///
+/// The work grows with the length of the text and no faster, whatever its characters expand to: each name is looked at
+/// once, and none that is longer than a domain can be.
 pub fn domains(text: &str) -> Vec<Domain> {
     let plain = decoded(text);
-    let mut domains: Vec<Domain> = [&undisguised(text), &undisguised(&plain), text, &plain]
-        .into_iter()
-        .flat_map(behind_at_signs)
-        .collect();
-    domains.sort();
-    domains.dedup();
-    domains
+    let forms = [undisguised(text), undisguised(&plain), plain];
+    let names: BTreeSet<String> =
+        forms.iter().map(String::as_str).chain([text]).flat_map(behind_at_signs).collect();
+    let domains: BTreeSet<Domain> = names.iter().filter_map(|name| name.parse().ok()).collect();
+    domains.into_iter().collect()
 }
 
-/// The text with its look-alikes of syntax as what they look like, and nothing that no reader sees.
+/// The text with its look-alikes of syntax as what they look like, and nothing that no reader sees. Letters stay as they
+/// are: those of a domain are mapped as it is read (UTS 46), and some become eighteen in their compatibility form.
 fn undisguised(text: &str) -> String {
-    text.nfkc().filter(|c| !is_unseen(*c) && !matches!(c, '\u{200c}' | '\u{200d}')).collect()
+    let mut plain = String::with_capacity(text.len());
+    for c in text.chars().filter(|c| !is_unseen(*c) && !matches!(c, '\u{200c}' | '\u{200d}')) {
+        let before = plain.len();
+        if !c.is_ascii() {
+            let mut is_syntax = false;
+            decompose_compatible(c, |part| is_syntax |= part.is_ascii_punctuation());
+            if is_syntax {
+                decompose_compatible(c, |part| plain.push(part));
+            } else if c.is_whitespace() {
+                plain.push(' ');
+            }
+        }
+        if plain.len() == before {
+            plain.push(c);
+        }
+    }
+    plain
 }
 
-fn behind_at_signs(text: &str) -> impl Iterator<Item = Domain> {
+/// What might be the name of a domain.
+fn behind_at_signs(text: &str) -> impl Iterator<Item = String> {
     text.match_indices('@').flat_map(|(at, _)| {
         let rest = &text[at + 1..];
         [behind_comments(rest), first_run(rest)].into_iter().flatten()
@@ -34,28 +56,33 @@ fn behind_at_signs(text: &str) -> impl Iterator<Item = Domain> {
 }
 
 /// The domain that begins here, with the white space and the comments that may surround its dots (RFC 5322, 4.4).
-fn behind_comments(text: &str) -> Option<Domain> {
+fn behind_comments(text: &str) -> Option<String> {
     let mut lexer = Lexer::new(text);
     let mut name = String::new();
-    while lexer.skip_cfws().is_ok() {
+    while name.len() <= MAX_SPELLING && lexer.skip_cfws().is_ok() {
         let part = lexer.take_while(|c| !c.is_ascii() || is_part(c));
         if part.is_empty() || !(name.is_empty() || name.ends_with('.') || part.starts_with('.')) {
             break;
         }
         name.push_str(part);
     }
-    name.trim_matches('.').parse().ok()
+    within_bounds(&name)
 }
 
 /// What a reader makes of it who looks for nothing but a name: whatever else comes first is skipped.
-fn first_run(text: &str) -> Option<Domain> {
+fn first_run(text: &str) -> Option<String> {
     let name = text.split('@').next()?.trim_start_matches(|c| !is_part(c));
     let end = name.find(|c| !is_part(c)).unwrap_or(name.len());
-    name[..end].trim_matches('.').parse().ok()
+    within_bounds(&name[..end])
+}
+
+fn within_bounds(name: &str) -> Option<String> {
+    let name = name.trim_matches('.');
+    (1..=MAX_SPELLING).contains(&name.len()).then(|| name.to_owned())
 }
 
 fn is_part(c: char) -> bool {
-    c.is_alphanumeric() || "-._。".contains(c)
+    c.is_alphanumeric() || is_combining_mark(c) || "-._。".contains(c)
 }
 
 /// The text with every encoded-word decoded, wherever it stands (RFC 2047). Whatever the charset is, it is read as
@@ -169,6 +196,18 @@ mod tests {
         check("=?utf-8?q?ceo@example?=.org", "example example.org");
         check("=?utf-8?x?a?= =?q =? @example.org", "example.org");
         check("=?utf-8?b?Y2VvQGV4YW1wbGUub3Jn?= =?utf-8?q?=4", "example.org");
+    }
+
+    #[test]
+    fn a_name_is_read_up_to_its_bound() {
+        // Eighteen characters in its compatibility form.
+        assert!(domains(&format!("x@{}", "\u{fdfa}".repeat(350_000))).is_empty());
+        check(&format!("ceo@{}example.org", "\u{ad}".repeat(MAX_SPELLING)), "example.org");
+        check("ceo@example.org\u{a0}x", "example.org");
+        check(
+            &format!("ceo@{}.org", "e\u{301}".repeat(20)),
+            &format!("{}.org", idna::domain_to_ascii(&"\u{e9}".repeat(20)).unwrap()),
+        );
     }
 
     proptest! {
