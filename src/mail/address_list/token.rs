@@ -1,0 +1,110 @@
+//! The tokens of an originator field, and what stood between them.
+
+use super::Ambiguity;
+use crate::mail::lexer::{Lexer, Malformed, is_dot_atom};
+
+/// Controls have no place in a field, but for tabs and the ends of folded lines (RFC 5322, 2.2).
+pub(super) fn check_controls(body: &str) -> Result<(), Ambiguity> {
+    let folded = body.replace("\r\n", "\n");
+    // The line's end that closes the field is not part of it.
+    let folded = folded.trim_end_matches('\n');
+    let mut characters = folded.chars().peekable();
+    let mut last = ' ';
+    while let Some(c) = characters.next() {
+        // A quoted pair cannot hold the end of a line (RFC 5322, 3.2.1).
+        let folds = c == '\n' && last != '\\' && matches!(characters.peek(), Some(' ' | '\t'));
+        if c.is_control() && c != '\t' && !folds {
+            return Err(Ambiguity::Control);
+        }
+        last = c;
+    }
+    Ok(())
+}
+
+/// A token of a field body, without the comments and the white space around it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Lexeme {
+    pub(super) token: Token,
+    /// What stood before it: that means something to readers that do not follow the standard.
+    pub(super) gap: Gap,
+}
+
+/// What stands between two tokens (CFWS: RFC 5322, 3.2.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Gap {
+    /// Nothing.
+    None,
+    /// White space, folded or not.
+    Space,
+    /// A comment, and perhaps white space.
+    Comment,
+}
+
+impl Gap {
+    /// What a run of white space and comments is.
+    fn of(skipped: &str) -> Result<Self, Ambiguity> {
+        let (mut quoted, mut escaped) = (false, false);
+        for c in skipped.chars() {
+            // Where comments begin and end is clear as long as it does not matter whether a reader knows quoted pairs
+            // and quoted-strings within them; jsmime, which Thunderbird has, knows the latter.
+            if matches!(c, '(' | ')') && (quoted || escaped) {
+                return Err(Ambiguity::Syntax);
+            }
+            escaped = c == '\\' && !escaped;
+            quoted ^= c == '"';
+        }
+        Ok(match skipped {
+            "" => Self::None,
+            _ if skipped.contains('(') => Self::Comment,
+            _ => Self::Space,
+        })
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Token {
+    /// An atom.
+    Atom(String),
+    /// The content of a quoted-string.
+    Quoted(String),
+    /// An address literal with its brackets.
+    Literal(String),
+    /// One of `< > , ; : @ .`
+    Special(char),
+}
+
+pub(super) fn tokens(body: &str) -> Result<Vec<Lexeme>, Ambiguity> {
+    let unterminated = |_: Malformed| Ambiguity::Unterminated;
+    let mut lexer = Lexer::new(body);
+    let mut tokens = Vec::new();
+    loop {
+        let gap = Gap::of(lexer.cfws().map_err(unterminated)?)?;
+        let Some(next) = lexer.rest().chars().next() else { return Ok(tokens) };
+        let token = match next {
+            '"' => Token::Quoted(lexer.value().map_err(unterminated)?),
+            '[' => {
+                let literal = lexer.take_while(|c| c != ']').to_owned();
+                // An address or a tagged one (RFC 5321, 4.1.3); anything else some reader ends earlier.
+                if literal[1..].contains(|c: char| !(c.is_ascii_alphanumeric() || ".:-_".contains(c))) {
+                    return Err(Ambiguity::Character);
+                }
+                if !lexer.take(']') {
+                    return Err(Ambiguity::Unterminated);
+                }
+                Token::Literal(literal + "]")
+            }
+            '<' | '>' | ',' | ';' | ':' | '@' | '.' => {
+                lexer.take(next);
+                Token::Special(next)
+            }
+            c if is_atom(c) => Token::Atom(lexer.take_while(is_atom).to_owned()),
+            _ => return Err(Ambiguity::Syntax),
+        };
+        tokens.push(Lexeme { token, gap });
+    }
+}
+
+/// A character of an atom, beyond ASCII too (RFC 6532, 3.2).
+pub(super) fn is_atom(c: char) -> bool {
+    c != '.' && (is_dot_atom(c) || !c.is_ascii())
+}
