@@ -39,6 +39,8 @@ use super::password::{Password, PasswordFile};
 use crate::lookup::problem::Problem;
 use crate::lookup::watched::{Reading, apart};
 use pool::{Pool, Server};
+#[cfg(all(test, feature = "sqlite"))]
+pub(crate) use sqlite::run as run_on_sqlite;
 
 /// How long connecting may take, and waiting for a connection that is free.
 const CONNECT_TIME: Duration = Duration::from_secs(2);

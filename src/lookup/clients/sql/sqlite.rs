@@ -17,6 +17,12 @@ use super::{Answer, CONNECTIONS, Failure, Question, Row, Rows, Value};
 /// How long a lock is waited for that a writer holds; less than a query may take, so that the reason is known.
 const BUSY_TIME: Duration = Duration::from_millis(1500);
 
+/// Runs statements on a file, which is made where there is none: for tests of those who ask it.
+#[cfg(test)]
+pub(crate) fn run(path: &Path, statements: &str) {
+    Database::open(path).unwrap().execute_batch(statements).unwrap();
+}
+
 /// A database in a file.
 #[derive(Debug)]
 pub(super) struct Sqlite {

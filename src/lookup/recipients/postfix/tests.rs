@@ -5,6 +5,8 @@ use std::fs;
 use std::time::Duration;
 
 use super::*;
+#[cfg(feature = "sqlite")]
+use crate::lookup::clients::sql::run_on_sqlite;
 use crate::lookup::recipients::{Recipients, SourceSettings};
 
 /// A source with these parameters.
@@ -191,7 +193,7 @@ fn served() -> (tempfile::TempDir, String) {
     let rows = "create table alias (source text, target text);
         insert into alias values ('sales@a.example', 'office@b.example'), ('info@a.example', 'boss@b.example'),
         ('@a.example', 'office@b.example'), ('own@c.example', 'x@b.example'), ('office@b.example', 'box');";
-    rusqlite::Connection::open(path("db")).unwrap().execute_batch(rows).unwrap();
+    run_on_sqlite(&path("db"), rows);
     let query = "select target from alias where source = '%s' union select target from alias where source = '@%d' \
                  union select '%u@b.example' where '%d' = 'renamed.example'";
     fs::write(path("cf"), format!("dbpath = {}\nquery = {query}\n", path("db").display())).unwrap();
@@ -207,8 +209,7 @@ async fn a_server_that_answers_for_every_name() {
         ("virtual_alias_domains", "a.example b.example c.example renamed.example"),
         ("virtual_alias_maps", &table),
     ]);
-    let run =
-        |sql: &str| rusqlite::Connection::open(dir.path().join("db")).unwrap().execute_batch(sql).unwrap();
+    let run = |sql: &str| run_on_sqlite(&dir.path().join("db"), sql);
     let ambiguous = |name: &str| format!("ambiguous: {table} {name}@a.example");
     let exists = |name: &str| format!("exists: {table} {name}");
     assert_eq!(ask(&source, &["sales@a.example"]).await, ambiguous("sales"));
