@@ -15,7 +15,7 @@
 //!
 //! A trusted forwarder guesses what others made it pass on. A client in a network of forwarders is not counted. Whether
 //! one is a forwarder by its SPF costs DNS, so that is not asked about everybody: only when a block is due are
-//! those who guessed [suspects](Tracker::note), of whom the daemon finds out before the block begins. Whoever turns out
+//! those who guessed suspects (`Tracker::note`), of whom the daemon finds out before the block begins. Whoever turns out
 //! to be a forwarder is [excused](Tracker::excuse): its guesses are taken from its network's account, and count no more
 //! for an hour.
 //!

@@ -36,7 +36,7 @@ enum Listing {
 const USERS: &str = "users of this host";
 
 impl Delivery {
-    /// The parameters that are needed besides those of [`Classes`] and [`Addressing`].
+    /// The parameters that are needed besides those of `Classes` and `Addressing`.
     pub(super) const PARAMETERS: [&str; 14] = [
         "alias_database",
         "alias_maps",
