@@ -53,10 +53,10 @@ authserv_id: mx.local.test
 domains:
   allow.test: { recipients: { catch_all: allow } }
   learn.test: { recipients: { catch_all: learn } }
-  soft.test: { recipients: { catch_all: soft } }
+  soft.test: { recipients: { catch_all: soft, accept_patterns: ['SRS0[=+-]*'] } }
   reject.test: { recipients: { catch_all: reject } }
   monitored.test: { recipients: { mode: monitor, catch_all: reject } }
-  listed.test: { recipients: { sources: [list: [info@listed.test]] } }
+  listed.test: { recipients: { sources: [list: [info@listed.test]], accept_patterns: ['SRS0[=+-]*'] } }
   follower.test: { alias_of: reject.test }
 ";
 

@@ -25,6 +25,9 @@ log event=recipient verdict=reject check=recipients reason=recipient-wildcard rc
 < 250 2.1.5 *
 > RCPT TO:<SRS0=HHH=TT=example.com=bob@listed.test>
 < 250 2.1.5 *
+> RCPT TO:<SRS0=HHH=TT=example.com=bob@reject.test>
+< 550 5.1.1 *
+log event=recipient verdict=reject check=recipients reason=recipient-wildcard
 > RCPT TO:<prvs=2987abcdef=info@listed.test>
 < 250 2.1.5 *
 > RCPT TO:<prvs=2987abcdef=nobody@listed.test>
