@@ -109,8 +109,15 @@ impl Tracker {
         let Asker { client, null_sender, may_forward } = by;
         let of = |network| Whose { network, null_sender };
         let own = of(own_network(client));
-        let is_blocked = self.records.get(&own).is_some_and(|record| record.block().is_some());
-        if is_blocked || self.settings.is_exempt(client) || self.is_excused(client) {
+        let record = self.records.get(&own);
+        let is_blocked = record.is_some_and(|record| record.block().is_some());
+        // Of an IPv4 address with an ordinary sender both stand in the same record.
+        let is_excused = if own == alone(client) {
+            record.is_some_and(Record::is_excused)
+        } else {
+            self.is_excused(client)
+        };
+        if is_blocked || is_excused || self.settings.is_exempt(client) {
             return Vec::new();
         }
         let hash = self.key.hash_one(name);
@@ -178,11 +185,18 @@ impl Tracker {
         if self.settings.is_exempt(client) {
             return None;
         }
-        let kinds = if null_sender { &[false, true][..] } else { &[false] };
-        let networks = [own_network(client), around(client)];
-        let all =
-            kinds.iter().flat_map(|&null_sender| networks.map(|network| Whose { network, null_sender }));
-        all.filter_map(|whose| block(whose, self.records.get(&whose)?)).max_by_key(|block| block.until)
+        let (own, around) = (own_network(client), around(client));
+        let at = |network, null_sender| {
+            let whose = Whose { network, null_sender };
+            block(whose, self.records.get(&whose)?)
+        };
+        let of = |null_sender| {
+            // The /64 of an IPv6 client stands for the client itself.
+            let wider = if around == own { None } else { at(around, null_sender) };
+            at(own, null_sender).into_iter().chain(wider)
+        };
+        let bounces = null_sender.then(|| of(true)).into_iter().flatten();
+        of(false).chain(bounces).max_by_key(|block| block.until)
     }
 
     /// The networks that are blocked, in the order of their addresses.
