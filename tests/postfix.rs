@@ -121,7 +121,7 @@ fn nothing_leaks_from_one_message_into_the_next() {
     check_story("two_messages");
 }
 
-/// Fields by the thousand that would all have to be deleted: cleanup(8) takes minutes for them, and then gives up.
+/// Fields by the thousand that would all have to be deleted: cleanup(8) takes a core for seconds, and then gives up.
 #[test]
 fn more_forged_fields_than_an_mta_can_bear_are_refused() {
     if !Postfix::is_available() {

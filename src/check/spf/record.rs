@@ -9,7 +9,7 @@ use crate::mail::{Edit, Header, OwnName, Reply, ReversePath, received_spf};
 use crate::session::{Origin, Request};
 
 /// How many fields are deleted from one message. Honest mail that was forwarded a dozen times has a dozen; to Postfix
-/// thousands of deletions cost minutes of processor time, as each goes through the queue file again.
+/// 20,000 deletions cost a core for 14 s, as each goes through the queue file again, and then cleanup(8) gives up.
 const MOST_DELETIONS: usize = 100;
 
 /// The judgment of a message whose recipients are accepted. It refuses only what is an attack on the MTA.
