@@ -319,7 +319,7 @@ async fn where_nothing_listens_nobody_waits() {
     let resolver = Resolver::new(&settings(&[nowhere])).unwrap();
     for name in ["d1.example", "d2.example", "d3.example"] {
         let (found, took) = timed(&resolver, name).await;
-        let refused = format!("{nowhere}: Connection refused (os error 111)");
+        let refused = format!("{nowhere}: Connection refused");
         assert_eq!(found, Err(NotFound::Failed(refused)));
         assert!(took < Duration::from_millis(500), "one try alone has 500 ms: {took:?}");
     }

@@ -60,7 +60,7 @@ pub(crate) enum Trouble {
 }
 
 /// The text of an error without the system's number of it.
-fn without_number(error: &io::Error) -> String {
+pub(in crate::lookup) fn without_number(error: &io::Error) -> String {
     let text = error.to_string();
     text.split(" (os error").next().unwrap_or_default().to_owned()
 }

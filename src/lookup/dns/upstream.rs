@@ -268,7 +268,7 @@ impl Try {
         let server = self.server.address;
         let result = match timeout(longest, self.server.ask(&question, self.is_last)).await {
             Ok(Ok(message)) => reply::answer(&message, &question).map_err(Failure::Reply),
-            Ok(Err(Trouble::Unreachable(why))) => Err(Failure::Unreachable(format!("{server}: {why}"))),
+            Ok(Err(why @ Trouble::Unreachable(_))) => Err(Failure::Unreachable(format!("{server}: {why}"))),
             Ok(Err(other)) => Err(Failure::NoReply(other.to_string())),
             Err(_) => Err(Failure::NoReply("no answer".to_owned())),
         };

@@ -13,6 +13,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UdpSocket};
 
 use super::Question;
+use crate::lookup::clients::without_number;
 
 /// The octets that a reply over UDP may have without being cut into fragments on its way.
 const PAYLOAD: u16 = 1232;
@@ -36,10 +37,10 @@ pub(super) struct Manner {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Trouble {
     /// The query did not arrive, by the word of the kernel.
-    #[error("{0}")]
+    #[error("{}", without_number(.0))]
     Unreachable(#[source] io::Error),
     /// There is more of the reply than came over UDP, and it cannot be fetched.
-    #[error("the answer is too long for UDP, and over TCP: {0}")]
+    #[error("the answer is too long for UDP, and over TCP: {}", without_number(.0))]
     Cut(#[source] io::Error),
     /// What came is not a reply to the query.
     #[error("a reply that cannot be read: {0}")]
