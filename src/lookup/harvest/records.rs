@@ -1,6 +1,8 @@
 //! The records of all networks, with the orders in which they are forgotten and looked at again.
 
 use std::collections::{BTreeSet, HashMap};
+use std::hash::{Hash, Hasher};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -9,11 +11,25 @@ use jiff::Timestamp;
 use super::record::{Danger, Record};
 
 /// Whose guesses a record counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Whose {
     pub(super) network: IpNet,
     /// Whether they are those of mail with the null reverse-path, or those of all other mail.
     pub(super) null_sender: bool,
+}
+
+impl Hash for Whose {
+    /// In one word for IPv4: every recipient and every client costs several of these, and parts cost each their own.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let rest = u16::from(self.network.prefix_len()) << 1 | u16::from(self.null_sender);
+        match self.network.addr() {
+            IpAddr::V4(address) => state.write_u64(u64::from(u32::from(address)) << 16 | u64::from(rest)),
+            IpAddr::V6(address) => {
+                state.write_u128(address.into());
+                state.write_u16(rest);
+            }
+        }
+    }
 }
 
 /// All records. Each has its place in both orders, and none is empty.
