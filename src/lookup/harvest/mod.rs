@@ -27,6 +27,7 @@
 //! day. Of equals it is the one that was silent longest, where each unknown name makes up for a minute of silence. A
 //! block makes room for nobody.
 
+mod moment;
 mod names;
 mod record;
 mod records;

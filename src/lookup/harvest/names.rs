@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 
+use super::moment::Moment;
 use super::settings::Settings;
 
 /// Names by their hashes, the one that was asked for last at the end.
@@ -19,7 +20,7 @@ pub(super) struct Names {
 #[derive(Clone, Copy, Debug)]
 struct Name {
     hash: u64,
-    at: Timestamp,
+    at: Moment,
     /// How often it was a good recipient; 0: there is no such name.
     good: u32,
 }
@@ -29,7 +30,7 @@ const MOST: usize = 2 * Settings::MOST_NAMES as usize;
 
 impl Names {
     /// Takes note of a name. What it was before does not matter: it may be new, or gone.
-    pub(super) fn note(&mut self, hash: u64, is_good: bool, most_good: u32, now: Timestamp) {
+    pub(super) fn note(&mut self, hash: u64, is_good: bool, most_good: u32, now: Moment) {
         let known = self.seen.iter().rposition(|name| name.hash == hash).map(|at| self.remove(at));
         let before = known.map_or(0, |name| name.good);
         let good = if is_good { before.saturating_add(1).min(most_good) } else { 0 };
@@ -49,8 +50,8 @@ impl Names {
     }
 
     /// Forgets names that were last asked for so long ago.
-    pub(super) fn forget(&mut self, window: Duration, now: Timestamp) {
-        let recent = self.seen.iter().position(|name| after(name.at, window) > now);
+    pub(super) fn forget(&mut self, window: Duration, now: Moment) {
+        let recent = self.seen.iter().position(|name| name.at.after(window) > now);
         for gone in self.seen.drain(..recent.unwrap_or(self.seen.len())) {
             self.unknown -= u32::from(gone.good == 0);
             self.good -= gone.good;
@@ -82,26 +83,16 @@ impl Names {
     }
 
     /// When the last one was asked for.
-    pub(super) fn last(&self) -> Option<Timestamp> {
+    pub(super) fn last(&self) -> Option<Moment> {
         self.seen.last().map(|name| name.at)
     }
 
     /// Sets all times back.
     pub(super) fn shift(&mut self, by: SignedDuration) {
         for name in &mut self.seen {
-            name.at = before(name.at, by);
+            name.at = name.at.before(by);
         }
     }
-}
-
-/// The moment so much later.
-pub(super) fn after(at: Timestamp, by: Duration) -> Timestamp {
-    at.saturating_add(by).unwrap_or(Timestamp::MAX)
-}
-
-/// The moment so much earlier.
-pub(super) fn before(at: Timestamp, by: SignedDuration) -> Timestamp {
-    at.saturating_sub(by).unwrap_or(Timestamp::MIN)
 }
 
 #[cfg(test)]
@@ -111,7 +102,7 @@ mod tests {
     #[test]
     fn the_last_names_are_remembered() {
         let mut names = Names::default();
-        let now = Timestamp::UNIX_EPOCH;
+        let now = Moment::default();
         for hash in 0..10_000 {
             names.note(hash, hash % 4 == 0, 20, now);
         }
@@ -120,7 +111,7 @@ mod tests {
         names.note(9_999, true, 20, now);
         names.note(9_996, false, 20, now);
         assert_eq!((names.len(), names.unknown(), names.good()), (MOST, 1500, 500));
-        names.forget(Duration::from_secs(1), after(now, Duration::from_secs(1)));
+        names.forget(Duration::from_secs(1), now.after(Duration::from_secs(1)));
         assert_eq!((names.len(), names.unknown(), names.good()), (0, 0, 0));
     }
 }

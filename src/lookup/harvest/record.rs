@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 
-use super::names::{Names, after, before};
+use super::moment::Moment;
+use super::names::Names;
 use super::settings::Settings;
 
 /// How long a network must not have been blocked until its next block is a first one again.
@@ -18,16 +19,25 @@ const FEWEST_OFFENDERS: usize = 3;
 pub(super) struct Record {
     names: Names,
     /// The addresses of a /24 that asked for unknown names, by their last octet, and when they last did.
-    offenders: Vec<(u8, Timestamp)>,
-    block: Option<Blocked>,
+    offenders: Vec<(u8, Moment)>,
+    state: State,
     /// How often it was blocked, the block in force included.
     times: u32,
     /// The end of the last block.
-    clean_since: Timestamp,
-    /// When it was last asked whether a forwarder asked for the names.
-    suspected: Option<Timestamp>,
-    /// Until when a forwarder is not counted.
-    excused: Option<Timestamp>,
+    clean_since: Moment,
+}
+
+/// How a network stands.
+#[derive(Clone, Copy, Debug, Default)]
+enum State {
+    /// Its names are counted.
+    #[default]
+    Counted,
+    /// Likewise, and it was asked at this moment whether a forwarder asked for them.
+    Suspected(Moment),
+    Blocked(Blocked),
+    /// It is a forwarder, and is not counted until then.
+    Excused(Moment),
 }
 
 /// What came of a name.
@@ -50,8 +60,8 @@ const SUSPICION: Duration = Duration::from_mins(1);
 /// A block in force.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Blocked {
-    pub(super) since: Timestamp,
-    pub(super) until: Timestamp,
+    pub(super) since: Moment,
+    pub(super) until: Moment,
     pub(super) names: u32,
 }
 
@@ -63,7 +73,7 @@ const WORTH: Duration = Duration::from_mins(1);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Danger {
     class: Class,
-    until: Timestamp,
+    until: Moment,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -90,10 +100,10 @@ impl Record {
         hash: u64,
         asked: Asked,
         forwarded: bool,
-        now: Timestamp,
+        now: Moment,
     ) -> Noted {
         self.refresh(settings.window, now);
-        if self.block.is_some() || self.excused.is_some() {
+        if matches!(self.state, State::Blocked(_) | State::Excused(_)) {
             return Noted::Counted;
         }
         self.names.note(hash, matches!(asked, Asked::Good), settings.threshold.saturating_mul(2), now);
@@ -109,18 +119,18 @@ impl Record {
             }
         };
         if offends && forwarded {
-            let is_asked = self.suspected.is_some_and(|at| after(at, SUSPICION) > now);
+            let is_asked = matches!(self.state, State::Suspected(at) if at.after(SUSPICION) > now);
             if is_asked {
                 return Noted::Counted;
             }
-            self.suspected = Some(now);
+            self.state = State::Suspected(now);
             return Noted::Suspect;
         }
         if offends {
-            let until = after(now, settings.block_time(self.times));
+            let until = now.after(settings.block_time(self.times));
             let names = self.names.unknown();
             *self = Self {
-                block: Some(Blocked { since: now, until, names }),
+                state: State::Blocked(Blocked { since: now, until, names }),
                 times: self.times.saturating_add(1),
                 clean_since: until,
                 ..Self::default()
@@ -131,14 +141,14 @@ impl Record {
     }
 
     /// Forgets all, as a forwarder did it, and counts nothing for a while.
-    pub(super) fn excuse(&mut self, now: Timestamp) -> Self {
-        let excused = Self { excused: Some(after(now, EXCUSED)), clean_since: now, ..Self::default() };
+    pub(super) fn excuse(&mut self, now: Moment) -> Self {
+        let excused = Self { state: State::Excused(now.after(EXCUSED)), clean_since: now, ..Self::default() };
         std::mem::replace(self, excused)
     }
 
     /// Whether it is that of a forwarder.
     pub(super) fn is_excused(&self) -> bool {
-        self.excused.is_some()
+        matches!(self.state, State::Excused(_))
     }
 
     /// Forgets what one address of a /24 has asked for, by its last octet.
@@ -159,30 +169,34 @@ impl Record {
     }
 
     /// Forgets what time has made void. What is left of a block that is over is that there was one.
-    pub(super) fn refresh(&mut self, window: Duration, now: Timestamp) -> Option<Blocked> {
+    pub(super) fn refresh(&mut self, window: Duration, now: Moment) -> Option<Blocked> {
         self.names.forget(window, now);
-        self.offenders.retain(|(_, at)| after(*at, window) > now);
-        self.excused.take_if(|until| *until <= now);
-        let over = self.block.take_if(|block| block.until <= now);
-        if self.block.is_none() && after(self.clean_since, FORGOTTEN_AFTER) <= now {
+        self.offenders.retain(|(_, at)| at.after(window) > now);
+        let over = match self.state {
+            State::Blocked(block) if block.until <= now => Some(block),
+            _ => None,
+        };
+        if over.is_some() || matches!(self.state, State::Excused(until) if until <= now) {
+            self.state = State::Counted;
+        }
+        if !matches!(self.state, State::Blocked(_)) && self.clean_since.after(FORGOTTEN_AFTER) <= now {
             self.times = 0;
         }
         over
     }
 
     /// When there will be something to [`refresh`](Self::refresh).
-    pub(super) fn due(&self, window: Duration) -> Timestamp {
-        match (&self.block, self.names.last()) {
-            _ if self.excused.is_some() => self.excused.unwrap_or_default(),
-            (Some(block), _) => block.until,
-            (None, Some(last)) => after(last, window),
-            (None, None) => after(self.clean_since, FORGOTTEN_AFTER),
+    pub(super) fn due(&self, window: Duration) -> Moment {
+        match (self.state, self.names.last()) {
+            (State::Excused(until) | State::Blocked(Blocked { until, .. }), _) => until,
+            (_, Some(last)) => last.after(window),
+            (_, None) => self.clean_since.after(FORGOTTEN_AFTER),
         }
     }
 
     /// Whether there is nothing left to know.
     pub(super) fn is_empty(&self) -> bool {
-        self.names.len() == 0 && self.times == 0 && self.excused.is_none()
+        self.names.len() == 0 && self.times == 0 && !self.is_excused()
     }
 
     /// How many entries of the memory it takes.
@@ -192,34 +206,38 @@ impl Record {
 
     pub(super) fn danger(&self) -> Danger {
         let unknown = self.names.unknown();
-        let class = match (&self.block, self.times) {
-            (Some(_), _) => Class::IsBlocked,
-            (None, 1..) => Class::WasBlocked,
-            (None, 0) if unknown > 0 => Class::Guessing,
-            (None, 0) => Class::Good,
+        let class = match (self.state, self.times) {
+            (State::Blocked(_), _) => Class::IsBlocked,
+            (_, 1..) => Class::WasBlocked,
+            (_, 0) if unknown > 0 => Class::Guessing,
+            (_, 0) => Class::Good,
         };
         let last = self.names.last().unwrap_or(self.clean_since);
-        Danger { class, until: after(last, WORTH.saturating_mul(unknown)) }
+        Danger { class, until: last.after(WORTH.saturating_mul(unknown)) }
     }
 
     /// The block in force, and how many there were with it.
     pub(super) fn block(&self) -> Option<(Blocked, u32)> {
-        self.block.map(|block| (block, self.times))
+        match self.state {
+            State::Blocked(block) => Some((block, self.times)),
+            _ => None,
+        }
     }
 
     /// Sets all times back.
     pub(super) fn shift(&mut self, by: SignedDuration) {
         self.names.shift(by);
         for (_, at) in &mut self.offenders {
-            *at = before(*at, by);
+            *at = at.before(by);
         }
-        if let Some(block) = &mut self.block {
-            block.since = before(block.since, by);
-            block.until = before(block.until, by);
-        }
-        self.clean_since = before(self.clean_since, by);
-        for at in [&mut self.suspected, &mut self.excused].into_iter().flatten() {
-            *at = before(*at, by);
-        }
+        self.clean_since = self.clean_since.before(by);
+        self.state = match self.state {
+            State::Counted => State::Counted,
+            State::Suspected(at) => State::Suspected(at.before(by)),
+            State::Blocked(Blocked { since, until, names }) => {
+                State::Blocked(Blocked { since: since.before(by), until: until.before(by), names })
+            }
+            State::Excused(until) => State::Excused(until.before(by)),
+        };
     }
 }

@@ -2,32 +2,75 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::hash::{Hash, Hasher};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
 use ipnet::IpNet;
-use jiff::Timestamp;
 
+use super::moment::Moment;
 use super::record::{Danger, Record};
 
-/// Whose guesses a record counts.
+/// Whose guesses a record counts: a network, in the order of `IpNet`, and which of its mail.
+///
+/// In words, as every client and every recipient costs several comparisons of this.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Whose {
-    pub(super) network: IpNet,
-    /// Whether they are those of mail with the null reverse-path, or those of all other mail.
-    pub(super) null_sender: bool,
+    is_ipv6: bool,
+    /// The upper half of an IPv6 address, or an IPv4 address in the upper half of this.
+    high: u64,
+    low: u64,
+    prefix_len: u8,
+    null_sender: bool,
+}
+
+impl Whose {
+    /// Mail with the null reverse-path, or all other mail, from a network.
+    pub(super) fn new(network: IpNet, null_sender: bool) -> Self {
+        let prefix_len = network.prefix_len();
+        match network.addr() {
+            IpAddr::V4(address) => Self {
+                is_ipv6: false,
+                high: u64::from(address.to_bits()) << 32,
+                low: 0,
+                prefix_len,
+                null_sender,
+            },
+            IpAddr::V6(address) => {
+                let segments = address.segments().map(u64::from);
+                let in_one = |words: &[u64]| words.iter().fold(0, |before, word| before << 16 | word);
+                let (high, low) = (in_one(&segments[..4]), in_one(&segments[4..]));
+                Self { is_ipv6: true, high, low, prefix_len, null_sender }
+            }
+        }
+    }
+
+    /// The network.
+    pub(super) fn network(&self) -> IpNet {
+        let address = if self.is_ipv6 {
+            Ipv6Addr::from_bits(u128::from(self.high) << 64 | u128::from(self.low)).into()
+        } else {
+            let [a, b, c, d, ..] = self.high.to_be_bytes();
+            IpAddr::from([a, b, c, d])
+        };
+        IpNet::new_assert(address, self.prefix_len)
+    }
+
+    /// Whether its mail is that with the null reverse-path.
+    pub(super) fn null_sender(&self) -> bool {
+        self.null_sender
+    }
 }
 
 impl Hash for Whose {
-    /// In one word for IPv4: every recipient and every client costs several of these, and parts cost each their own.
+    /// In one word for IPv4, as parts cost each their own.
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let rest = u16::from(self.network.prefix_len()) << 1 | u16::from(self.null_sender);
-        match self.network.addr() {
-            IpAddr::V4(address) => state.write_u64(u64::from(u32::from(address)) << 16 | u64::from(rest)),
-            IpAddr::V6(address) => {
-                state.write_u128(address.into());
-                state.write_u16(rest);
-            }
+        let rest = u64::from(self.prefix_len) << 1 | u64::from(self.null_sender);
+        if self.is_ipv6 {
+            state.write_u64(self.high);
+            state.write_u64(self.low);
+            state.write_u64(rest);
+        } else {
+            state.write_u64(self.high | rest);
         }
     }
 }
@@ -38,7 +81,7 @@ pub(super) struct Records {
     window: Duration,
     by_network: HashMap<Whose, Record>,
     by_danger: BTreeSet<(Danger, Whose)>,
-    by_due: BTreeSet<(Timestamp, Whose)>,
+    by_due: BTreeSet<(Moment, Whose)>,
     size: usize,
 }
 
@@ -71,9 +114,14 @@ impl Records {
 
     /// Changes the record of a network, which is a new one where there was none, and goes where nothing is left in it.
     pub(super) fn change<T>(&mut self, whose: Whose, change: impl FnOnce(&mut Record) -> T) -> T {
-        let mut record = self.remove(&whose).unwrap_or_default();
-        let outcome = change(&mut record);
-        self.insert(whose, record);
+        let record = self.by_network.entry(whose).or_default();
+        let before = Place::of(record, self.window);
+        let outcome = change(record);
+        let after = Place::of(record, self.window);
+        if after.is_none() {
+            self.by_network.remove(&whose);
+        }
+        self.put(whose, before, after);
         outcome
     }
 
@@ -82,25 +130,35 @@ impl Records {
         let before = std::mem::replace(self, Self::new(window));
         for (whose, mut record) in before.by_network {
             change(&mut record);
-            self.insert(whose, record);
+            let place = Place::of(&record, window);
+            if place.is_some() {
+                self.by_network.insert(whose, record);
+            }
+            self.put(whose, None, place);
         }
     }
 
     /// Takes a record out.
     pub(super) fn remove(&mut self, whose: &Whose) -> Option<Record> {
         let record = self.by_network.remove(whose)?;
-        self.by_danger.remove(&(record.danger(), *whose));
-        self.by_due.remove(&(record.due(self.window), *whose));
-        self.size -= record.size();
+        self.put(*whose, Place::of(&record, self.window), None);
         Some(record)
     }
 
-    fn insert(&mut self, whose: Whose, record: Record) {
-        if !record.is_empty() {
-            self.by_danger.insert((record.danger(), whose));
-            self.by_due.insert((record.due(self.window), whose));
-            self.size += record.size();
-            self.by_network.insert(whose, record);
+    /// Moves a record in the orders.
+    fn put(&mut self, whose: Whose, before: Option<Place>, after: Option<Place>) {
+        if before == after {
+            return;
+        }
+        if let Some(Place { danger, due, size }) = before {
+            self.by_danger.remove(&(danger, whose));
+            self.by_due.remove(&(due, whose));
+            self.size -= size;
+        }
+        if let Some(Place { danger, due, size }) = after {
+            self.by_danger.insert((danger, whose));
+            self.by_due.insert((due, whose));
+            self.size += size;
         }
     }
 
@@ -110,7 +168,25 @@ impl Records {
     }
 
     /// The next network of which something is void by now.
-    pub(super) fn due(&self, now: Timestamp) -> Option<Whose> {
+    pub(super) fn due(&self, now: Moment) -> Option<Whose> {
         self.by_due.first().filter(|(due, _)| *due <= now).map(|(_, whose)| *whose)
+    }
+}
+
+/// Where a record stands in the orders, and how many entries of the memory it takes. An empty one has no place.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Place {
+    danger: Danger,
+    due: Moment,
+    size: usize,
+}
+
+impl Place {
+    fn of(record: &Record, window: Duration) -> Option<Self> {
+        (!record.is_empty()).then(|| Self {
+            danger: record.danger(),
+            due: record.due(window),
+            size: record.size(),
+        })
     }
 }

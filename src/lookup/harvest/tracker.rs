@@ -7,7 +7,8 @@ use ipnet::IpNet;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::record::{Asked, Noted, Record};
+use super::moment::Moment;
+use super::record::{Asked, Blocked, Noted, Record};
 use super::records::{Records, Whose};
 use super::settings::Settings;
 
@@ -25,7 +26,7 @@ pub struct Tracker {
     records: Records,
     /// Names are remembered as 64 bits that nobody can foresee without this.
     key: RandomState,
-    latest: Timestamp,
+    latest: Moment,
     events: Vec<Event>,
 }
 
@@ -86,7 +87,7 @@ impl Tracker {
     /// Nobody has asked for anything yet.
     pub fn new(settings: Settings, now: Timestamp) -> Self {
         let records = Records::new(settings.window);
-        Self { settings, records, key: RandomState::new(), latest: now, events: Vec::new() }
+        Self { settings, records, key: RandomState::new(), latest: now.into(), events: Vec::new() }
     }
 
     /// A client asked for a name that does not exist. It is in canonical form, or one name counts as many.
@@ -107,7 +108,7 @@ impl Tracker {
     fn note(&mut self, by: Asker, name: &str, is_good: bool, now: Timestamp) -> Vec<IpAddr> {
         let now = self.advance(now);
         let Asker { client, null_sender, may_forward } = by;
-        let of = |network| Whose { network, null_sender };
+        let of = |network| Whose::new(network, null_sender);
         let own = of(own_network(client));
         let record = self.records.get(&own);
         let is_blocked = record.is_some_and(|record| record.block().is_some());
@@ -138,7 +139,7 @@ impl Tracker {
         suspects
     }
 
-    fn note_at(&mut self, whose: Whose, hash: u64, asked: Asked, forwarded: bool, now: Timestamp) -> Noted {
+    fn note_at(&mut self, whose: Whose, hash: u64, asked: Asked, forwarded: bool, now: Moment) -> Noted {
         let settings = &self.settings;
         let noted = self.records.change(whose, |record| record.note(settings, hash, asked, forwarded, now));
         if noted == Noted::Blocked {
@@ -150,7 +151,7 @@ impl Tracker {
 
     /// The addresses of a /24 that asked for unknown names.
     fn offenders(&self, whose: &Whose) -> Vec<IpAddr> {
-        let IpAddr::V4(network) = whose.network.addr() else { return Vec::new() };
+        let IpAddr::V4(network) = whose.network().addr() else { return Vec::new() };
         let [a, b, c, _] = network.octets();
         let octets = self.records.get(whose).into_iter().flat_map(Record::offenders);
         octets.map(|octet| IpAddr::from([a, b, c, octet])).collect()
@@ -161,10 +162,10 @@ impl Tracker {
     pub fn excuse(&mut self, client: IpAddr, now: Timestamp) {
         let now = self.advance(now);
         for null_sender in [false, true] {
-            let own = Whose { network: own_network(client), null_sender };
+            let own = Whose::new(own_network(client), null_sender);
             let Some(record) = self.records.remove(&own) else { continue };
             self.events.extend(block(own, &record).map(|block| Event::Ended(block, End::Exempt)));
-            let around = Whose { network: around(client), null_sender };
+            let around = Whose::new(around(client), null_sender);
             if let IpAddr::V4(address) = client
                 && self.records.get(&around).is_some()
             {
@@ -187,7 +188,7 @@ impl Tracker {
         }
         let (own, around) = (own_network(client), around(client));
         let at = |network, null_sender| {
-            let whose = Whose { network, null_sender };
+            let whose = Whose::new(network, null_sender);
             block(whose, self.records.get(&whose)?)
         };
         let of = |null_sender| {
@@ -252,14 +253,15 @@ impl Tracker {
     }
 
     /// Lets time pass. Returns the time that it is.
-    fn advance(&mut self, now: Timestamp) -> Timestamp {
-        let back = self.latest.duration_since(now);
+    fn advance(&mut self, now: Timestamp) -> Moment {
+        let (window, now) = (self.settings.window, Moment::from(now));
+        let back = self.latest.since(now);
         if back > STANDSTILL {
-            self.records.change_all(self.settings.window, |record| record.shift(back));
+            self.records.change_all(window, |record| record.shift(back));
             self.latest = now;
         }
         self.latest = self.latest.max(now);
-        let (now, window) = (self.latest, self.settings.window);
+        let now = self.latest;
         while let Some(whose) = self.records.due(now) {
             let ended = self.records.get(&whose).and_then(|record| block(whose, record));
             self.records.change(whose, |record| record.refresh(window, now));
@@ -270,7 +272,7 @@ impl Tracker {
 
     /// Forgets records. Returns the blocks that end with them.
     fn forget(&mut self, why: End, which: impl Fn(&IpNet, &Record) -> bool) -> Vec<Block> {
-        let is_meant = |(whose, record): &(&Whose, &Record)| which(&whose.network, record);
+        let is_meant = |(whose, record): &(&Whose, &Record)| which(&whose.network(), record);
         let mut all: Vec<Whose> = self.records.iter().filter(is_meant).map(|(whose, _)| *whose).collect();
         all.sort_unstable();
         let mut ended = Vec::new();
@@ -291,15 +293,16 @@ impl Tracker {
 }
 
 /// The block that a record holds.
-fn block(Whose { network, null_sender }: Whose, record: &Record) -> Option<Block> {
-    let (blocked, times) = record.block()?;
-    let names = usize::try_from(blocked.names).unwrap_or(usize::MAX);
-    Some(Block { network, since: blocked.since, until: blocked.until, names, times, null_sender })
+fn block(whose: Whose, record: &Record) -> Option<Block> {
+    let (Blocked { since, until, names }, times) = record.block()?;
+    let names = usize::try_from(names).unwrap_or(usize::MAX);
+    let (network, null_sender) = (whose.network(), whose.null_sender());
+    Some(Block { network, since: since.into(), until: until.into(), names, times, null_sender })
 }
 
 /// Where it is remembered that a client is a forwarder: at its one address, whatever stands for it elsewhere.
 fn alone(client: IpAddr) -> Whose {
-    Whose { network: client.into(), null_sender: false }
+    Whose::new(client.into(), false)
 }
 
 /// What stands for the client: its address, or its /64, all of which one host may use.
