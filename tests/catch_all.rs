@@ -555,3 +555,30 @@ async fn complaints() {
     fs::write(stage.dir.path().join("config.yaml"), "listen: 7\n").unwrap();
     check_complaint(&run(&["report"]), 78, "expected");
 }
+
+/// Forgeries of a partner, to random names and to the one that only the partner uses.
+#[tokio::test(flavor = "multi_thread")]
+async fn forgeries_of_a_partner_do_not_have_its_name_dropped() {
+    let stage = Stage::set(RECIPIENTS, LEARNING).await;
+    let mut script = Script::default();
+    for day in [1, 4] {
+        let from = "office@partner.example".to_owned();
+        script.mail(day, "203.0.113.25".to_owned(), from, "orders", SpfResult::Pass);
+    }
+    for n in 0..25 {
+        for (name, result) in
+            [(spelled(n + 26), SpfResult::Softfail), ("orders".to_owned(), SpfResult::Neutral)]
+        {
+            let from = "office@partner.example".to_owned();
+            script.mail(4, format!("45.9.{n}.7"), from, &name, result);
+        }
+    }
+    for letter in &script.letters {
+        stage.send(letter).await;
+    }
+    assert!(stage.store.flush(Duration::from_secs(20)));
+    let output = stage.run(&["plan", "--domain", "example.org", "--json"], 80);
+    let plan = schema::check("catch-all-plan", &output.stdout);
+    assert_eq!(local_parts(&plan["keep"]), BTreeSet::from(["orders".to_owned()]), "{plan:#}");
+    assert_eq!(plan["drop"].as_array().unwrap().len(), 25, "{plan:#}");
+}

@@ -95,15 +95,20 @@ fn learn_message(
     accepted: Vec<(Mailbox, Known)>,
 ) {
     let reverse_path = &request.envelope.reverse_path;
+    let spf = spf(reverse_path, &decision.observations);
     for (mailbox, known) in accepted {
         let sender = shaped(reverse_path);
         let seen = if known == Known::ByName {
+            // What a sender that is not authorised writes to says nothing about the one that it claims to be.
+            if spf != Spf::Pass {
+                continue;
+            }
             Seen::ByName { sender }
         } else {
             Seen::Accepted(Accepted {
                 sender,
                 network: request.session.client.network(),
-                spf: spf(reverse_path, &decision.observations),
+                spf,
                 returned: known == Known::OnReturn,
                 is_ours: is_ours(policy, request),
             })

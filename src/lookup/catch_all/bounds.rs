@@ -8,7 +8,6 @@ impl Name {
     /// for one in any case.
     pub(super) fn is_met_by(&mut self, one: Correspondent, room: bool) -> bool {
         if let Some(known) = self.correspondents.iter_mut().find(|known| known.sender == one.sender) {
-            known.spf = known.spf.max(one.spf);
             known.returned |= one.returned;
             known.days.add(one.days.last());
             known.messages = known.messages.saturating_add(1);
@@ -57,7 +56,7 @@ impl Name {
     pub(super) fn has_before(&self, oldest: Day) -> bool {
         Day::of(self.last) < oldest
             || self.days.first_key_value().is_some_and(|(day, _)| *day < oldest)
-            || self.correspondents.iter().any(|one| one.days.last() < oldest)
+            || self.correspondents.iter().any(|one| one.days.iter().any(|day| day < oldest))
             || self.deferrals.iter().any(|deferral| Day::of(deferral.first) < oldest)
             || self.ours.is_some_and(|day| day < oldest)
     }
@@ -65,6 +64,7 @@ impl Name {
     pub(super) fn forget_before(&mut self, oldest: Day, oldest_proof: Day) {
         self.days = self.days.split_off(&oldest);
         self.correspondents.retain(|one| one.days.last() >= oldest);
+        self.correspondents.iter_mut().for_each(|one| one.forget_before(oldest));
         self.deferrals.retain(|deferral| Day::of(deferral.first) >= oldest);
         self.ours = self.ours.filter(|day| *day >= oldest);
         self.proven = self.proven.filter(|day| *day >= oldest_proof);
@@ -80,6 +80,13 @@ impl Name {
 }
 
 impl Correspondent {
+    /// Forgets older days, of which there is at least one that is not.
+    fn forget_before(&mut self, oldest: Day) {
+        self.networks.retain(|(_, days)| days.last() >= oldest);
+        let days = self.networks.iter_mut().map(|(_, days)| days).chain([&mut self.days]);
+        days.for_each(|days| days.forget_before(oldest));
+    }
+
     /// Adds a network. Of too many, those with the lowest hashes stay, in whatever order they come.
     pub(super) fn came_from(&mut self, network: u64, day: Day) {
         match self.networks.binary_search_by_key(&network, |(known, _)| *known) {

@@ -79,6 +79,20 @@ impl Days {
         self.last
     }
 
+    /// Whether a day is one of them.
+    pub fn has(&self, day: Day) -> bool {
+        let back = i64::from(self.last.0) - i64::from(day.0);
+        u32::try_from(back).is_ok_and(|back| self.bits.checked_shr(back).unwrap_or(0) & 1 != 0)
+    }
+
+    /// Forgets the days before one that is not after the last.
+    pub(super) fn forget_before(&mut self, oldest: Day) {
+        let kept = i64::from(self.last.0) - i64::from(oldest.0) + 1;
+        if let Ok(kept @ 0..Self::SPAN) = u32::try_from(kept) {
+            self.bits &= (1 << kept) - 1;
+        }
+    }
+
     /// The days, the last one first.
     pub fn iter(&self) -> impl Iterator<Item = Day> + use<> {
         let Self { last, bits } = *self;

@@ -7,10 +7,15 @@
 //! each of them writes to somebody). But whoever mostly reaches names that others vouch for knows them, and guesses
 //! nothing: a provider of many correspondents, an accountant who writes to the whole staff. So of the names of that day
 //! fewer than half must be vouched for by somebody else, who is above suspicion himself.
+//!
+//! That holds for the day. Somebody may share his provider with one who guesses, so that a correspondent is harvest-like
+//! only if he was on each day on which he wrote; one who guesses gains no more by that than by fewer names a day.
 
 use std::collections::HashMap;
 
+use super::days::Day;
 use super::name::{Correspondent, Name, Spf};
+use super::spread::Sample;
 use super::state::State;
 use super::typo;
 use crate::mail::Mailbox;
@@ -95,8 +100,8 @@ impl Who {
 #[derive(Debug)]
 pub struct Judge<'a> {
     state: &'a State,
-    /// Who guesses names and who does not.
-    known: HashMap<u64, bool>,
+    /// Who guessed names on a day and who did not.
+    known: HashMap<(u64, Day), bool>,
 }
 
 impl<'a> Judge<'a> {
@@ -133,7 +138,9 @@ impl<'a> Judge<'a> {
                 _ => Verdict::NullSenderOnly,
             }
         } else if clean.is_empty() {
-            Verdict::HarvestLike
+            // Others may have crowded out whoever means the name, if SPF said pass of all of them.
+            let is_crowded = name.is_crowded && name.correspondents.iter().all(|one| one.spf == Spf::Pass);
+            if is_crowded { Verdict::Unknown } else { Verdict::HarvestLike }
         } else if clean.iter().all(came_once) {
             Verdict::NoSpfPass
         } else {
@@ -143,15 +150,13 @@ impl<'a> Judge<'a> {
 
     /// Whether a correspondent guesses names, or writes from nowhere but networks that do.
     fn is_harvest_like(&mut self, one: &Correspondent) -> bool {
-        self.guesses(Who::Sender(one.sender))
-            || self.guesses(Who::Group(one.domain))
-            || (!one.networks.is_empty()
-                && one.networks.iter().all(|(network, _)| self.guesses(Who::Group(*network))))
+        let state = self.state;
+        state.is_always(one, |who, day| self.guesses(who, day))
     }
 
-    fn guesses(&mut self, who: Who) -> bool {
+    fn guesses(&mut self, who: Who, day: Day) -> bool {
         let state = self.state;
-        *self.known.entry(who.hash()).or_insert_with(|| state.guesses(who))
+        *self.known.entry((who.hash(), day)).or_insert_with(|| state.guesses(who, day))
     }
 }
 
@@ -161,17 +166,14 @@ impl State {
         Judge::new(self).judge(id)
     }
 
-    /// Whether somebody tried more names in a day than one who means them would.
-    fn is_suspect(&self, who: Who) -> bool {
-        who.hash() != 0 && self.spreads.of(who.hash()).any(|sample| sample.names() > who.limit())
+    /// What somebody tried on a day, if it is more names than one who means them would.
+    fn suspicion(&self, who: Who, day: Day) -> Option<&Sample> {
+        self.spreads.on(who.hash(), day).filter(|sample| sample.names() > who.limit())
     }
 
     /// Whether somebody is suspect, and not excused by the company that he keeps.
-    fn guesses(&self, who: Who) -> bool {
-        if who.hash() == 0 {
-            return false;
-        }
-        self.spreads.of(who.hash()).filter(|sample| sample.names() > who.limit()).any(|sample| {
+    fn guesses(&self, who: Who, day: Day) -> bool {
+        self.suspicion(who, day).is_some_and(|sample| {
             let tried = sample.iter();
             let number = tried.len();
             let vouched = tried.filter(|name| self.is_vouched_for(*name, who)).count();
@@ -189,12 +191,27 @@ impl State {
     }
 
     fn vouches(&self, one: &Correspondent, except: Who) -> bool {
-        let other = |who: Who| who != except && !self.is_suspect(who);
-        let networks = || one.networks.iter().map(|(network, _)| Who::Group(*network));
+        let mut networks = one.networks.iter().map(|(network, _)| Who::Group(*network));
         (one.spf == Spf::Pass || one.returned)
-            && other(Who::Sender(one.sender))
-            && other(Who::Group(one.domain))
-            && (one.networks.is_empty() || networks().any(other))
+            && Who::Sender(one.sender) != except
+            && Who::Group(one.domain) != except
+            && (one.networks.is_empty() || networks.any(|network| network != except))
+            && !self.is_always(one, |who, day| self.suspicion(who, day).is_some())
+    }
+
+    /// Whether on each day of which what a correspondent tried is known, something holds of the sender, of its
+    /// organisation, or of all networks that it wrote from.
+    fn is_always(&self, one: &Correspondent, mut holds: impl FnMut(Who, Day) -> bool) -> bool {
+        let is_known = |day: &Day| self.spreads.on(one.sender, *day).is_some();
+        let mut days = one.days.iter().filter(is_known).peekable();
+        days.peek().is_some()
+            && days.all(|day| {
+                let on_day = one.networks.iter().filter(|(_, days)| days.has(day));
+                let mut networks = on_day.map(|(network, _)| *network).peekable();
+                holds(Who::Sender(one.sender), day)
+                    || holds(Who::Group(one.domain), day)
+                    || (networks.peek().is_some() && networks.all(|network| holds(Who::Group(network), day)))
+            })
     }
 }
 

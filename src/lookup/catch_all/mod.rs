@@ -4,6 +4,9 @@
 //! correspondents. They are kept as keyed hashes of their [shape](crate::check::recipients::shape), so that the messages
 //! of a list are of one correspondent, and so that the file names no stranger.
 //!
+//! Anybody can claim to be somebody. So what a message says counts for its sender and against him only among messages
+//! of which SPF said the same: forgeries make nobody a guesser, and add nothing to what he wrote.
+//!
 //! Everything is held in memory, where questions are answered, and written to the [store](super::store) as it changes.
 //! All of it is bounded: see the constants here and in `name`. What a harvester guesses is the first to go.
 //!
@@ -122,7 +125,7 @@ pub enum Seen {
         /// Where it came from.
         network: Option<IpNet>,
     },
-    /// A message for it was accepted, as it has an entry of its own.
+    /// A message for it was accepted, as it has an entry of its own, and SPF said pass of its sender.
     ByName {
         /// The sender's shape.
         sender: ReversePath,
@@ -258,7 +261,8 @@ impl State {
                 Evidence::Earlier => "real correspondents have used it".to_owned(),
             });
         }
-        let (sender, network) = (self.sender(&question.sender), self.network(Some(&question.network)));
+        let sender = self.sender(&question.sender, Spf::NotPass);
+        let network = self.network(Some(&question.network));
         let deferrals = self.names.get(&id).into_iter().flat_map(|name| &name.deferrals);
         let same = deferrals.filter(|deferral| deferral.sender == sender && deferral.network == network);
         let kept = same.map(|deferral| deferral.first).min();

@@ -58,25 +58,38 @@ pub struct Tally {
     pub returned: u32,
 }
 
-/// What SPF said of a correspondent.
+/// What SPF said of a message's sender.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Spf {
     /// Nothing that tells: it was not examined, or DNS did not answer.
     NotExamined,
     /// Anything but pass.
     NotPass,
-    /// Pass, at least once.
+    /// Pass.
     Pass,
+}
+
+impl Spf {
+    /// The hash of somebody as this result shows him. Anybody can claim to be somebody, so that one who is authorised,
+    /// one who is not and one of whom SPF says nothing are three, and nothing that one of them does counts for another
+    /// or against him.
+    pub(super) fn apart(self, hash: u64) -> u64 {
+        match (self, hash) {
+            (_, 0) | (Self::Pass, _) => hash,
+            (Self::NotPass, _) => !hash,
+            (Self::NotExamined, _) => hash ^ (u64::MAX / 3),
+        }
+    }
 }
 
 /// One who wrote to a name. Who it is cannot be read here, only recognised.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Correspondent {
-    /// The hash of the sender's shape.
+    /// The hash of the sender's shape, [apart](Spf::apart) by what SPF said.
     pub sender: u64,
-    /// The hash of the sender's organisation; 0 where it has none.
+    /// The hash of the sender's organisation, likewise; 0 where it has none.
     pub domain: u64,
-    /// The best that SPF said.
+    /// What SPF said.
     pub spf: Spf,
     /// Whether a message came back after a deferral.
     pub returned: bool,
@@ -91,14 +104,14 @@ pub struct Correspondent {
 impl Correspondent {
     /// Those of most worth stay when there are too many, whatever order they came in.
     pub(super) fn rank(&self) -> impl Ord + use<> {
-        (self.returned, self.spf, std::cmp::Reverse(self.sender))
+        (self.spf == Spf::Pass, self.returned, self.spf, std::cmp::Reverse(self.sender))
     }
 }
 
 /// A sender that was deferred.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Deferral {
-    /// The hash of the sender's shape; 0 is the null reverse-path.
+    /// The hash of the shape that the sender claims to have; 0 is the null reverse-path.
     pub sender: u64,
     /// The hash of the network.
     pub network: u64,
@@ -152,7 +165,8 @@ impl Name {
 }
 
 impl Record for Name {
-    const VERSION: u8 = 1;
+    /// In version 1, a sender had one hash, whatever SPF said.
+    const VERSION: u8 = 2;
 
     fn write(&self, output: &mut Output) {
         output.text(self.mailbox.local_part());
@@ -181,7 +195,8 @@ impl Record for Name {
     }
 
     fn read(version: u8, input: &mut Input<'_>) -> Option<Self> {
-        (version == Self::VERSION).then_some(())?;
+        (1..=Self::VERSION).contains(&version).then_some(())?;
+        let apart = |spf: Spf, hash| if version == 1 { spf.apart(hash) } else { hash };
         let local_part = input.text()?;
         let mailbox = Mailbox::new(local_part, input.text()?.parse().ok()?);
         let (first, last) = (second(input)?, second(input)?);
@@ -201,10 +216,18 @@ impl Record for Name {
             first,
             last,
             days: days.into_iter().collect(),
-            correspondents: input.list(MOST_CORRESPONDENTS, Correspondent::read)?,
+            correspondents: input.list(MOST_CORRESPONDENTS, |input| {
+                let one = Correspondent::read(input)?;
+                Some(Correspondent {
+                    sender: apart(one.spf, one.sender),
+                    domain: apart(one.spf, one.domain),
+                    ..one
+                })
+            })?,
             is_crowded: input.number::<u8>()? != 0,
             deferrals: input.list(MOST_DEFERRALS, |input| {
-                Some(Deferral { sender: input.hash()?, network: input.hash()?, first: second(input)? })
+                let sender = apart(Spf::NotPass, input.hash()?);
+                Some(Deferral { sender, network: input.hash()?, first: second(input)? })
             })?,
             ours: day(input)?,
             proven: day(input)?,

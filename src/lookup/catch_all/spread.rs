@@ -60,11 +60,6 @@ impl Spreads {
         days[at].1.add(name);
     }
 
-    /// What somebody tried, day by day.
-    pub(super) fn of(&self, who: u64) -> impl Iterator<Item = &Sample> {
-        self.0.get(&who).into_iter().flatten().map(|(_, sample)| sample)
-    }
-
     /// What somebody tried on one day.
     pub(super) fn on(&self, who: u64, day: Day) -> Option<&Sample> {
         self.0.get(&who)?.iter().find(|(known, _)| *known == day).map(|(_, sample)| sample)

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::days::{Day, Days};
 use super::familiar::Familiar;
 use super::judge::Verdict;
-use super::name::{Correspondent, Deferral, MOST_DAYS, Name};
+use super::name::{Correspondent, Deferral, MOST_DAYS, Name, Spf};
 use super::overflow::Overflow;
 use super::spread::Spreads;
 use super::{
@@ -118,11 +118,11 @@ impl State {
         self.secret.hash("name", mailbox)
     }
 
-    /// The hash of a sender's shape; 0 for the null reverse-path.
-    pub(super) fn sender(&self, sender: &ReversePath) -> u64 {
+    /// The hash of a sender's shape, [apart](Spf::apart) by what SPF said; 0 for the null reverse-path.
+    pub(super) fn sender(&self, sender: &ReversePath, spf: Spf) -> u64 {
         match sender {
             ReversePath::Null => 0,
-            sender => self.secret.hash("sender", sender),
+            sender => spf.apart(self.secret.hash("sender", sender)),
         }
     }
 
@@ -131,10 +131,10 @@ impl State {
         network.map_or(0, |network| self.secret.hash("network", network))
     }
 
-    /// The hash of the domain below a public suffix that a sender belongs to; 0 where there is none.
-    fn organisation(&self, sender: &ReversePath) -> u64 {
+    /// The hash of the domain below a public suffix that a sender belongs to, likewise; 0 where there is none.
+    fn organisation(&self, sender: &ReversePath, spf: Spf) -> u64 {
         let Some(domain) = sender.domain() else { return 0 };
-        self.secret.hash("domain", psl::domain_str(domain.as_str()).unwrap_or(domain.as_str()))
+        spf.apart(self.secret.hash("domain", psl::domain_str(domain.as_str()).unwrap_or(domain.as_str())))
     }
 
     /// Takes note, and says which rows are to be written.
@@ -153,7 +153,7 @@ impl State {
                 }
             }
             Seen::ByName { sender } => {
-                let sender = self.sender(sender);
+                let sender = self.sender(sender, Spf::Pass);
                 if sender != 0 && (self.familiar.len() < MOST_FAMILIAR || self.familiar.contains_key(&id)) {
                     let row = self.familiar.entry(id).or_insert_with(|| Familiar::new(day));
                     if row.add(sender, day) {
@@ -162,7 +162,8 @@ impl State {
                 }
             }
             Seen::Deferred { sender, network } => {
-                let (sender, network) = (self.sender(sender), self.network(network.as_ref()));
+                // Whoever is deferred may come from where he claims to, or not.
+                let (sender, network) = (self.sender(sender, Spf::NotPass), self.network(network.as_ref()));
                 let deferral = Deferral { sender, network, first: sighting.at };
                 if !self.admits(id, &[sender, network], day, &mut changes) {
                     self.overflow.note(id, deferral);
@@ -180,8 +181,8 @@ impl State {
                 }
             }
             Seen::Accepted(accepted) => {
-                let sender = self.sender(&accepted.sender);
-                let domain = self.organisation(&accepted.sender);
+                let sender = self.sender(&accepted.sender, accepted.spf);
+                let domain = self.organisation(&accepted.sender, accepted.spf);
                 let network = self.network(accepted.network.as_ref());
                 if !self.admits(id, &[sender, domain, network], day, &mut changes) {
                     self.leave_untold(&sighting.mailbox, day, 1, &mut changes);

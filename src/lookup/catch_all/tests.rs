@@ -230,6 +230,98 @@ fn slips_of_the_pen() {
     assert_eq!(state.verdict("ofice"), "real", "our own people use it");
 }
 
+/// A name that only a partner uses, and what a stranger does to have it dropped.
+#[track_caller]
+fn check_partner(attack: &str, messages: impl IntoIterator<Item = Sighting>, expected: &str) {
+    let mut state = state();
+    for day in [0, 3] {
+        state.note(&message(day, "jane@partner.example", 1, "orders", Spf::Pass));
+    }
+    for sighting in messages {
+        state.note(&sighting);
+    }
+    assert_eq!(state.verdict("orders"), expected, "{attack}");
+    assert_eq!(state.reread().verdict("orders"), expected, "{attack}, after a restart");
+}
+
+/// Names that nobody uses.
+fn made_up(number: u32) -> impl Iterator<Item = String> {
+    (0..number).map(|n| format!("q{n}"))
+}
+
+#[test]
+fn a_stranger_cannot_have_a_name_dropped() {
+    let partner = "jane@partner.example";
+    let forged = |network, name: &str, spf| message(3, partner, network, name, spf);
+    for spf in [Spf::NotPass, Spf::NotExamined] {
+        let as_partner = made_up(25).map(|name| forged(66, &name, spf));
+        check_partner("as the partner, from elsewhere", as_partner, "real");
+        let from_everywhere = (100..160).flat_map(|network| {
+            made_up(25).chain(["orders".to_owned()]).map(move |name| forged(network, &name, spf))
+        });
+        check_partner("from all over the net, to the name itself as well", from_everywhere, "real");
+        let colleagues =
+            made_up(25).map(|name| message(3, &format!("{name}@partner.example"), 66, &name, spf));
+        check_partner("as colleagues of the partner", colleagues, "real");
+    }
+    let customer = |day, from: &str, network| {
+        let from = from.to_owned();
+        made_up(25).map(move |name| message(day, &from, network, &name, Spf::Pass)).collect::<Vec<_>>()
+    };
+    check_partner("from the partner's network", customer(3, "eve@evil.example", 1), "real");
+    check_partner("at the partner's provider", customer(3, "eve@partner.example", 2), "real");
+    // With so many addresses of his own that only the names are left which others may have used.
+    let crowd = (0..1000).flat_map(|n| {
+        let names = made_up(25).chain(["orders".to_owned()]);
+        names.map(move |name| message(3, &format!("e{n}@evil.example"), 66, &name, Spf::Pass))
+    });
+    check_partner("crowding the partner out", crowd, "unknown");
+}
+
+#[test]
+fn forgeries_do_not_keep_a_name_from_being_noticed() {
+    let mut state = state();
+    for name in made_up(3000) {
+        state.note(&message(3, "jane@partner.example", 66, &name, Spf::NotPass));
+    }
+    state.note(&message(3, "jane@partner.example", 1, "orders", Spf::Pass));
+    assert_eq!(state.verdict("orders"), "real");
+}
+
+#[test]
+fn a_stranger_cannot_make_a_slip_of_a_name() {
+    let forged = |name: &str| message(0, "jane@partner.example", 66, name, Spf::NotPass);
+    let mut state = state();
+    let note =
+        |state: &mut State, name: &str| state.note(&message(0, "jane@partner.example", 1, name, Spf::Pass));
+    note(&mut state, "invoices");
+    for _ in 0..5 {
+        state.note(&forged("invoice"));
+    }
+    assert_eq!(state.verdict("invoices"), "real", "the partner never wrote to the other");
+    note(&mut state, "invoice");
+    assert_eq!(state.verdict("invoices"), "real", "and but once");
+    note(&mut state, "invoice");
+    assert_eq!(state.verdict("invoices"), "typo of invoice");
+}
+
+#[test]
+fn hashes_of_version_1_are_told_apart() {
+    let mut state = state();
+    for (name, spf) in [("a", Spf::Pass), ("b", Spf::NotPass), ("c", Spf::NotExamined)] {
+        state.note(&message(0, "jane@partner.example", 1, name, spf));
+        let name = &state.names[&state.id(&mailbox(name))];
+        let mut old = name.clone();
+        for one in &mut old.correspondents {
+            // What they had in common.
+            (one.sender, one.domain) = (spf.apart(one.sender), spf.apart(one.domain));
+        }
+        let mut octets = crate::lookup::store::tests::octets(&old);
+        octets[0] = 1;
+        assert_eq!(crate::lookup::store::tests::read::<Name>(&octets).ok().as_ref(), Some(name));
+    }
+}
+
 #[test]
 fn nothing_is_known_before_the_store_is_open() {
     let catch_all = CatchAll::new(Arc::default(), Duration::from_hours(24));

@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use super::name::Name;
+use super::name::{Correspondent, Name};
 use super::state::State;
 use crate::mail::Mailbox;
 
@@ -25,22 +25,25 @@ pub(super) fn meant(state: &State, name: &Name) -> Option<Mailbox> {
     }
     let meant = neighbours(name.mailbox.local_part()).into_iter().filter_map(|local_part| {
         let mailbox = Mailbox::new(local_part, name.mailbox.domain().clone());
-        state.is_used(&mailbox, one.sender, messages).then_some(mailbox)
+        state.is_used(&mailbox, one, messages).then_some(mailbox)
     });
     meant.min()
 }
 
 impl State {
-    /// Whether a name is one that this sender writes to, and that is busier than a slip with so many messages.
-    fn is_used(&self, mailbox: &Mailbox, sender: u64, messages: u32) -> bool {
+    /// Whether a name is one that this correspondent writes to, and that is busier than a slip with so many messages.
+    /// Messages of those of whom SPF said less do not make it busier: they may be there to make a slip of the other.
+    fn is_used(&self, mailbox: &Mailbox, by: &Correspondent, messages: u32) -> bool {
         let id = self.id(mailbox);
         let learned = || {
             self.names.get(&id).is_some_and(|name| {
-                name.total().messages > messages && name.correspondents.iter().any(|one| one.sender == sender)
+                let theirs = name.correspondents.iter().filter(|one| one.spf >= by.spf);
+                let busy = theirs.fold(name.total().ours, |sum, one| sum.saturating_add(one.messages));
+                busy > messages && name.correspondents.iter().any(|one| one.sender == by.sender)
             })
         };
         // What has an entry of its own is no slip.
-        self.familiar.get(&id).is_some_and(|row| row.knows(sender)) || learned()
+        self.familiar.get(&id).is_some_and(|row| row.knows(by.sender)) || learned()
     }
 }
 

@@ -8,6 +8,11 @@ pub(in crate::lookup) fn written<R: Record>(row: &R) -> R {
     record::decode(&record::encode(row)).unwrap()
 }
 
+/// A row as octets, its version first.
+pub(in crate::lookup) fn octets<R: Record>(row: &R) -> Vec<u8> {
+    record::encode(row)
+}
+
 /// What octets are as a row.
 pub(in crate::lookup) fn read<R: Record>(octets: &[u8]) -> Result<R, super::StoreError> {
     record::decode(octets)
