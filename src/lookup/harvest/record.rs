@@ -224,6 +224,11 @@ impl Record {
         }
     }
 
+    /// When the block in force ends.
+    pub(super) fn blocked_until(&self) -> Option<Moment> {
+        self.block().map(|(block, _)| block.until)
+    }
+
     /// Sets all times back.
     pub(super) fn shift(&mut self, by: SignedDuration) {
         self.names.shift(by);

@@ -24,22 +24,36 @@ pub(super) struct Whose {
 }
 
 impl Whose {
-    /// Mail with the null reverse-path, or all other mail, from a network.
-    pub(super) fn new(network: IpNet, null_sender: bool) -> Self {
-        let prefix_len = network.prefix_len();
-        match network.addr() {
-            IpAddr::V4(address) => Self {
-                is_ipv6: false,
-                high: u64::from(address.to_bits()) << 32,
-                low: 0,
-                prefix_len,
-                null_sender,
-            },
+    /// What stands for a client: its address, or its /64, all of which one host may use.
+    pub(super) fn client(client: IpAddr, null_sender: bool) -> Self {
+        match client {
+            IpAddr::V4(_) => Self { null_sender, ..Self::address(client) },
+            IpAddr::V6(_) => Self::around(client, null_sender),
+        }
+    }
+
+    /// The /24 or the /64 of a client.
+    pub(super) fn around(client: IpAddr, null_sender: bool) -> Self {
+        let address = Self::address(client);
+        if address.is_ipv6 {
+            Self { low: 0, prefix_len: 64, null_sender, ..address }
+        } else {
+            Self { high: address.high & (u64::MAX << 40), prefix_len: 24, null_sender, ..address }
+        }
+    }
+
+    /// One address, and mail with an ordinary sender.
+    pub(super) fn address(address: IpAddr) -> Self {
+        match address {
+            IpAddr::V4(address) => {
+                let high = u64::from(address.to_bits()) << 32;
+                Self { is_ipv6: false, high, low: 0, prefix_len: 32, null_sender: false }
+            }
             IpAddr::V6(address) => {
                 let segments = address.segments().map(u64::from);
                 let in_one = |words: &[u64]| words.iter().fold(0, |before, word| before << 16 | word);
                 let (high, low) = (in_one(&segments[..4]), in_one(&segments[4..]));
-                Self { is_ipv6: true, high, low, prefix_len, null_sender }
+                Self { is_ipv6: true, high, low, prefix_len: 128, null_sender: false }
             }
         }
     }

@@ -555,7 +555,7 @@ proptest! {
                     let asker = Asker { client: client(number), null_sender, may_forward: false };
                     let suspects = scene.tracker.note_unknown(asker, &name.to_string(), scene.now);
                     prop_assert_eq!(suspects, Vec::<IpAddr>::new());
-                    for network in [own_network(client(number)), around(client(number))] {
+                    for network in [Whose::client(client(number), false), Whose::around(client(number), false)].map(|whose| whose.network()) {
                         asked.entry((network, null_sender)).or_default().insert(name);
                     }
                 }

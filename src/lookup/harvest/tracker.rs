@@ -108,12 +108,11 @@ impl Tracker {
     fn note(&mut self, by: Asker, name: &str, is_good: bool, now: Timestamp) -> Vec<IpAddr> {
         let now = self.advance(now);
         let Asker { client, null_sender, may_forward } = by;
-        let of = |network| Whose::new(network, null_sender);
-        let own = of(own_network(client));
+        let own = Whose::client(client, null_sender);
         let record = self.records.get(&own);
         let is_blocked = record.is_some_and(|record| record.block().is_some());
         // Of an IPv4 address with an ordinary sender both stand in the same record.
-        let is_excused = if own == alone(client) {
+        let is_excused = if own == Whose::address(client) {
             record.is_some_and(Record::is_excused)
         } else {
             self.is_excused(client)
@@ -130,7 +129,7 @@ impl Tracker {
         if let IpAddr::V4(address) = client {
             let octet = address.octets()[3];
             let asked = if is_good { Asked::Good } else { Asked::UnknownBy(octet) };
-            let around = of(around(client));
+            let around = Whose::around(client, null_sender);
             if self.note_at(around, hash, asked, may_forward, now) == Noted::Suspect {
                 suspects = self.offenders(&around);
             }
@@ -162,22 +161,23 @@ impl Tracker {
     pub fn excuse(&mut self, client: IpAddr, now: Timestamp) {
         let now = self.advance(now);
         for null_sender in [false, true] {
-            let own = Whose::new(own_network(client), null_sender);
+            let own = Whose::client(client, null_sender);
             let Some(record) = self.records.remove(&own) else { continue };
             self.events.extend(block(own, &record).map(|block| Event::Ended(block, End::Exempt)));
-            let around = Whose::new(around(client), null_sender);
+            let around = Whose::around(client, null_sender);
             if let IpAddr::V4(address) = client
                 && self.records.get(&around).is_some()
             {
                 self.records.change(around, |whole| whole.take_away(address.octets()[3], &record));
             }
         }
-        self.records.change(alone(client), |record| record.excuse(now));
+        // It is remembered at its one address, whatever stands for it elsewhere.
+        self.records.change(Whose::address(client), |record| record.excuse(now));
         self.make_room();
     }
 
     fn is_excused(&self, client: IpAddr) -> bool {
-        self.records.get(&alone(client)).is_some_and(Record::is_excused)
+        self.records.get(&Whose::address(client)).is_some_and(Record::is_excused)
     }
 
     /// The block that a client's mail is under, with the null reverse-path or another; of several the longest one.
@@ -186,18 +186,18 @@ impl Tracker {
         if self.settings.is_exempt(client) {
             return None;
         }
-        let (own, around) = (own_network(client), around(client));
-        let at = |network, null_sender| {
-            let whose = Whose::new(network, null_sender);
-            block(whose, self.records.get(&whose)?)
-        };
-        let of = |null_sender| {
+        let accounts: &[bool] = if null_sender { &[false, true] } else { &[false] };
+        let mut longest = None;
+        for null_sender in accounts.iter().copied() {
             // The /64 of an IPv6 client stands for the client itself.
-            let wider = if around == own { None } else { at(around, null_sender) };
-            at(own, null_sender).into_iter().chain(wider)
-        };
-        let bounces = null_sender.then(|| of(true)).into_iter().flatten();
-        of(false).chain(bounces).max_by_key(|block| block.until)
+            let wider = client.is_ipv4().then(|| Whose::around(client, null_sender));
+            for whose in [Some(Whose::client(client, null_sender)), wider].into_iter().flatten() {
+                let until = self.records.get(&whose).and_then(Record::blocked_until);
+                longest = longest.max(until.map(|until| (until, whose)));
+            }
+        }
+        let (_, whose) = longest?;
+        block(whose, self.records.get(&whose)?)
     }
 
     /// The networks that are blocked, in the order of their addresses.
@@ -298,25 +298,6 @@ fn block(whose: Whose, record: &Record) -> Option<Block> {
     let names = usize::try_from(names).unwrap_or(usize::MAX);
     let (network, null_sender) = (whose.network(), whose.null_sender());
     Some(Block { network, since: since.into(), until: until.into(), names, times, null_sender })
-}
-
-/// Where it is remembered that a client is a forwarder: at its one address, whatever stands for it elsewhere.
-fn alone(client: IpAddr) -> Whose {
-    Whose::new(client.into(), false)
-}
-
-/// What stands for the client: its address, or its /64, all of which one host may use.
-fn own_network(client: IpAddr) -> IpNet {
-    match client {
-        IpAddr::V4(_) => client.into(),
-        IpAddr::V6(_) => around(client),
-    }
-}
-
-/// The /24 or the /64 of a client.
-fn around(client: IpAddr) -> IpNet {
-    let length = if client.is_ipv4() { 24 } else { 64 };
-    IpNet::new_assert(client, length).trunc()
 }
 
 #[cfg(test)]
