@@ -134,6 +134,16 @@ fn ask(session: &mut Client, recipient: &str) -> String {
     reply
 }
 
+/// A message to all of them, which is accepted.
+fn send(session: &mut Client, recipients: impl Iterator<Item = String>) {
+    session.mail("a@pass.example");
+    for recipient in recipients {
+        assert_eq!(session.rcpt(&recipient).code(), 250, "{recipient}");
+    }
+    let reply = session.data("From: a@pass.example\nSubject: hello\n\nHello.\n");
+    assert_eq!(reply.code(), 250, "{reply}");
+}
+
 /// The reply to a recipient in a session of its own.
 fn ask_once(mta: &dyn Mta, client: &str, recipient: &str) -> String {
     ask(&mut connect(mta, client), recipient)
@@ -265,10 +275,7 @@ fn a_provider_and_an_obstinate_sender_are_not_blocked() {
     // Every session has more good recipients than bad ones, as those of a provider have.
     for session in 0..4 {
         let mut client = connect(&postfix, "ADDR=192.0.2.10");
-        for number in 0..25 {
-            let reply = ask(&mut client, &format!("user{}@local.test", 25 * session + number));
-            assert!(reply.starts_with("250 2.1."), "{reply}");
-        }
+        send(&mut client, (0..25).map(|number| format!("user{}@local.test", 25 * session + number)));
         for number in 0..3 {
             let reply = ask(&mut client, &format!("typo{session}.{number}@local.test"));
             assert!(reply.starts_with("550 5.1.1 "), "{reply}");
@@ -283,6 +290,29 @@ fn a_provider_and_an_obstinate_sender_are_not_blocked() {
     }
     check_open(&postfix, "ADDR=192.0.2.11");
     assert_eq!(run(&daemon, &["harvest", "list"]), ("nothing is blocked\n".to_owned(), Some(0)));
+}
+
+/// Known names that get nothing, and one that gets everything, do not pay for guesses.
+#[test]
+fn known_names_buy_no_guesses() {
+    if !Postfix::is_available() {
+        return;
+    }
+    let stage = Stage::set();
+    let postfix = stage.postfix();
+    let daemon = Daemon::start(&stage.config(""));
+    let mut session = connect(&postfix, HARVESTER);
+    for name in 0..9 {
+        session.mail("a@pass.example");
+        for known in 0..20 {
+            assert_eq!(session.rcpt(&format!("user{}@local.test", (20 * name + known) % 100)).code(), 250);
+        }
+        assert_eq!(session.rcpt(&format!("guess{name}@local.test")).code(), 550);
+        session.command("RSET");
+    }
+    send(&mut session, (0..3).map(|_| "info@local.test".to_owned()));
+    assert!(ask(&mut session, "guess9@local.test").starts_with("550 5.1.1 "));
+    daemon.wait_for(&["harvesting: blocked", "network=192.0.2.66/32", "names=10"]);
 }
 
 /// Postfix as it is usually set up: it knows its recipients, does not like all senders, and puts some mail off.

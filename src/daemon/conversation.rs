@@ -45,13 +45,17 @@ impl Talk {
         &self.session.client
     }
 
-    /// Takes note of what the client asked for.
-    fn note(&self, message: &Message, guess: Option<Guess>) {
-        if let (Some(client), Some(guess)) = (self.session.client.address, guess) {
-            let null_sender = message.envelope.reverse_path == ReversePath::Null;
-            let may_forward = suspects::may_forward(&message.snapshot.policy);
-            let asker = Asker { client, null_sender, may_forward };
-            suspects::note(&self.daemon, &message.snapshot, &self.session.helo, asker, guess);
+    /// Who asks for the recipients of a message.
+    fn asker(&self, message: &Message) -> Option<Asker> {
+        let client = self.session.client.address?;
+        let null_sender = message.envelope.reverse_path == ReversePath::Null;
+        Some(Asker { client, null_sender, may_forward: suspects::may_forward(&message.snapshot.policy) })
+    }
+
+    /// Takes note of an unknown name that the client asked for.
+    fn note_unknown(&self, message: &Message, name: String) {
+        if let Some(asker) = self.asker(message) {
+            suspects::note(&self.daemon, &message.snapshot, &self.session.helo, asker, name);
         }
     }
 
@@ -103,8 +107,15 @@ impl Conversation for Talk {
             let Rcpt { argument, parameters, .. } = rcpt;
             message.envelope.recipients.push(Recipient { path, argument, parameters });
         }
-        if let Some(message) = &self.message {
-            self.note(message, guess);
+        match guess {
+            // It counts when the message is accepted.
+            Some(Guess::Good(name)) => message.good.push(name),
+            Some(Guess::Unknown(name)) => {
+                if let Some(message) = &self.message {
+                    self.note_unknown(message, name);
+                }
+            }
+            None => {}
         }
         if is_eventful(&decision) {
             self.answer(&decision, record)
@@ -116,8 +127,9 @@ impl Conversation for Talk {
 
     fn refused(&mut self, rcpt: Rcpt) {
         let Some(message) = &self.message else { return };
-        let guess = guesses::of_refusal(&message.snapshot.policy, message.origin, &rcpt);
-        self.note(message, guess);
+        if let Some(name) = guesses::of_refusal(&message.snapshot.policy, message.origin, &rcpt) {
+            self.note_unknown(message, name);
+        }
     }
 
     fn header(&mut self, field: Field) {
@@ -138,6 +150,12 @@ impl Conversation for Talk {
         let (decision, record) = message.decide(&self.session, None, &self.daemon.metrics).await;
         let answer = self.answer(&decision, record);
         let passes = decision.verdict == Verdict::Pass;
+        if passes
+            && !message.good.is_empty()
+            && let Some(asker) = self.asker(&message)
+        {
+            self.daemon.harvest.note_good(asker, &message.good);
+        }
         (decision.edits.into_iter().filter(|_| passes).map(|(_, edit)| edit).collect(), answer)
     }
 
@@ -157,6 +175,8 @@ struct Message {
     body: Body,
     draft: Draft,
     sight: Sight,
+    /// Names that exist, of the recipients accepted so far.
+    good: Vec<String>,
     /// What the decisions were judged on, where the log tells it.
     evidence: Option<Evidence>,
     /// The time that decisions have taken so far.
@@ -186,8 +206,8 @@ impl Message {
         };
         let origin = snapshot.policy.origin(session, &envelope);
         let (facts, header, spent) = (Facts::default(), Header::default(), Duration::ZERO);
-        let (body, lesson, draft, sight) = Default::default();
-        Self { snapshot, envelope, origin, facts, header, lesson, body, draft, sight, evidence, spent }
+        let (body, lesson, draft, sight, good) = Default::default();
+        Self { snapshot, envelope, origin, facts, header, lesson, body, draft, sight, good, evidence, spent }
     }
 
     /// Takes a piece of the body; whether more of it is wanted. Only reports say something in their body.

@@ -15,7 +15,8 @@ const NO_SUCH_NAME: &str = "5.1.1";
 /// A name that counts, in the form in which equal ones are the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Guess {
-    /// It exists, and the recipient was accepted.
+    /// It exists, and the recipient was accepted. That counts once the message is: whoever asks and sends nothing to it
+    /// shall not have it to his credit.
     Good(String),
     /// It does not exist, and the recipient was refused for that.
     Unknown(String),
@@ -52,8 +53,8 @@ pub(super) fn of_decision(
     }
 }
 
-/// What it says that the MTA itself refuses a recipient.
-pub(super) fn of_refusal(policy: &Policy, origin: Origin, rcpt: &Rcpt) -> Option<Guess> {
+/// The unknown name, if one is why the MTA itself refuses a recipient.
+pub(super) fn of_refusal(policy: &Policy, origin: Origin, rcpt: &Rcpt) -> Option<String> {
     // What the macros hold is about the refusal, so that only the client's own words are left.
     let path = ForwardPath::parse(&rcpt.argument);
     if rcpt.host.as_deref() != Some(NO_SUCH_NAME) || !counts(policy, origin, &path) {
@@ -65,7 +66,6 @@ pub(super) fn of_refusal(policy: &Policy, origin: Origin, rcpt: &Rcpt) -> Option
         // The MTA understood more than we do. Otherwise who harvests would write addresses as nobody else does.
         ForwardPath::AtLiteral(raw) | ForwardPath::Malformed(raw) => Some(raw.to_lowercase()),
     }
-    .map(Guess::Unknown)
 }
 
 /// Whether a recipient counts at all: a stranger asks for it, it is one of ours, and it is none of those that must be
@@ -246,7 +246,11 @@ domains:
             mailer: Some("error".to_owned()),
             queue_id: None,
         };
-        assert_eq!(in_words(of_refusal(&policy(""), origin, &rcpt)), expected, "{argument} {host}");
+        assert_eq!(
+            in_words(of_refusal(&policy(""), origin, &rcpt).map(Guess::Unknown)),
+            expected,
+            "{argument} {host}"
+        );
     }
 
     #[test]

@@ -12,7 +12,6 @@ use tokio::time::{MissedTickBehavior, interval};
 use tracing::{info, warn};
 
 use super::clock;
-use super::guesses::Guess;
 use crate::facts::{HarvestQuestion, Standing};
 use crate::lookup::harvest::{Asker, Block, Counter, End, Event, Settings, Tracker};
 
@@ -41,15 +40,14 @@ impl Watch {
         (begun, begun.saturating_sub(ended))
     }
 
-    /// Takes note of what a client asked for. Returns the [suspects](Tracker::note_unknown).
-    pub(super) fn note(&self, asker: Asker, guess: &Guess) -> Vec<IpAddr> {
-        self.with(|tracker, now| match guess {
-            Guess::Good(name) => {
-                tracker.note_good(asker, name, now);
-                Vec::new()
-            }
-            Guess::Unknown(name) => tracker.note_unknown(asker, name, now),
-        })
+    /// Takes note of an unknown name that a client asked for. Returns the [suspects](Tracker::note_unknown).
+    pub(super) fn note_unknown(&self, asker: Asker, name: &str) -> Vec<IpAddr> {
+        self.with(|tracker, now| tracker.note_unknown(asker, name, now))
+    }
+
+    /// Takes note of the names to which a message was accepted.
+    pub(super) fn note_good(&self, asker: Asker, names: &[String]) {
+        self.with(|tracker, now| names.iter().for_each(|name| tracker.note_good(asker, name, now)));
     }
 
     /// Takes a client for a trusted forwarder.

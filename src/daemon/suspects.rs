@@ -8,7 +8,6 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::guesses::Guess;
 use super::{Daemon, Snapshot};
 use crate::check::{CheckId, Finding, Forwarder, Judgment};
 use crate::decide::Decision;
@@ -24,9 +23,9 @@ pub(super) fn may_forward(policy: &Policy) -> bool {
     policy.site.trusted_forwarders.iter().any(|forwarder| forwarder.domain().is_some())
 }
 
-/// Takes note of a guess. Where a block is due for it, the suspects are looked at first.
-pub(super) fn note(daemon: &Arc<Daemon>, snapshot: &Arc<Snapshot>, helo: &str, asker: Asker, guess: Guess) {
-    let suspects = daemon.harvest.note(asker, &guess);
+/// Takes note of an unknown name. Where a block is due for it, the suspects are looked at first.
+pub(super) fn note(daemon: &Arc<Daemon>, snapshot: &Arc<Snapshot>, helo: &str, asker: Asker, name: String) {
+    let suspects = daemon.harvest.note_unknown(asker, &name);
     if !suspects.is_empty() {
         let (daemon, snapshot, helo) = (Arc::clone(daemon), Arc::clone(snapshot), helo.to_owned());
         tokio::spawn(async move {
@@ -35,7 +34,7 @@ pub(super) fn note(daemon: &Arc<Daemon>, snapshot: &Arc<Snapshot>, helo: &str, a
                 daemon.harvest.excuse(forwarder);
             }
             if is_certain {
-                daemon.harvest.note(Asker { may_forward: false, ..asker }, &guess);
+                daemon.harvest.note_unknown(Asker { may_forward: false, ..asker }, &name);
             }
         });
     }

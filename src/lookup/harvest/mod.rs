@@ -6,8 +6,9 @@
 //! - for the address of an IPv4 client or the /64 of an IPv6 client, which is blocked *at* `threshold` names: the next
 //!   recipient is the first that is put off;
 //! - for the /24 around an IPv4 address likewise, at `network_threshold` names by three addresses or more;
-//! - good recipients as well, as a brake: a provider has many users who mistype. One name counts as good twice
-//!   `threshold` times at most, so that who knows one address cannot buy guesses with it.
+//! - good names as well, as a brake: a provider has many users who mistype. A name is good when a message to it was
+//!   accepted, and counts once. Where more than `good_ratio` of the names are good, nobody is blocked before he has asked
+//!   for five times as many unknown ones as the threshold says; from there on, where more than nine of ten are.
 //!
 //! Mail with the null reverse-path is counted apart, and a block for it concerns no other mail. A host that bounces what
 //! was forged in our name asks for many names of ours that never were, and carries its users' own mail as well. So

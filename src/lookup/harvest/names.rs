@@ -13,16 +13,14 @@ pub(super) struct Names {
     seen: Vec<Name>,
     /// How many of them do not exist.
     unknown: u32,
-    /// How many recipients were good.
-    good: u32,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Name {
     hash: u64,
     at: Moment,
-    /// How often it was a good recipient; 0: there is no such name.
-    good: u32,
+    /// Whether a message to it was accepted; if not, there is no such name.
+    is_good: bool,
 }
 
 /// More than the highest threshold, so that a threshold can be reached beside good names.
@@ -30,31 +28,27 @@ const MOST: usize = 2 * Settings::MOST_NAMES as usize;
 
 impl Names {
     /// Takes note of a name. What it was before does not matter: it may be new, or gone.
-    pub(super) fn note(&mut self, hash: u64, is_good: bool, most_good: u32, now: Moment) {
-        let known = self.seen.iter().rposition(|name| name.hash == hash).map(|at| self.remove(at));
-        let before = known.map_or(0, |name| name.good);
-        let good = if is_good { before.saturating_add(1).min(most_good) } else { 0 };
+    pub(super) fn note(&mut self, hash: u64, is_good: bool, now: Moment) {
+        if let Some(at) = self.seen.iter().rposition(|name| name.hash == hash) {
+            self.remove(at);
+        }
         if self.seen.len() >= MOST {
             self.remove(0);
         }
-        self.seen.push(Name { hash, at: now, good });
-        self.unknown += u32::from(good == 0);
-        self.good += good;
+        self.seen.push(Name { hash, at: now, is_good });
+        self.unknown += u32::from(!is_good);
     }
 
-    fn remove(&mut self, at: usize) -> Name {
+    fn remove(&mut self, at: usize) {
         let name = self.seen.remove(at);
-        self.unknown -= u32::from(name.good == 0);
-        self.good -= name.good;
-        name
+        self.unknown -= u32::from(!name.is_good);
     }
 
     /// Forgets names that were last asked for so long ago.
     pub(super) fn forget(&mut self, window: Duration, now: Moment) {
         let recent = self.seen.iter().position(|name| name.at.after(window) > now);
         for gone in self.seen.drain(..recent.unwrap_or(self.seen.len())) {
-            self.unknown -= u32::from(gone.good == 0);
-            self.good -= gone.good;
+            self.unknown -= u32::from(!gone.is_good);
         }
     }
 
@@ -77,9 +71,9 @@ impl Names {
         self.unknown
     }
 
-    /// How many recipients were good.
+    /// How many of them got a message.
     pub(super) fn good(&self) -> u32 {
-        self.good
+        u32::try_from(self.seen.len()).unwrap_or(u32::MAX) - self.unknown
     }
 
     /// When the last one was asked for.
@@ -104,12 +98,12 @@ mod tests {
         let mut names = Names::default();
         let now = Moment::default();
         for hash in 0..10_000 {
-            names.note(hash, hash % 4 == 0, 20, now);
+            names.note(hash, hash % 4 == 0, now);
         }
         assert_eq!((names.len(), names.unknown(), names.good()), (MOST, 1500, 500));
         // A name is what it was last.
-        names.note(9_999, true, 20, now);
-        names.note(9_996, false, 20, now);
+        names.note(9_999, true, now);
+        names.note(9_996, false, now);
         assert_eq!((names.len(), names.unknown(), names.good()), (MOST, 1500, 500));
         names.forget(Duration::from_secs(1), now.after(Duration::from_secs(1)));
         assert_eq!((names.len(), names.unknown(), names.good()), (0, 0, 0));

@@ -57,6 +57,13 @@ const EXCUSED: Duration = Duration::from_hours(1);
 /// How long after it was asked whether a forwarder did it, and nothing came of that, it is asked again.
 const SUSPICION: Duration = Duration::from_mins(1);
 
+/// Up to how many times its threshold a network is judged by `good_ratio` alone.
+const PATIENCE: u32 = 5;
+
+/// The share of good names above which nobody is blocked for any number of others. Who sends to a list of addresses that
+/// he asked for has a tenth of them wrong at most; who knows names and sends to them shall not buy as many guesses.
+const MOSTLY_GOOD: f64 = 0.9;
+
 /// A block in force.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Blocked {
@@ -106,7 +113,7 @@ impl Record {
         if matches!(self.state, State::Blocked(_) | State::Excused(_)) {
             return Noted::Counted;
         }
-        self.names.note(hash, matches!(asked, Asked::Good), settings.threshold.saturating_mul(2), now);
+        self.names.note(hash, matches!(asked, Asked::Good), now);
         if let Asked::UnknownBy(octet) = asked {
             self.offenders.retain(|(known, _)| *known != octet);
             self.offenders.push((octet, now));
@@ -162,10 +169,14 @@ impl Record {
         self.offenders.iter().map(|(octet, _)| *octet)
     }
 
+    /// Whether it asked for too many unknown names, for all the good ones: their share must be above `good_ratio`, and
+    /// where a mistake or two a minute do not explain the unknown ones any more, above [`MOSTLY_GOOD`].
     fn offends(&self, settings: &Settings, threshold: u32) -> bool {
         let unknown = self.names.unknown();
+        let is_patient = unknown < threshold.saturating_mul(PATIENCE);
+        let ratio = if is_patient { settings.good_ratio } else { settings.good_ratio.max(MOSTLY_GOOD) };
         let good = f64::from(self.names.good());
-        unknown >= threshold && good <= settings.good_ratio * (good + f64::from(unknown))
+        unknown >= threshold && good <= ratio * (good + f64::from(unknown))
     }
 
     /// Forgets what time has made void. What is left of a block that is over is that there was one.

@@ -16,7 +16,7 @@ pub struct Settings {
     pub threshold: u32,
     /// Distinct unknown names at which a /24 is blocked; `threshold` to [`Settings::MOST_NAMES`].
     pub network_threshold: u32,
-    /// The share of good recipients above which nobody is blocked; 0 to 1.
+    /// The share of good names above which nobody is blocked, up to five times his threshold; 0 to 1.
     pub good_ratio: f64,
     /// How long the first block lasts; more than 0.
     pub block: Duration,

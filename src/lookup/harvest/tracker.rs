@@ -100,7 +100,7 @@ impl Tracker {
         self.note(asker, name, false, now)
     }
 
-    /// A client asked for a name that exists, and nothing was wrong with that.
+    /// A message of a client to this name was accepted.
     pub fn note_good(&mut self, asker: Asker, name: &str, now: Timestamp) {
         self.note(asker, name, true, now);
     }
