@@ -7,6 +7,7 @@ pub mod authres;
 pub mod automatic;
 pub mod disposition;
 pub mod domain;
+mod encoded_word;
 pub mod header;
 pub mod lexer;
 pub mod local_part;

@@ -7,8 +7,7 @@
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_normalization::char::decompose_compatible;
 
-use super::Domain;
-use super::visible::decoded;
+use super::{Domain, encoded_word};
 
 /// Our authserv-id, made ready to be looked for.
 #[derive(Clone, Debug)]
@@ -45,7 +44,8 @@ impl OwnName {
     /// count as what they decode to, too.
     pub fn may_be_read_in(&self, text: &str) -> bool {
         let found = |text: &str| self.spellings.iter().any(|spelling| occurs(spelling, text));
-        found(text) || (text.contains("=?") && found(&decoded(text)))
+        found(text)
+            || (text.contains("=?") && encoded_word::readings(text).iter().any(|reading| found(reading)))
     }
 }
 
@@ -205,6 +205,8 @@ mod tests {
     fn encoded_words_are_decoded() {
         check("mx.example.org", "=?utf-8?Q?=6Dx.example?=.org", true);
         check("mx.example.org", "=?utf-8?B?bXguZXhhbXBsZS5vcmc=?=", true);
+        check("mx.example.org", "=?utf-8?Q?=6Dx.exam?= =?utf-8?Q?ple.org?=", true);
+        check("mx.example.org", "=?utf-7?Q?mx+AC4-example.org?=", true);
         check("mx.example.org", "=?utf-8?Q?=6Ex.example.org?=", false);
     }
 

@@ -8,33 +8,51 @@ use unicode_normalization::char::{decompose_compatible, is_combining_mark};
 
 use super::Domain;
 use super::domain::MAX_SPELLING;
-use super::lexer::Lexer;
+use super::encoded_word;
 use super::text::is_unseen;
 
-/// Every domain that stands behind an `@` or what looks like one, sorted: as written and with its encoded-words
-/// decoded, comments skipped or not, with and without the characters that no reader sees.
+/// Pieces of a name that are joined, at most, and its characters: a domain has 253 octets.
+const MAX_PIECES: usize = 253;
+
+/// Pieces of a name beyond ASCII that are joined, at most, as it takes time to map one.
+const MAX_MAPPED_PIECES: usize = 16;
+
+/// Every domain that stands behind an `@` or what looks like one, sorted: as written and with its encoded-words decoded in
+/// every way that some reader decodes them, comments skipped or not, with and without the characters that no reader sees,
+/// up to whatever divides it and across that.
 ///
 /// The work grows with the length of the text and no faster, whatever its characters expand to: each name is looked at
 /// once, and none that is longer than a domain can be.
 pub fn domains(text: &str) -> Vec<Domain> {
-    let plain = decoded(text);
-    let forms = [undisguised(text), undisguised(&plain), plain];
-    let names: BTreeSet<String> =
-        forms.iter().map(String::as_str).chain([text]).flat_map(behind_at_signs).collect();
+    let mut forms = encoded_word::readings(text);
+    forms.push(text.to_owned());
+    let disguised: Vec<String> =
+        forms.iter().filter(|form| !form.is_ascii()).map(|form| undisguised(form)).collect();
+    forms.extend(disguised);
+    let mut names = BTreeSet::new();
+    for form in &forms {
+        behind_at_signs(form, &mut names);
+        if form.contains('(') {
+            behind_at_signs(&without_comments(form), &mut names);
+        }
+    }
     let domains: BTreeSet<Domain> = names.iter().filter_map(|name| name.parse().ok()).collect();
     domains.into_iter().collect()
 }
 
-/// The text with its look-alikes of syntax as what they look like, and nothing that no reader sees. Letters stay as they
-/// are: those of a domain are mapped as it is read (UTS 46), and some become eighteen in their compatibility form.
+/// The text with its look-alikes of ASCII as what they look like, and nothing that no reader sees. Other letters stay as
+/// they are: those of a domain are mapped as it is read (UTS 46), and some become eighteen in their compatibility form.
 fn undisguised(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     for c in text.chars().filter(|c| !is_unseen(*c) && !matches!(c, '\u{200c}' | '\u{200d}')) {
         let before = plain.len();
         if !c.is_ascii() {
-            let mut is_syntax = false;
-            decompose_compatible(c, |part| is_syntax |= part.is_ascii_punctuation());
-            if is_syntax {
+            let (mut is_syntax, mut is_ascii) = (false, true);
+            decompose_compatible(c, |part| {
+                is_syntax |= part.is_ascii_punctuation();
+                is_ascii &= part.is_ascii();
+            });
+            if is_syntax || is_ascii {
                 decompose_compatible(c, |part| plain.push(part));
             } else if c.is_whitespace() {
                 plain.push(' ');
@@ -47,116 +65,47 @@ fn undisguised(text: &str) -> String {
     plain
 }
 
-/// What might be the name of a domain.
-fn behind_at_signs(text: &str) -> impl Iterator<Item = String> {
-    text.match_indices('@').flat_map(|(at, _)| {
-        let rest = &text[at + 1..];
-        [behind_comments(rest), first_run(rest)].into_iter().flatten()
-    })
-}
-
-/// The domain that begins here, with the white space and the comments that may surround its dots (RFC 5322, 4.4).
-fn behind_comments(text: &str) -> Option<String> {
-    let mut lexer = Lexer::new(text);
-    let mut name = String::new();
-    while name.len() <= MAX_SPELLING && lexer.skip_cfws().is_ok() {
-        let part = lexer.take_while(|c| !c.is_ascii() || is_part(c));
-        if part.is_empty() || !(name.is_empty() || name.ends_with('.') || part.starts_with('.')) {
-            break;
+/// The text without its comments. Where one ends, readers may see differently: those that know quoted pairs in it and those
+/// that do not see other domains behind it only where one of them sees no end.
+fn without_comments(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut depth = 0_usize;
+    for c in text.chars() {
+        match c {
+            '(' => depth += 1,
+            ')' => depth = depth.saturating_sub(1),
+            _ if depth == 0 => plain.push(c),
+            _ => {}
         }
-        name.push_str(part);
     }
-    within_bounds(&name)
+    plain
 }
 
-/// What a reader makes of it who looks for nothing but a name: whatever else comes first is skipped.
-fn first_run(text: &str) -> Option<String> {
-    let name = text.split('@').next()?.trim_start_matches(|c| !is_part(c));
-    let end = name.find(|c| !is_part(c)).unwrap_or(name.len());
-    within_bounds(&name[..end])
-}
-
-fn within_bounds(name: &str) -> Option<String> {
-    let name = name.trim_matches('.');
-    (1..=MAX_SPELLING).contains(&name.len()).then(|| name.to_owned())
+/// Adds what might be the name of a domain: behind each at sign, each piece, and the first ones joined, as readers pass over
+/// white space, quotes, brackets and more.
+fn behind_at_signs(text: &str, names: &mut BTreeSet<String>) {
+    let mut add = |name: &str| {
+        let name = name.trim_matches('.');
+        if !name.is_empty() && !names.contains(name) {
+            names.insert(name.to_owned());
+        }
+    };
+    for behind in text.split('@').skip(1) {
+        let mut joined = String::new();
+        let pieces = behind.split(|c| !is_part(c)).filter(|piece| (1..=MAX_SPELLING).contains(&piece.len()));
+        for (at, piece) in pieces.enumerate() {
+            add(piece);
+            let most = if joined.is_ascii() && piece.is_ascii() { MAX_PIECES } else { MAX_MAPPED_PIECES };
+            if at < most && joined.chars().count() + piece.len() <= MAX_PIECES {
+                joined.push_str(piece);
+                add(&joined);
+            }
+        }
+    }
 }
 
 fn is_part(c: char) -> bool {
     c.is_alphanumeric() || is_combining_mark(c) || "-._。".contains(c)
-}
-
-/// The text with every encoded-word decoded, wherever it stands (RFC 2047). Whatever the charset is, it is read as
-/// UTF-8: most charsets hold ASCII as it is, and the name of a domain needs no more.
-pub(super) fn decoded(text: &str) -> String {
-    let mut decoded = String::new();
-    let mut rest = text;
-    while let Some((before, word)) = rest.split_once("=?") {
-        decoded.push_str(before);
-        rest = word;
-        let mut parts = word.splitn(3, '?').skip(1);
-        let decode: fn(&str) -> Vec<u8> = match parts.next() {
-            Some("q" | "Q") => from_q,
-            Some("b" | "B") => from_base64,
-            _ => continue,
-        };
-        // If this word does not end, then no later one does.
-        let Some((content, behind)) = parts.next().and_then(|encoded| encoded.split_once("?=")) else {
-            break;
-        };
-        decoded.push_str(&String::from_utf8_lossy(&decode(content)));
-        rest = behind;
-    }
-    decoded + rest
-}
-
-/// Decodes the Q encoding (RFC 2047, 4.2); what does not follow it stays.
-fn from_q(text: &str) -> Vec<u8> {
-    let mut octets = Vec::new();
-    let mut rest = text.as_bytes();
-    while let Some((&first, behind)) = rest.split_first() {
-        rest = behind;
-        octets.push(match (first, behind) {
-            (b'_', _) => b' ',
-            (b'=', [high, low, behind @ ..]) if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
-                rest = behind;
-                16 * hexadecimal(*high) + hexadecimal(*low)
-            }
-            _ => first,
-        });
-    }
-    octets
-}
-
-/// The value of a hexadecimal digit.
-fn hexadecimal(digit: u8) -> u8 {
-    match digit {
-        b'0'..=b'9' => digit - b'0',
-        _ => (digit | 0x20) - b'a' + 10,
-    }
-}
-
-/// Decodes base64 (RFC 2047, 4.1); what is not of its alphabet is skipped, as readers do.
-fn from_base64(text: &str) -> Vec<u8> {
-    let digits: Vec<u8> = text.bytes().filter_map(base64_digit).collect();
-    let mut octets = Vec::new();
-    for group in digits.chunks(4) {
-        let [a, b, c, d] = std::array::from_fn(|at| group.get(at).copied().unwrap_or(0));
-        let whole = [a << 2 | b >> 4, b << 4 | c >> 2, c << 6 | d];
-        octets.extend(&whole[..group.len() - 1]);
-    }
-    octets
-}
-
-/// The value of a base64 digit.
-fn base64_digit(octet: u8) -> Option<u8> {
-    Some(match octet {
-        b'A'..=b'Z' => octet - b'A',
-        b'a'..=b'z' => octet - b'a' + 26,
-        b'0'..=b'9' => octet - b'0' + 52,
-        b'+' => 62,
-        b'/' => 63,
-        _ => return None,
-    })
 }
 
 #[cfg(test)]
@@ -166,36 +115,69 @@ mod tests {
     use super::*;
     use crate::mail::address_list::{AddressList, Author};
 
+    /// What is seen, and nothing else.
     #[track_caller]
     fn check(text: &str, expected: &str) {
         let found: Vec<String> = domains(text).iter().map(Domain::to_string).collect();
         assert_eq!(found.join(" "), expected, "{text}");
     }
 
+    /// A domain that is seen, beside what else is.
+    #[track_caller]
+    fn check_seen(text: &str, expected: &str) {
+        let found = domains(text);
+        assert!(found.contains(&expected.parse().unwrap()), "{text}: {found:?}");
+    }
+
     #[test]
     fn what_a_reader_might_see() {
-        check("ceo@example.org <x@example.net>", "example.net example.org");
+        check("ceo@example.org, x@example.net", "example.net example.org example.orgx x");
         check("ceo@example.org...", "example.org");
         check("ceo@[example.org]", "example.org");
         check("ceo@\"example.org\"", "example.org");
-        check("a@(example.com) example (x) . org", "example.com example.org");
-        check("ceo@(example.org", "example.org");
-        check("ceo@(x@y)example.org, a b", "example.org x y");
-        check("ceo@(）x)example.org", "example.org x");
         check("nobody, not@", "");
+        check("ceo example.org", "");
+    }
+
+    #[test]
+    fn whatever_divides_it() {
+        for text in [
+            "a@(example.com) example (x) . org",
+            "ceo@(example.org",
+            "ceo@(x@y)example.org, a b",
+            "ceo@(\u{ff09}x)example.org",
+            "ceo@exa(x)mple.org, x y",
+            "ceo@e(x)x(x)a(x)m(x)p(x)l(x)e(x).(x)o(x)r(x)g",
+            "ceo@exam(x(y)z)ple.org",
+            "ceo@exam ple.org",
+            "ceo@exam\r\n\tple.org",
+            "ceo@exam\u{0}ple.org",
+            "ceo@exam\\ple.org",
+            "ceo@\"exam\"ple.org",
+            "ceo@exam<ple.org",
+        ] {
+            check_seen(text, "example.org");
+        }
     }
 
     #[test]
     fn whatever_it_is_disguised_as() {
-        check("ceo＠example.org", "example.org");
-        check("ceo@ｅxample。org", "example.org");
-        check("ceo@exam\u{ad}ple.org", "exam example.org");
-        check("ceo@exam\u{200d}ple.org", "exam example.org");
-        check("=?utf-8?q?=3Cceo=40example.org=3E?=, <x@example.net>", "example.net example.org");
-        check("=?UTF-8?B?PGNlb0BleGFtcGxlLm9yZz4=?= x", "example.org");
-        check("=?utf-8?q?ceo@example?=.org", "example example.org");
-        check("=?utf-8?x?a?= =?q =? @example.org", "example.org");
-        check("=?utf-8?b?Y2VvQGV4YW1wbGUub3Jn?= =?utf-8?q?=4", "example.org");
+        for text in [
+            "ceo\u{ff20}example.org",
+            "ceo@\u{ff45}xample\u{3002}org",
+            "ceo@exam\u{ad}ple.org",
+            "ceo@exam\u{200d}ple.org",
+            "=?utf-8?q?=3Cceo=40example.org=3E?=, <x@example.net>",
+            "=?UTF-8?B?PGNlb0BleGFtcGxlLm9yZz4=?= x",
+            "=?utf-8?q?ceo@example?=.org",
+            "=?utf-8?x?a?= =?q =? @example.org",
+            "=?utf-8?b?Y2VvQGV4YW1wbGUub3Jn?= =?utf-8?q?=4",
+            "=?utf-8?q?ceo@exam?= =?utf-8?q?ple.org?=",
+            "=?utf-8*en?q?ceo=40exam?==?us-ascii?q?ple.org?=",
+        ] {
+            check_seen(text, "example.org");
+        }
+        check_seen("=?iso-8859-1?q?ceo=40b=FCcher.example?=", "b\u{fc}cher.example");
     }
 
     #[test]
@@ -203,11 +185,13 @@ mod tests {
         // Eighteen characters in its compatibility form.
         assert!(domains(&format!("x@{}", "\u{fdfa}".repeat(350_000))).is_empty());
         check(&format!("ceo@{}example.org", "\u{ad}".repeat(MAX_SPELLING)), "example.org");
-        check("ceo@example.org\u{a0}x", "example.org");
-        check(
-            &format!("ceo@{}.org", "e\u{301}".repeat(20)),
-            &format!("{}.org", idna::domain_to_ascii(&"\u{e9}".repeat(20)).unwrap()),
-        );
+        check_seen("ceo@example.org\u{a0}x", "example.org");
+        check_seen(&format!("ceo@{}.org", "e\u{301}".repeat(20)), &format!("{}.org", "\u{e9}".repeat(20)));
+        let long =
+            [&"a".repeat(63), ".", &"b".repeat(63), ".", &"c".repeat(63), ".", &"d".repeat(61)].concat();
+        let divided: String = long.chars().flat_map(|c| [c, ' ']).collect();
+        assert_eq!(long.len(), MAX_PIECES);
+        check_seen(&format!("ceo@{divided}"), &long);
     }
 
     proptest! {

@@ -87,10 +87,16 @@ impl AddressList {
         if body.len() > MAX_OCTETS {
             return Self::Ambiguous(Ambiguity::TooLong);
         }
-        let list = check_controls(body).and_then(|()| tokens(body)).and_then(|tokens| {
+        let list = check_controls(body).and_then(|()| tokens(body)).and_then(|(tokens, last_gap)| {
             let (begins_words, ends_words) = (body.contains("=?"), body.contains("?="));
             let mut parser = Parser { tokens: &tokens, authors: Vec::new(), begins_words, ends_words };
-            parser.list().map(|()| parser.authors)
+            parser.list()?;
+            // A last element in which nothing but a comment stands.
+            let ends_in_comma = tokens.last().is_some_and(|lexeme| lexeme.token == Token::Special(','));
+            if ends_in_comma && last_gap == Gap::Comment {
+                return Err(Ambiguity::NoAddress);
+            }
+            Ok(parser.authors)
         });
         match list {
             Err(ambiguity) => Self::Ambiguous(ambiguity),
@@ -122,10 +128,17 @@ impl<'t> Parser<'t> {
         found
     }
 
+    /// Takes what ends an element in which nothing stands. Where a comment does, nodemailer takes it for the mailbox.
+    fn take_empty(&mut self, end: char) -> Result<bool, Ambiguity> {
+        let holds_comment = self.tokens.first().is_some_and(|lexeme| lexeme.gap == Gap::Comment);
+        let is_empty = self.take(end);
+        if is_empty && holds_comment { Err(Ambiguity::NoAddress) } else { Ok(is_empty) }
+    }
+
     /// An address-list: mailboxes and groups, with commas between them. Elements may be empty (RFC 5322, 4.4).
     fn list(&mut self) -> Result<(), Ambiguity> {
         while self.peek().is_some() {
-            if self.take(',') {
+            if self.take_empty(',')? {
                 continue;
             }
             let begun = self.tokens;
@@ -152,10 +165,10 @@ impl<'t> Parser<'t> {
             return Err(Ambiguity::AddressAsName);
         }
         loop {
-            if self.take(';') {
+            if self.take_empty(';')? {
                 return Ok(());
             }
-            if self.take(',') {
+            if self.take_empty(',')? {
                 continue;
             }
             if self.peek().is_none() {
@@ -164,7 +177,10 @@ impl<'t> Parser<'t> {
             let begun = self.tokens;
             let words = self.words();
             self.mailbox(begun, words)?;
-            if !matches!(self.peek(), Some(Token::Special(',' | ';'))) {
+            if self.take(';') {
+                return Ok(());
+            }
+            if !self.take(',') {
                 return Err(if self.peek().is_none() { Ambiguity::Unterminated } else { Ambiguity::Second });
             }
         }

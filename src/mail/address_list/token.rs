@@ -73,13 +73,14 @@ pub(super) enum Token {
     Special(char),
 }
 
-pub(super) fn tokens(body: &str) -> Result<Vec<Lexeme>, Ambiguity> {
+/// The tokens of a field body, and what stands behind the last.
+pub(super) fn tokens(body: &str) -> Result<(Vec<Lexeme>, Gap), Ambiguity> {
     let unterminated = |_: Malformed| Ambiguity::Unterminated;
     let mut lexer = Lexer::new(body);
     let mut tokens = Vec::new();
     loop {
         let gap = Gap::of(lexer.cfws().map_err(unterminated)?)?;
-        let Some(next) = lexer.rest().chars().next() else { return Ok(tokens) };
+        let Some(next) = lexer.rest().chars().next() else { return Ok((tokens, gap)) };
         let token = match next {
             '"' => Token::Quoted(lexer.value().map_err(unterminated)?),
             '[' => {
