@@ -9,6 +9,10 @@ use unicode_normalization::char::decompose_compatible;
 
 use super::{Domain, encoded_word};
 
+/// Octets of a text that are read, at most: no MTA passes on so long a field by default, and a letter may become eighteen as
+/// it is read. What is longer counts as one that names us, as the field is worth nothing.
+pub const MAX_OCTETS: usize = 64 * 1024;
+
 /// Our authserv-id, made ready to be looked for.
 #[derive(Clone, Debug)]
 pub struct OwnName {
@@ -41,10 +45,11 @@ impl OwnName {
     }
 
     /// Whether some reader could find this name in `text`, as a whole and not as a part of a longer name. Encoded-words
-    /// count as what they decode to, too.
+    /// count as what they decode to, too. So does any text of more than [`MAX_OCTETS`].
     pub fn may_be_read_in(&self, text: &str) -> bool {
         let found = |text: &str| self.spellings.iter().any(|spelling| occurs(spelling, text));
-        found(text)
+        text.len() > MAX_OCTETS
+            || found(text)
             || (text.contains("=?") && encoded_word::readings(text).iter().any(|reading| found(reading)))
     }
 }
@@ -208,6 +213,15 @@ mod tests {
         check("mx.example.org", "=?utf-8?Q?=6Dx.exam?= =?utf-8?Q?ple.org?=", true);
         check("mx.example.org", "=?utf-7?Q?mx+AC4-example.org?=", true);
         check("mx.example.org", "=?utf-8?Q?=6Ex.example.org?=", false);
+    }
+
+    #[test]
+    fn a_text_is_read_up_to_its_bound() {
+        let padded = |octets: usize| format!("mx.example.net{}", " ".repeat(octets - 14));
+        check("mx.example.org", &padded(MAX_OCTETS), false);
+        check("mx.example.org", &padded(MAX_OCTETS + 1), true);
+        // Eighteen characters each in its compatibility form.
+        check("mx.example.org", &"\u{fdfa}".repeat(350_000), true);
     }
 
     proptest! {
