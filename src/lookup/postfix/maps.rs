@@ -3,7 +3,6 @@
 use super::main_cf::MainCf;
 use super::tables::{self, Context, Entry, Table, TableError, Usage};
 use super::words::words;
-use crate::facts::Cost;
 use crate::lookup::problem::Problem;
 use crate::lookup::watched::Reading;
 
@@ -138,9 +137,9 @@ impl Maps {
         self.tables.get(table).map_or("", |(name, _)| name)
     }
 
-    /// What it costs to ask a table.
-    pub fn cost(&self, table: usize) -> Cost {
-        self.tables.get(table).map_or(Cost::Memory, |(name, _)| tables::cost(name))
+    /// Whether a server answers for a table.
+    pub fn is_served(&self, table: usize) -> bool {
+        self.tables.get(table).is_some_and(|(name, _)| tables::is_served(name))
     }
 
     /// The parameter that names the tables, or what stands for it; none for a table alone.

@@ -5,7 +5,6 @@ use std::time::Duration;
 use super::address::{Address, Found, Scope};
 use super::maps::Maps;
 use super::tables::{Entry, TableError, fold};
-use crate::facts::Cost;
 use crate::lookup::remembered::{Hits, Remembered};
 
 /// How many letters and digits a name has at least that nobody has.
@@ -72,7 +71,7 @@ impl Strangers {
             let (stranger, value) = (stranger(name), found.value().to_owned());
             return Owner::Everybody(Shared { stranger, value });
         }
-        let is_served = maps.cost(found.hit.table) != Cost::Memory;
+        let is_served = maps.is_served(found.hit.table);
         if is_served && !by_name && !fold(found.value()).contains(&fold(name)) {
             return Owner::Name;
         }

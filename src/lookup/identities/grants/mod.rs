@@ -114,6 +114,8 @@ impl<'a> Wanted<'a> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::session::Login;
 
@@ -314,5 +316,18 @@ frank:
         );
         check_wrong(b"a: b@example.org\n\xc3\xa9\xff", &["f:2:2: it is not UTF-8; save it as UTF-8"]);
         assert_eq!(Grants::parse("x\n".repeat(100).as_bytes(), None).unwrap_err().len(), 20);
+    }
+    #[test]
+    fn long_lines_and_nuls() {
+        let long = "a".repeat(1 << 20);
+        assert!(Grants::parse(format!("{long}: {long}@example.org").as_bytes(), None).is_ok());
+        assert!(Grants::parse(b"a: b\0@example.org", None).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_panics(octets in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = Grants::parse(&octets, None);
+        }
     }
 }

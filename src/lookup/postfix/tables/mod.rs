@@ -33,7 +33,6 @@ pub use entry::Entry;
 
 use super::address::quote_local_part;
 use super::words::{inside_braces, words};
-use crate::facts::Cost;
 use crate::lookup::pairs::Pairs;
 use crate::lookup::problem::{Problem, quoted};
 use crate::lookup::watched::Reading;
@@ -159,15 +158,14 @@ pub(super) fn open(table: &str, context: Context<'_>, depth: usize) -> Reading<B
 const SERVED: [&str; 11] =
     ["ldap", "memcache", "mongodb", "mysql", "nis", "nisplus", "pgsql", "socketmap", "sqlite", "tcp", "unix"];
 
-/// What it costs to ask `type:name`, by what the name says. In a table of tables the dearest one counts.
-pub(crate) fn cost(table: &str) -> Cost {
+/// Whether a server answers for `type:name`, by what the name says. Of a table of tables one is enough.
+pub(crate) fn is_served(table: &str) -> bool {
     let table = table.trim_start_matches("proxy:");
-    let Some((kind, name)) = table.split_once(':') else { return Cost::Memory };
+    let Some((kind, name)) = table.split_once(':') else { return false };
     let inside = inside_braces(name.trim()).filter(|_| ["unionmap", "pipemap"].contains(&kind));
     match inside {
-        Some(inside) => words(inside).map(cost).max().unwrap_or(Cost::Memory),
-        None if SERVED.contains(&kind) => Cost::Near,
-        None => Cost::Memory,
+        Some(inside) => words(inside).any(is_served),
+        None => SERVED.contains(&kind),
     }
 }
 
@@ -287,18 +285,18 @@ mod tests {
     }
 
     #[test]
-    fn costs() {
+    fn what_a_server_answers_for() {
         for (table, expected) in [
-            ("hash:/x", Cost::Memory),
-            ("proxy:hash:/x", Cost::Memory),
-            ("inline:{ldap:x=y}", Cost::Memory),
-            ("proxy:pgsql:/x.cf", Cost::Near),
-            ("unix:passwd.byname", Cost::Near),
-            ("unionmap:{ hash:/x, proxy:ldap:/y }", Cost::Near),
-            ("unionmap:{ hash:/x, pipemap:{ hash:/y, hash:/z } }", Cost::Memory),
-            ("x", Cost::Memory),
+            ("hash:/x", false),
+            ("proxy:hash:/x", false),
+            ("inline:{ldap:x=y}", false),
+            ("proxy:pgsql:/x.cf", true),
+            ("unix:passwd.byname", true),
+            ("unionmap:{ hash:/x, proxy:ldap:/y }", true),
+            ("unionmap:{ hash:/x, pipemap:{ hash:/y, hash:/z } }", false),
+            ("x", false),
         ] {
-            assert_eq!(cost(table), expected, "{table}");
+            assert_eq!(is_served(table), expected, "{table}");
         }
     }
 
