@@ -156,9 +156,10 @@ impl SourceSettings {
         match self {
             // The system may ask a server for names.
             Self::Passwd(settings) if settings.file.is_none() => Cost::Near,
-            Self::List(_) | Self::File(_) | Self::Passwd(_) | Self::Aliases(_) => Cost::Memory,
             Self::PostfixMap(table) if tables::is_served(table) => Cost::Near,
-            Self::PostfixMap(_) => Cost::Memory,
+            Self::List(_) | Self::File(_) | Self::Passwd(_) | Self::Aliases(_) | Self::PostfixMap(_) => {
+                Cost::Memory
+            }
             // Which tables a Postfix has is not known before it is open; some may be servers.
             Self::Postfix { .. } | Self::Socketmap(_) | Self::Dovecot(_) | Self::Ldap(_) | Self::Sql(_) => {
                 Cost::Near
