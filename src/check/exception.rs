@@ -45,6 +45,12 @@ impl Exception {
             && conditions.into_iter().flatten().all(|holds| holds)
     }
 
+    /// Whether this exception vouches for the client: by SPF, nothing is held against what the client's network sends, and
+    /// so nothing that follows from SPF. The other conditions are what the client itself has written.
+    pub fn vouches(&self, request: &Request<'_>, rules: LoginRules<'_>) -> bool {
+        self.network.is_some() && self.matches(CheckId::Spf, request, rules)
+    }
+
     /// Whether its last day is over.
     pub fn is_expired(&self, today: Date) -> bool {
         self.until.is_some_and(|until| until < today)

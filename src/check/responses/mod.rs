@@ -11,6 +11,7 @@ mod ties;
 pub use auto_responders::{AutoResponders, Settings as AutoSettings, Suppress};
 pub use bounces::{Bounces, Settings as BounceSettings};
 
+use super::exception::Exception;
 use super::{Case, Judgment, Remark};
 use crate::facts::{Cause, Original};
 use crate::mail::spf::SpfResult;
@@ -123,8 +124,12 @@ fn mildest(judgments: Vec<Judgment>) -> Judgment {
     judgments.into_iter().nth(at).unwrap_or_else(none)
 }
 
-/// Whether an exception lifts what a lock would ask of a message.
+/// Whether an exception lifts what a lock would ask of a message: one from this lock, or one from SPF that vouches for the
+/// client.
 fn is_excepted(case: &Case<'_>, check: super::CheckId) -> bool {
     let rules = case.site.login_rules(&case.locks.addresses);
-    case.locks.exceptions.iter().any(|exception| exception.matches(check, case.request, rules))
+    let lifts = |exception: &Exception| {
+        exception.matches(check, case.request, rules) || exception.vouches(case.request, rules)
+    };
+    case.locks.exceptions.iter().any(lifts)
 }
