@@ -200,6 +200,7 @@ fn message(number: u64, at: Timestamp) -> Message {
         spf: Some(SpfResult::Pass),
         by_loopback: false,
         recipients: vec![(format!("user{}@example.org", number % 1009).parse().unwrap(), false)],
+        posted_to: Vec::new(),
     }
 }
 

@@ -10,6 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use lockdown_milter::check::auth_match::Axis;
+use lockdown_milter::check::require_auth::Lists;
 use lockdown_milter::check::spf::Action;
 use lockdown_milter::check::{CheckId, Locks, Mode};
 use lockdown_milter::config::{self, Config, Format, Host, Report, Severity, Style};
@@ -253,7 +254,7 @@ fn check_auth(profile: &str, defaults: &str, domain: &str, expected: &str) {
     );
     let locks = locks(&text);
     let (auth, own) = (&locks.require_auth.settings, &locks.auth_match.settings);
-    let auth = [auth.mail_from, auth.header_from, auth.unless_spf_pass, auth.accept_lists];
+    let auth = [auth.mail_from, auth.header_from, auth.unless_spf_pass, auth.lists == Lists::Posted];
     let word = |axis| Axis::NAMES.iter().find(|(_, known)| *known == axis).unwrap().0;
     let axes = [own.mail_from, own.header_from, own.sender].map(word).join(" ");
     let switches = [own.subdomains, own.reject_malformed_from, own.check_resent];
@@ -274,7 +275,7 @@ fn check_auth(profile: &str, defaults: &str, domain: &str, expected: &str) {
 fn the_authentication_locks_are_inherited_like_spf() {
     check_auth("relaxed", "", "", "0011 | domain none none 010 | \"+\" false");
     check_auth("standard", "", "", "1011 | domain domain none 010 | \"+\" false");
-    check_auth("lockdown", "", "", "1111 | address address address 010 | \"+\" false");
+    check_auth("lockdown", "", "", "1110 | address address address 010 | \"+\" false");
     check_auth(
         "standard",
         "require_auth: { header_from: reject, unless_spf_pass: false }, auth_match: { sender: address, resent: check }",
@@ -290,9 +291,25 @@ fn the_authentication_locks_are_inherited_like_spf() {
     check_auth(
         "lockdown",
         "auth_match: { malformed_from: accept, resent: check }",
-        "addresses: { case_sensitive: true }, auth_match: { malformed_from: reject, resent: ignore }",
+        "require_auth: { lists: accept }, addresses: { case_sensitive: true }, auth_match: { malformed_from: reject, resent: ignore }",
         "1111 | address address address 010 | \"+\" true",
     );
+}
+
+#[test]
+fn lists_are_named_one_by_one_or_as_a_kind() {
+    let named = |domains: &[&str]| Lists::Named(domains.iter().map(|name| name.parse().unwrap()).collect());
+    for (written, expected) in [
+        ("accept", Lists::Posted),
+        ("reject", Lists::Reject),
+        ("lists.example.net", named(&["lists.example.net"])),
+        ("[lists.example.net, Bücher.example]", named(&["lists.example.net", "xn--bcher-kva.example"])),
+        ("[]", named(&[])),
+    ] {
+        let text =
+            format!("defaults: {{ require_auth: {{ lists: {written} }} }}\ndomains: {{ example.org: }}\n");
+        assert_eq!(locks(&text).require_auth.settings.lists, expected, "{text}");
+    }
 }
 
 /// The sources in a configuration file in `/etc/lockdown-milter`.

@@ -37,6 +37,8 @@ defaults:
 domains:
   local.test:
   strict.test: { auto_responders: { unknown: discard }, bounces: { unknown: discard } }
+  posts.test: { require_auth: { header_from: reject, lists: reject }, auto_responders: { policy: allow }, bounces: { policy: allow } }
+  partner.test: { exceptions: [{ network: 198.51.100.0/24, lock: spf }] }
   off.test: { auto_responders: { policy: allow }, bounces: { policy: allow } }
 ";
 
@@ -119,7 +121,12 @@ impl Stage {
         let said = mta.ask(&[frames::macros('E', &[("i", id)]), frames::end_of_message()]).await;
         let line = self.daemon.next_decision();
         let verdict = line.field("verdict").unwrap();
-        assert_eq!(said, if verdict == "pass" { "continue" } else { verdict }, "{line:?}");
+        let expected = match verdict {
+            "pass" => "continue",
+            "reject" => line.field("reply").unwrap(),
+            verdict => verdict,
+        };
+        assert_eq!(said, expected, "{line:?}");
         line
     }
 }
@@ -273,6 +280,57 @@ async fn a_queue_id_that_is_given_out_again_means_the_newer_message() {
     assert_eq!(imitation.field("verdict"), Some("pass"), "{imitation:?}");
     let answer = stage.answer("a@pass.example", &vacation(to, "<none@x>")).await;
     check(&answer, "pass", "auto-reply-wanted", Some(&first));
+    assert_eq!(stage.daemon.stop(), []);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_list_brings_back_what_a_user_sent_there() {
+    let mut stage = Stage::start().await;
+    let text = config(&stage.dns, stage.store.path());
+    stage.reload(&text.replace("lists: reject", "lists: accept"));
+    let (alice, id) = ("alice@posts.test", "<1@posts.test>");
+    let fields = [("From", alice), ("Message-ID", id)];
+    let mta = stage.mta("local.sock", "127.0.0.1").await;
+    let to = "list@lists.other.example";
+    let posted = stage.finish(mta, (alice, alice), to, "POSTED", &fields).await;
+    let ceo = [("From", "ceo@posts.test"), ("Message-ID", id)];
+    let own = [("From", alice), ("Message-ID", "<2@posts.test>"), ("List-Id", "<x>")];
+    for round in ["at once", "after a restart"] {
+        for (from, fields, expected) in [
+            ("bounces@other.example", fields.as_slice(), "auth-list"),
+            ("bounces@pass.example", &fields, "auth-required-header-from"),
+            ("bounces@other.example", &ceo, "auth-required-header-from"),
+            ("bounces@other.example", &own, "auth-required-header-from"),
+        ] {
+            let line = stage.send("192.0.2.10", from, "info@off.test", "BACK", fields).await;
+            assert_eq!(line.field("reason"), Some(expected), "{round}: {line:?}");
+            let names_it = line.field("detail").unwrap().contains(posted.field("ref").unwrap());
+            assert_eq!(names_it, expected == "auth-list", "{line:?}");
+        }
+        if round == "at once" {
+            stage = stage.restart();
+            stage.reload(&text.replace("lists: reject", "lists: accept"));
+        }
+    }
+    assert_eq!(stage.daemon.stop(), []);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_an_exception_vouches_for_is_answered() {
+    let stage = Stage::start().await;
+    let id = [("Message-ID", "<1@x>")];
+    for (client, to, verdict) in [
+        ("198.51.100.7", "info@partner.test", "pass"),
+        // One of the recipients' domains vouches, the other does not.
+        ("198.51.100.7", "info@partner.test info@local.test", "discard"),
+        ("192.0.2.10", "info@partner.test", "discard"),
+    ] {
+        let from = format!("{}@fail.example", to.len() + client.len());
+        let cause = stage.send(client, &from, to, "Q1", &id).await;
+        let answer = stage.answer(&from, &vacation("info@partner.test", "<1@x>")).await;
+        let word = if verdict == "pass" { "wanted" } else { "unwanted" };
+        check(&answer, verdict, &format!("auto-reply-{word}"), Some(&cause));
+    }
     assert_eq!(stage.daemon.stop(), []);
 }
 

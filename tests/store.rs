@@ -126,6 +126,7 @@ fn message(key: u64) -> Message {
         spf: SpfResult::ALL.get(usize::try_from(key % 9).unwrap()).copied(),
         by_loopback: false,
         recipients: (0..=key % 3).map(|number| (recipient(number), number == 1)).collect(),
+        posted_to: Vec::new(),
     }
 }
 

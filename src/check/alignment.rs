@@ -4,12 +4,7 @@ use crate::mail::Domain;
 
 /// Whether two domains belong to one organisation: relaxed alignment.
 pub(super) fn is_aligned(authenticated: &Domain, claimed: &Domain) -> bool {
-    authenticated == claimed || organisational(authenticated) == organisational(claimed)
-}
-
-/// The domain below the public suffix (RFC 7489, 3.2); the domain itself where that is unknown.
-fn organisational(domain: &Domain) -> &str {
-    psl::domain_str(domain.as_str()).unwrap_or(domain.as_str())
+    authenticated == claimed || authenticated.organisation() == claimed.organisation()
 }
 
 #[cfg(test)]

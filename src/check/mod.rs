@@ -166,13 +166,20 @@ impl Locks {
         *mode != Mode::Off && settings.catch_all.learns() && !settings.sources.is_empty()
     }
 
-    /// Whether it matters which messages were accepted, as not all of them are answered.
+    /// Whether it matters where messages of our users went, as lists may bring them back.
+    pub fn follows_posts(&self) -> bool {
+        let Lock { mode, settings } = &self.require_auth;
+        *mode != Mode::Off && settings.follows_posts()
+    }
+
+    /// Whether it matters which messages were accepted, as not all of them are answered, or as lists bring them back.
     pub fn records(&self) -> bool {
         let allows = [
             (self.auto_responders.mode, self.auto_responders.settings.policy),
             (self.bounces.mode, self.bounces.settings.policy),
         ];
-        allows.iter().any(|(mode, policy)| *mode != Mode::Off && *policy != responses::Policy::Allow)
+        self.follows_posts()
+            || allows.iter().any(|(mode, policy)| *mode != Mode::Off && *policy != responses::Policy::Allow)
     }
 
     /// The mode of a lock.

@@ -4,7 +4,7 @@ use super::recipients;
 use crate::check::Mode;
 use crate::check::auth_match::{self, Axis};
 use crate::check::recipients::CatchAll;
-use crate::check::require_auth;
+use crate::check::require_auth::{self, Lists};
 use crate::check::responses::{AutoSettings, BounceSettings, Policy, Suppress, Unknown};
 use crate::check::spf::{Action, Actions, Record, Settings};
 
@@ -26,12 +26,12 @@ impl Profile {
 
     /// Authentication required.
     pub fn require_auth(self) -> require_auth::Settings {
-        let (mail_from, header_from) = match self {
-            Self::Relaxed => (false, false),
-            Self::Standard => (true, false),
-            Self::Lockdown => (true, true),
+        let (mail_from, header_from, lists) = match self {
+            Self::Relaxed => (false, false, Lists::Posted),
+            Self::Standard => (true, false, Lists::Posted),
+            Self::Lockdown => (true, true, Lists::Reject),
         };
-        require_auth::Settings { mail_from, header_from, unless_spf_pass: true, accept_lists: true }
+        require_auth::Settings { mail_from, header_from, unless_spf_pass: true, lists }
     }
 
     /// The login must match the sender.

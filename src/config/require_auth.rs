@@ -3,9 +3,9 @@
 use serde::Deserialize;
 
 use super::problems::Problems;
-use super::words;
-use super::written::At;
-use crate::check::require_auth::Settings;
+use super::written::{At, OneOrMore};
+use super::{value, words};
+use crate::check::require_auth::{Lists, Settings};
 
 /// Its settings, as `locked` names them.
 pub(super) const SETTINGS: &[&str] = &[
@@ -25,7 +25,7 @@ pub(super) struct Written {
     mail_from: Option<At<String>>,
     header_from: Option<At<String>>,
     unless_spf_pass: Option<bool>,
-    lists: Option<At<String>>,
+    lists: Option<At<OneOrMore>>,
 }
 
 /// Which places the configuration itself speaks of; the others are as the profile has them.
@@ -59,7 +59,6 @@ impl Written {
     /// The settings that `inherited` become by what is written.
     pub(super) fn build(&self, problems: &mut Problems<'_>, inherited: &Settings) -> Settings {
         let place = [("off", false), ("reject", true)];
-        let lists = [("accept", true), ("reject", false)];
         let mut switch = |word: &Option<At<String>>, names, inherited| {
             words::choice(problems, word.as_ref(), names).unwrap_or(inherited)
         };
@@ -67,7 +66,23 @@ impl Written {
             mail_from: switch(&self.mail_from, &place, inherited.mail_from),
             header_from: switch(&self.header_from, &place, inherited.header_from),
             unless_spf_pass: self.unless_spf_pass.unwrap_or(inherited.unless_spf_pass),
-            accept_lists: switch(&self.lists, &lists, inherited.accept_lists),
+            lists: self.lists.as_ref().map_or_else(|| inherited.lists.clone(), |said| lists(problems, said)),
+        }
+    }
+}
+
+/// A word, or the domains of lists. A domain of lists has a dot.
+fn lists(problems: &mut Problems<'_>, said: &At<OneOrMore>) -> Lists {
+    let at = |(node, text): (_, &str)| At { node, value: text.to_owned() };
+    match &said.value {
+        OneOrMore::One(word) if !word.contains('.') => {
+            let word = At { node: said.node, value: word.clone() };
+            let accepts = words::choice(problems, Some(&word), &[("accept", true), ("reject", false)]);
+            if accepts == Some(true) { Lists::Posted } else { Lists::Reject }
+        }
+        _ => {
+            let domains = said.texts().into_iter().filter_map(|text| value::domain(problems, &at(text)));
+            Lists::Named(domains.collect())
         }
     }
 }

@@ -14,9 +14,10 @@ use crate::check::addresses::Addresses;
 use crate::check::auth_match::{self, Axis};
 use crate::check::exception::{Exception, Pattern};
 use crate::check::recipients::{self, CatchAll};
+use crate::check::require_auth::{self, Lists};
 use crate::check::responses::{AutoSettings, BounceSettings, Policy, Suppress, Unknown};
 use crate::check::spf::{self, Action, Actions, Record};
-use crate::check::{Forwarder, Locks, Mode, require_auth};
+use crate::check::{Forwarder, Locks, Mode};
 use crate::lookup::recipients::{CallAheadSettings, SourceSettings as RecipientSource};
 use crate::mail::Domain;
 use crate::mail::spf::SpfResult;
@@ -199,10 +200,25 @@ fn require_auth(settings: &require_auth::Settings) -> Vec<String> {
     }
     let unless = if settings.unless_spf_pass { ", unless SPF passes" } else { "" };
     let mut lines = vec![format!("reject strangers in {}{unless}", places.join(" and "))];
-    if settings.header_from && settings.accept_lists {
-        lines.push("accept mailing lists".to_owned());
+    if settings.header_from {
+        lines.extend(lists(&settings.lists));
     }
     lines
+}
+
+/// What lists may do, and what that costs.
+fn lists(lists: &Lists) -> Vec<String> {
+    match lists {
+        Lists::Reject => vec!["reject what lists bring back, too".to_owned()],
+        Lists::Posted => vec![
+            "accept back what a user sent, from the domain it was sent to: a list,".to_owned(),
+            "or anybody to whom that user wrote, who can then write as that user".to_owned(),
+        ],
+        Lists::Named(domains) => vec![
+            format!("accept any From of lists at {};", list(domains)),
+            "whoever may post there can write as any user".to_owned(),
+        ],
+    }
 }
 
 fn auth_match(settings: &auth_match::Settings) -> Vec<String> {

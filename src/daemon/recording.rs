@@ -5,10 +5,10 @@
 
 use super::learning::sender_result;
 use crate::check::recipients::name_behind;
-use crate::check::{Known, Observation};
+use crate::check::{Known, Locks, Observation};
 use crate::decide::{Decision, Verdict};
 use crate::lookup::ledger::{Ledger, MOST_RECIPIENTS, Message};
-use crate::mail::{Header, Mailbox, message_id};
+use crate::mail::{Domain, ForwardPath, Mailbox, message_id};
 use crate::policy::Policy;
 use crate::session::{Origin, Point, Request};
 
@@ -17,6 +17,8 @@ use crate::session::{Origin, Point, Request};
 pub(super) struct Draft {
     /// The accepted recipients at hosted domains, and whether only a wildcard knows them.
     recipients: Vec<(Mailbox, bool)>,
+    /// The domains elsewhere to which one of ours wrote, one for each organisation.
+    posted_to: Vec<Domain>,
 }
 
 impl Draft {
@@ -36,7 +38,7 @@ impl Draft {
         match request.point {
             Point::Recipient(path) => {
                 if let Some(mailbox) = path.mailbox() {
-                    self.add(policy, mailbox, &decision.observations);
+                    self.add(policy, request, mailbox, &decision.observations);
                 }
                 None
             }
@@ -47,19 +49,32 @@ impl Draft {
                     reference: reference.clone(),
                     reverse_path: request.envelope.reverse_path.clone(),
                     queue_id: request.envelope.queue_id.clone(),
-                    message_id: message_id(header),
-                    origin: request.origin,
+                    message_id: message_id::of(header),
+                    origin: if is_vouched_for(policy, request) { Origin::Trusted } else { request.origin },
                     spf: sender_result(&request.envelope.reverse_path, &decision.observations),
                     by_loopback: comes_back(request),
                     recipients: std::mem::take(&mut self.recipients),
+                    posted_to: std::mem::take(&mut self.posted_to),
                 });
                 Some(reference)
             }
         }
     }
 
-    fn add(&mut self, policy: &Policy, mailbox: &Mailbox, observations: &[Observation]) {
-        let Some(locks) = policy.locks(mailbox.domain()) else { return };
+    fn add(
+        &mut self,
+        policy: &Policy,
+        request: &Request<'_>,
+        mailbox: &Mailbox,
+        observations: &[Observation],
+    ) {
+        let has_room = self.recipients.len() + self.posted_to.len() < MOST_RECIPIENTS;
+        let Some(locks) = policy.locks(mailbox.domain()) else {
+            if has_room && follows_posts(policy, request) {
+                self.add_posted_to(mailbox.domain());
+            }
+            return;
+        };
         let name = name_behind(&policy.site, &locks.addresses, mailbox);
         let by_wildcard = observations.iter().any(|observation| match observation {
             Observation::Recipient { known, .. } => {
@@ -67,7 +82,6 @@ impl Draft {
             }
             Observation::Spf { .. } => false,
         });
-        let has_room = self.recipients.len() < MOST_RECIPIENTS;
         match self.recipients.iter_mut().find(|(known, _)| *known == name) {
             // One of its subaddresses may have an entry of its own.
             Some((_, known_by_wildcard)) => *known_by_wildcard &= by_wildcard,
@@ -75,16 +89,35 @@ impl Draft {
             None => {}
         }
     }
+
+    fn add_posted_to(&mut self, domain: &Domain) {
+        let organisation = domain.organisation();
+        if self.posted_to.iter().all(|known| known.organisation() != organisation) {
+            self.posted_to.push(domain.clone());
+        }
+    }
+}
+
+/// Whether it matters where this message goes, as one of ours sends it and lists may bring it back.
+fn follows_posts(policy: &Policy, request: &Request<'_>) -> bool {
+    let locks = request.envelope.reverse_path.domain().and_then(|domain| policy.locks(domain));
+    request.origin != Origin::Foreign && locks.is_some_and(Locks::follows_posts)
+}
+
+/// Whether every hosted recipient's domain has an exception from SPF that vouches for the client.
+fn is_vouched_for(policy: &Policy, request: &Request<'_>) -> bool {
+    let vouches = |domain| {
+        let locks = policy.locks(domain)?;
+        let rules = policy.site.login_rules(&locks.addresses);
+        Some(locks.exceptions.iter().any(|exception| exception.vouches(request, rules)))
+    };
+    let domains = request.envelope.forward_paths().filter_map(ForwardPath::domain);
+    let mut answers = domains.filter_map(vouches).peekable();
+    answers.peek().is_some() && answers.all(|answer| answer)
 }
 
 /// Whether a filter on this host may be giving back what was accepted before.
 fn comes_back(request: &Request<'_>) -> bool {
     let by_loopback = request.session.client.address.is_some_and(|address| address.is_loopback());
     by_loopback && matches!(request.origin, Origin::Trusted | Origin::Foreign)
-}
-
-/// The identifier of the message, where it has one.
-fn message_id(header: &Header) -> Option<String> {
-    let field = header.all("Message-ID").next()?;
-    message_id::parse(&field.value, 1).pop()
 }

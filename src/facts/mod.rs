@@ -12,7 +12,7 @@ use ipnet::IpNet;
 use jiff::Timestamp;
 
 use crate::mail::spf::{SpfAnswer, SpfQuestion, SpfResult};
-use crate::mail::{Mailbox, ReversePath};
+use crate::mail::{Domain, Mailbox, ReversePath};
 use crate::session::{Login, Origin};
 pub use existence::{Evidence, Existence, Key, Provenance};
 
@@ -33,10 +33,10 @@ pub enum Question {
     Spf(SpfQuestion),
 }
 
-/// To which of the messages that we accepted is this one an answer?
+/// To which of the messages that we accepted is this one an answer, or which of them is it?
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CauseQuestion {
-    /// Who gets the answer, and so sent the message.
+    /// Who sent the message, and so gets the answer.
     pub sender: Mailbox,
     /// What ties the two, the surest first.
     pub ties: Vec<Tie>,
@@ -54,6 +54,13 @@ pub enum Tie {
     },
     /// The identifier of the message (RFC 5322, 3.6.4), without angle brackets.
     MessageId(String),
+    /// The message itself: it was sent under this identifier by one of ours, to somebody of this domain's organisation.
+    Posted {
+        /// Its identifier, without angle brackets.
+        id: String,
+        /// The domain.
+        to: Domain,
+    },
     /// Who answers: the newest message of the sender to this mailbox counts, if it is not older than an hour.
     Correspondents {
         /// The mailbox, as the name behind it: without a tag or a subaddress, at the domain that its own follows.

@@ -34,6 +34,12 @@ impl Domain {
         &self.0
     }
 
+    /// The domain below the public suffix (RFC 7489, 3.2), which is one organisation's; the domain itself where that is
+    /// unknown.
+    pub fn organisation(&self) -> &str {
+        psl::domain_str(&self.0).unwrap_or(&self.0)
+    }
+
     /// Whether this is `other` or a name below it.
     pub fn is_within(&self, other: &Self) -> bool {
         self.0.strip_suffix(other.as_str()).is_some_and(|front| front.is_empty() || front.ends_with('.'))

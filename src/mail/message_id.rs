@@ -1,11 +1,18 @@
 //! Message identifiers (RFC 5322, 3.6.4).
 
+use super::Header;
+
 /// The identifiers in the body of Message-ID, In-Reply-To or References, without their angle brackets, in order; at most
 /// `limit`, the last ones, as those are the nearest. What does not look like one is passed over.
 pub fn parse(body: &str, limit: usize) -> Vec<String> {
     let mut found: Vec<String> = body.rsplit('<').filter_map(identifier).take(limit).collect();
     found.reverse();
     found
+}
+
+/// The identifier of the message with this header, where it has one.
+pub fn of(header: &Header) -> Option<String> {
+    parse(&header.all("Message-ID").next()?.value, 1).pop()
 }
 
 /// The longest identifier that is believed to be one, in octets: a line (RFC 5322, 2.1.1).

@@ -11,7 +11,7 @@ use lockdown_milter::config::{self, Config, Host};
 use lockdown_milter::decide::{Decision, decide};
 use lockdown_milter::facts::{
     Answer, Cause, CauseQuestion, Existence, Facts, Grant, GrantQuestion, Original, Question,
-    RecipientQuestion, Standing, Usage, UsageQuestion,
+    RecipientQuestion, Standing, Tie, Usage, UsageQuestion,
 };
 use lockdown_milter::lookup::postfix::main_cf::MainCf;
 use lockdown_milter::mail::report::Report;
@@ -61,7 +61,8 @@ pub(crate) struct Case {
     #[serde(default)]
     pub(crate) usage: BTreeMap<String, String>,
     /// The message that this one answers, by who gets the answer: `ORIGIN SPF [RECIPIENT|RECIPIENT*…]`, a `*` after those
-    /// that only a wildcard knows; SPF is `-` where it was not examined. What is missing is unknown.
+    /// that only a wildcard knows; SPF is `-` where it was not examined. What is missing is unknown. That a message itself
+    /// was sent to a domain stands by `SENDER to DOMAIN`.
     #[serde(default)]
     pub(crate) cause: BTreeMap<String, String>,
     /// What the body of a report names: recipients.
@@ -207,7 +208,11 @@ impl Case {
     }
 
     fn cause(&self, question: &CauseQuestion) -> Cause {
-        let Some(said) = self.cause.get(&question.sender.to_string()) else {
+        let key = match question.ties.as_slice() {
+            [Tie::Posted { to, .. }] => format!("{} to {}", question.sender, to.organisation()),
+            _ => question.sender.to_string(),
+        };
+        let Some(said) = self.cause.get(&key) else {
             return Cause::Unknown("not given".to_owned());
         };
         let mut words = said.split(' ');

@@ -1,5 +1,11 @@
 //! Authentication required: nobody outside uses a hosted domain as sender without logging in (RFC 6409).
 
+mod lists;
+
+pub use lists::Lists;
+
+use lists::Word;
+
 use super::alignment::is_aligned;
 use super::authors::visible_domains;
 use super::{Case, Check, CheckId, Judgment, Opinion, Remark, Site, Subject, forwarding, gateways};
@@ -9,7 +15,6 @@ use crate::mail::{Domain, Header, Reply, ReversePath, visible};
 use crate::session::{Origin, Point, Request};
 
 /// The settings of the lock in one domain.
-#[expect(clippy::struct_excessive_bools, reason = "four switches, as the configuration has them")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// Whether the domain in MAIL FROM takes a login.
@@ -18,8 +23,15 @@ pub struct Settings {
     pub header_from: bool,
     /// Whether a client needs no login that the domain's SPF record authorises.
     pub unless_spf_pass: bool,
-    /// Whether mailing lists may bring back what our users posted.
-    pub accept_lists: bool,
+    /// Which mailing lists may bring back what our users posted.
+    pub lists: Lists,
+}
+
+impl Settings {
+    /// Whether it matters where our users sent their messages, as lists may bring them back.
+    pub fn follows_posts(&self) -> bool {
+        self.header_from && self.lists == Lists::Posted
+    }
 }
 
 /// The lock.
@@ -61,7 +73,7 @@ fn judge_mail_from(case: &Case<'_>, settings: &Settings, facts: &View<'_>) -> Re
         return Ok(Judgment::NotExamined(Remark::new("auth-not-required", "require_auth.mail_from is off")));
     };
     if let Some(remark) = forwarding::by_network(case.site, case.request) {
-        return Ok(Judgment::NotExamined(remark));
+        return Ok(forwarded(&remark, domain));
     }
     let speaks = sender_domain(case.request).is_some_and(|sender| sender == *domain);
     if settings.unless_spf_pass
@@ -94,26 +106,28 @@ fn judge_header_from(
         )));
     };
     if let Some(remark) = forwarding::by_network(case.site, case.request) {
-        return Ok(Judgment::NotExamined(remark));
+        return Ok(forwarded(&remark, domain));
     }
-    if let Some(signer) = dkim_pass(case, header, domain) {
+    let signers = signers(case, header);
+    if let Some(signer) = signers.iter().find(|signer| is_aligned(signer, domain)) {
         let detail = format!("signed by {signer}, as a trusted authserv-id says");
         return Ok(Judgment::Pass(Remark::new("auth-dkim-pass", detail)));
     }
-    let is_list = settings.accept_lists && header.all("List-Id").next().is_some();
     let speaks = sender_domain(case.request).is_some_and(|sender| is_aligned(&sender, domain));
     // What SPF says matters only where it could speak for the domain, or for a list.
-    if ((settings.unless_spf_pass && speaks) || is_list)
-        && let Some(answer) = sender_spf(case.request, facts)?
-    {
+    let (reason, why) = if settings.unless_spf_pass && speaks {
+        ("auth-spf-pass", "SPF passes for an aligned sender".to_owned())
+    } else {
+        match lists::word(case, header, domain, &signers, facts)? {
+            Word::Signed(why) => return Ok(Judgment::Pass(Remark::new("auth-list", why))),
+            Word::IfSpfPasses(why) => ("auth-list", why),
+            Word::None => return refuse(case, domain, "auth-required-header-from", "From", facts),
+        }
+    };
+    if let Some(answer) = sender_spf(case.request, facts)? {
         match answer.result {
-            SpfResult::Pass if speaks => {
-                let detail = format!("SPF passes for an aligned sender: {}", answer.cause);
-                return Ok(Judgment::Pass(Remark::new("auth-spf-pass", detail)));
-            }
             SpfResult::Pass => {
-                let detail = format!("a mailing list whose own sender passes SPF: {}", answer.cause);
-                return Ok(Judgment::Pass(Remark::new("auth-list", detail)));
+                return Ok(Judgment::Pass(Remark::new(reason, format!("{why}: {}", answer.cause))));
             }
             SpfResult::Temperror => return Ok(unknown(domain, &answer.cause)),
             _ => {}
@@ -140,19 +154,26 @@ fn sender_domain(request: &Request<'_>) -> Option<Domain> {
     }
 }
 
-/// The domain of a good DKIM signature that speaks for `domain`, if a trusted earlier host found one.
-fn dkim_pass(case: &Case<'_>, header: &Header, domain: &Domain) -> Option<Domain> {
+/// The domains of the good DKIM signatures that trusted earlier hosts found.
+fn signers(case: &Case<'_>, header: &Header) -> Vec<Domain> {
     let from_gateway = !case.request.session.client.is_public();
     let fields = gateways::believed(case.site, header, from_gateway);
     let results = fields.iter().flat_map(|field| &field.results);
     let passes = results.filter(|found| found.method == "dkim" && found.result == "pass");
-    let signers =
-        passes.flat_map(|found| &found.properties).filter_map(|(name, value)| match name.as_str() {
+    passes
+        .flat_map(|found| &found.properties)
+        .filter_map(|(name, value)| match name.as_str() {
             "header.d" => value.parse().ok(),
             "header.i" => value.rsplit_once('@')?.1.parse().ok(),
             _ => None,
-        });
-    signers.into_iter().find(|signer| is_aligned(signer, domain))
+        })
+        .collect()
+}
+
+/// What a forwarder passes on comes from our own users as well as from others.
+fn forwarded(remark: &Remark, domain: &Domain) -> Judgment {
+    let detail = format!("{}, so it may use {domain} without a login", remark.detail);
+    Judgment::NotExamined(Remark::new(remark.reason, detail))
 }
 
 /// Neither a refusal nor a pass may come of an answer that is not there.
@@ -174,7 +195,7 @@ fn refuse(
     facts: &View<'_>,
 ) -> Result<Judgment, Open> {
     if let Some(remark) = forwarding::by_spf(case.site, case.request, facts)? {
-        return Ok(Judgment::NotExamined(remark));
+        return Ok(forwarded(&remark, domain));
     }
     let remark =
         Remark::new(reason, format!("{domain} in {place} without a login, and nothing else authorises it"));

@@ -1,12 +1,15 @@
 //! Questions and answers in words.
 
 use super::world::By;
-use crate::facts::{Answer, Cause, Existence, Grant, Question, Standing, Usage};
+use crate::facts::{Answer, Cause, CauseQuestion, Existence, Grant, Question, Standing, Tie, Usage};
 use crate::mail::spf::SpfIdentity;
 
 /// A question. `sources` are the names of the sources of recipients.
 pub(super) fn question(question: &Question, sources: &[String]) -> String {
     match question {
+        Question::Cause(CauseQuestion { sender, ties }) if let [Tie::Posted { to, .. }] = ties.as_slice() => {
+            format!("whether {sender} sent this message to {to}")
+        }
         Question::Cause(cause) => format!("which message from {} this one answers", cause.sender),
         Question::Harvest(harvest) => format!("whether {} is blocked for guessing names", harvest.client),
         Question::Recipient(recipient) => {

@@ -14,7 +14,7 @@ use super::super::{Config, Ledger, Limits, Log, LogFormat, LogLevel, LogTarget, 
 use crate::check::addresses::Addresses;
 use crate::check::auth_match::{self, Axis};
 use crate::check::recipients::{self, CatchAll};
-use crate::check::require_auth;
+use crate::check::require_auth::{self, Lists};
 use crate::check::responses::{AutoSettings, BounceSettings, Policy, Suppress, Unknown};
 use crate::check::spf::{self, Action, Actions, Record};
 use crate::check::{Locks, Mode, Site};
@@ -255,13 +255,21 @@ fn of_recipients(settings: &recipients::Settings) -> Values {
 }
 
 fn of_require_auth(settings: &require_auth::Settings) -> Values {
-    let require_auth::Settings { mail_from, header_from, unless_spf_pass, accept_lists } = settings;
+    let require_auth::Settings { mail_from, header_from, unless_spf_pass, lists } = settings;
     vec![
         ("require_auth.mail_from", choice(*mail_from, ["off", "reject"])),
         ("require_auth.header_from", choice(*header_from, ["off", "reject"])),
         ("require_auth.unless_spf_pass", value(*unless_spf_pass)),
-        ("require_auth.lists", choice(*accept_lists, ["reject", "accept"])),
+        ("require_auth.lists", of_lists(lists)),
     ]
+}
+
+fn of_lists(lists: &Lists) -> Form {
+    match lists {
+        Lists::Reject => value("reject"),
+        Lists::Posted => value("accept"),
+        Lists::Named(domains) => list(domains),
+    }
 }
 
 fn of_auth_match(settings: &auth_match::Settings) -> Values {

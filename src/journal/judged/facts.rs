@@ -69,6 +69,7 @@ pub(super) enum Fact<'a> {
 pub(super) enum Tie<'a> {
     Queue { id: Text<'a>, answered: Timestamp },
     MessageId(Text<'a>),
+    Posted { id: Text<'a>, to: Text<'a> },
     Correspondents { mailbox: Text<'a>, answered: Timestamp },
 }
 
@@ -232,6 +233,7 @@ impl<'a> Tie<'a> {
         match tie {
             facts::Tie::Queue { id, answered } => Self::Queue { id: text(id), answered: *answered },
             facts::Tie::MessageId(id) => Self::MessageId(text(id)),
+            facts::Tie::Posted { id, to } => Self::Posted { id: text(id), to: text(to.as_str()) },
             facts::Tie::Correspondents { mailbox, answered } => {
                 Self::Correspondents { mailbox: mailbox_text(mailbox), answered: *answered }
             }
@@ -242,6 +244,7 @@ impl<'a> Tie<'a> {
         Some(match self {
             Self::Queue { id, answered } => facts::Tie::Queue { id: id.into_owned(), answered },
             Self::MessageId(id) => facts::Tie::MessageId(id.into_owned()),
+            Self::Posted { id, to } => facts::Tie::Posted { id: id.into_owned(), to: to.parse().ok()? },
             Self::Correspondents { mailbox: name, answered } => {
                 facts::Tie::Correspondents { mailbox: mailbox(&name)?, answered }
             }

@@ -74,6 +74,7 @@ fn tie() -> impl Strategy<Value = Tie> {
     prop_oneof![
         (said(), time()).prop_map(|(id, answered)| Tie::Queue { id, answered }),
         said().prop_map(Tie::MessageId),
+        (said(), mailbox()).prop_map(|(id, mailbox)| Tie::Posted { id, to: mailbox.domain().clone() }),
         (mailbox(), time()).prop_map(|(mailbox, answered)| Tie::Correspondents { mailbox, answered }),
     ]
 }

@@ -134,7 +134,7 @@ impl State {
     /// The hash of the domain below a public suffix that a sender belongs to, likewise; 0 where there is none.
     fn organisation(&self, sender: &ReversePath, spf: Spf) -> u64 {
         let Some(domain) = sender.domain() else { return 0 };
-        spf.apart(self.secret.hash("domain", psl::domain_str(domain.as_str()).unwrap_or(domain.as_str())))
+        spf.apart(self.secret.hash("domain", domain.organisation()))
     }
 
     /// Takes note, and says which rows are to be written.

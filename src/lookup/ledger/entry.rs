@@ -6,7 +6,7 @@ use unicode_normalization::UnicodeNormalization as _;
 use crate::facts::Original;
 use crate::lookup::store::{Input, Output, Record, Secret, Table};
 use crate::mail::spf::SpfResult;
-use crate::mail::{Mailbox, ReversePath, tagged};
+use crate::mail::{Domain, Mailbox, ReversePath, tagged};
 use crate::session::Origin;
 
 /// Recipients that are recorded of a message, at most. It is what MTAs let a transaction have.
@@ -31,7 +31,7 @@ pub struct Message {
     pub queue_id: Option<String>,
     /// Its identifier, without angle brackets.
     pub message_id: Option<String>,
-    /// Where it came from.
+    /// Where it came from; what somebody vouches for counts as trusted.
     pub origin: Origin,
     /// What SPF said of its sender; none where that was not examined.
     pub spf: Option<SpfResult>,
@@ -41,6 +41,9 @@ pub struct Message {
     /// The recipients at hosted domains as the names behind them, and whether only a wildcard knows them. Beyond
     /// [`MOST_RECIPIENTS`] they are not recorded.
     pub recipients: Vec<(Mailbox, bool)>,
+    /// The domains of its other recipients, where it is worth knowing that one of ours wrote to them; an organisation has
+    /// one. With the recipients not more than [`MOST_RECIPIENTS`].
+    pub posted_to: Vec<Domain>,
 }
 
 /// What is recorded of a message. Strangers appear as hashes.
@@ -89,6 +92,11 @@ pub(super) fn of_pair(secret: Secret, sender: u64, mailbox: &Mailbox) -> u64 {
     secret.hash("ledger pair", format_args!("{sender:x} {mailbox}"))
 }
 
+/// The hash of an identifier with its sender and the organisation of a recipient.
+pub(super) fn of_posted(secret: Secret, sender: u64, id: &str, to: &Domain) -> u64 {
+    secret.hash("ledger posted", format_args!("{sender:x} {} {id}", to.organisation()))
+}
+
 impl Message {
     /// The entry.
     pub(super) fn entry(&self, secret: Secret) -> Entry {
@@ -100,7 +108,12 @@ impl Message {
         let recipients = self.recipients.iter().take(MOST_RECIPIENTS);
         let mut hashes: Vec<u64> = self.queue_id.iter().map(|id| of_queue_id(secret, id)).collect();
         if sender != 0 {
-            hashes.extend(self.message_id.iter().map(|id| of_message_id(secret, sender, id)));
+            let room = MOST_RECIPIENTS - recipients.len();
+            if let Some(id) = &self.message_id {
+                hashes.push(of_message_id(secret, sender, id));
+                let posted_to = self.posted_to.iter().take(room);
+                hashes.extend(posted_to.map(|to| of_posted(secret, sender, id, to)));
+            }
             hashes.extend(recipients.clone().map(|(mailbox, _)| of_pair(secret, sender, mailbox)));
         }
         hashes.sort_unstable();

@@ -46,6 +46,7 @@ impl Search<'_> {
         match tie {
             Tie::Queue { id, .. } => (entry::of_queue_id(self.secret, id), MOST_REUSES),
             Tie::MessageId(id) => (entry::of_message_id(self.secret, self.sender(), id), 1),
+            Tie::Posted { id, to } => (entry::of_posted(self.secret, self.sender(), id, to), 1),
             Tie::Correspondents { mailbox, .. } => (entry::of_pair(self.secret, self.sender(), mailbox), 1),
         }
     }
@@ -69,7 +70,7 @@ impl Search<'_> {
             let is_theirs = entry.sender == sender;
             let cause = |holds| if is_theirs && holds { Found::Cause(entry.clone()) } else { Found::Nothing };
             match tie {
-                Tie::MessageId(_) => return Ok(cause(true)),
+                Tie::MessageId(_) | Tie::Posted { .. } => return Ok(cause(true)),
                 Tie::Queue { answered, .. } => {
                     let age = answered.duration_since(entry.at);
                     // A younger one got the id after the answer was made; an older one had it before.
@@ -96,6 +97,7 @@ impl Search<'_> {
             .map(|tie| match tie {
                 Tie::Queue { id, .. } => format!("with queue id {id} at that time"),
                 Tie::MessageId(id) => format!("with Message-ID <{id}>"),
+                Tie::Posted { id, to } => format!("with Message-ID <{id}> to anybody at {to}"),
                 Tie::Correspondents { mailbox, .. } => format!("to {mailbox} within the hour before"),
             })
             .collect();

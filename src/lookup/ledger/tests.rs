@@ -113,6 +113,7 @@ fn message(time: Timestamp, text: &str) -> Message {
         spf: Some(SpfResult::Fail),
         by_loopback: false,
         recipients: vec![(mailbox(&word()), false)],
+        posted_to: Vec::new(),
     }
 }
 
@@ -239,6 +240,39 @@ fn the_surest_tie_that_holds_counts() {
     assert_eq!(find(&[id("none@x"), queue("Q1", start), id("m2@x")]), "R1");
     assert_eq!(find(&[id("none@x"), pair("info@example.org", start)]), "R2");
     assert_eq!(find(&[]), "unknown");
+}
+
+#[test]
+fn where_a_message_was_sent_is_known_by_organisation() {
+    let to = |domain: &str| Tie::Posted { id: "m@x".to_owned(), to: domain.parse().unwrap() };
+    let mut sent = message(at("10T12:00:00"), "R1 alice@example.org Q1 m@x info@example.org");
+    sent.posted_to = ["lists.example.net", "example.co.uk"].map(|name| name.parse().unwrap()).to_vec();
+    let other = message(at("10T12:00:01"), "R2 ceo@example.org Q2 m@x info@example.org");
+    check(
+        &[sent, other],
+        &[
+            ("Alice@example.org", to("lists.example.net"), "R1"),
+            ("alice@example.org", to("bounces.example.net"), "R1"),
+            ("alice@example.org", to("lists.example.co.uk"), "R1"),
+            ("alice@example.org", to("example.com"), "unknown"),
+            ("alice@example.org", to("evil.co.uk"), "unknown"),
+            ("ceo@example.org", to("example.net"), "unknown"),
+        ],
+    );
+    let id = Tie::Posted { id: "other@x".to_owned(), to: "example.net".parse().unwrap() };
+    let mut all = message(at("10T12:00:00"), "R1 alice@example.org Q1 m@x info@example.org");
+    all.posted_to = (0..2 * MOST_RECIPIENTS).map(|n| format!("n{n}.example").parse().unwrap()).collect();
+    // As many as there is room for, or nobody could read the entry.
+    let last = format!("n{}.example", MOST_RECIPIENTS - 2);
+    check(
+        &[all],
+        &[
+            ("alice@example.org", to("n0.example"), "R1"),
+            ("alice@example.org", to(&last), "R1"),
+            ("alice@example.org", to(&format!("n{}.example", MOST_RECIPIENTS - 1)), "unknown"),
+            ("alice@example.org", id, "unknown"),
+        ],
+    );
 }
 
 #[test]
@@ -450,6 +484,7 @@ fn expected(messages: &[Message], sender: &str, tie: &Tie, now: Timestamp) -> St
         messages.iter().rev().filter(|message| now.duration_since(message.at) <= retention);
     let is_theirs = |message: &&Message| message.reverse_path.to_string() == sender;
     let cause = match tie {
+        Tie::Posted { .. } => None,
         Tie::MessageId(id) => newest_first.find(|m| m.message_id.as_ref() == Some(id) && is_theirs(m)),
         Tie::Queue { id, answered } => newest_first
             .find(|m| m.queue_id.as_ref() == Some(id) && answered.as_second() - m.at.as_second() >= -60)

@@ -38,6 +38,16 @@ pub enum Author {
     Elsewhere(String),
 }
 
+impl Author {
+    /// The mailbox, where it is one.
+    pub fn mailbox(&self) -> Option<&Mailbox> {
+        match self {
+            Self::Mailbox(mailbox) => Some(mailbox),
+            Self::Elsewhere(_) => None,
+        }
+    }
+}
+
 /// Why readers may differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Ambiguity {
