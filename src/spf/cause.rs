@@ -68,6 +68,12 @@ impl End {
         Self::new(SpfResult::Permerror, cause, "too many hosts for one term")
     }
 
+    /// The records of the evaluation are longer than any that are meant to be evaluated (RFC 7208, 3.4).
+    pub(super) fn too_long(most: usize) -> Self {
+        let cause = format!("SPF records of more than {most} octets in all");
+        Self::new(SpfResult::Permerror, cause, "too many octets of records")
+    }
+
     /// The target of `redirect=` is malformed (RFC 7208, 6.1).
     pub(super) fn nowhere() -> Self {
         let cause = "the target of redirect= is not a domain name".to_owned();

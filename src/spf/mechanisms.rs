@@ -63,14 +63,18 @@ impl<R: Records> Evaluation<'_, R> {
         let Some(name) = self.counted(mx.domain_spec.as_ref(), domain).await? else { return Ok(false) };
         let dns = self.dns;
         let found = self.ask("MX", &name, None, dns.mx(&name)).await;
-        let exchangers = some(found, "MX", &name)?;
+        let mut exchangers = some(found, "MX", &name)?;
         // RFC 7208, 4.6.4 limits the terms whose queries come back empty, not the queries.
         let mut is_void = exchangers.is_empty();
         if is_void {
             self.count_void_lookup()?;
         }
         let length = self.length(mx.prefix_len);
-        for (at, exchanger) in exchangers.iter().filter(|exchanger| is_host(exchanger)).enumerate() {
+        // An answer may have thousands of names, and all but those are held in vain while the first are looked up.
+        exchangers.retain(|exchanger| is_host(exchanger));
+        exchangers.truncate(self.options.lookups + 1);
+        exchangers.shrink_to_fit();
+        for (at, exchanger) in exchangers.iter().enumerate() {
             // RFC 7208, 4.6.4.
             if at >= self.options.lookups {
                 return Err(End::too_many_hosts(&name, self.options));
@@ -129,7 +133,9 @@ impl<R: Records> Evaluation<'_, R> {
             self.ask("PTR", &client.to_string(), Some(limit), dns.ptr(client)).await.unwrap_or_default();
         let mut validated = Vec::new();
         // RFC 7208, 4.6.4: all but the first ten are ignored.
-        for name in names.into_iter().filter(|name| is_host(name)).take(self.options.lookups) {
+        let names: Vec<String> =
+            names.iter().filter(|name| is_host(name)).take(self.options.lookups).cloned().collect();
+        for name in names {
             let addresses = self.look_up(&name, Some(limit)).await.unwrap_or_default();
             if addresses.contains(&client) {
                 validated.push(name);

@@ -106,6 +106,22 @@ fn check(acts: &[(&str, Act)], expected: &str) {
 const FAIL: &str = "v=spf1 -all exp=why.example.org";
 
 #[test]
+fn records_are_long_but_not_without_end() {
+    use super::check_host::MOST_OCTETS;
+    // A record that is included and ends in a match, so that both together have `octets`.
+    let check_together = |octets: usize, expected: &str| {
+        let (outer, begin, end) = ("v=spf1 include:b.example -all", "v=spf1 ", "+all");
+        let fill = octets - outer.len() - begin.len() - end.len();
+        let inner = format!("{begin}{}{end}", "ip4:10.0.0.1 ".repeat(fill / 13) + &" ".repeat(fill % 13));
+        let inner: &'static str = inner.leak();
+        check(&[("TXT example.org", Act::Answer(outer)), ("TXT b.example", Act::Answer(inner))], expected);
+    };
+    check_together(10_000, "pass: include:b.example matched, 0.0 s");
+    check_together(MOST_OCTETS, "pass: include:b.example matched, 0.0 s");
+    check_together(MOST_OCTETS + 1, "permerror: SPF records of more than 16384 octets in all, 0.0 s");
+}
+
+#[test]
 fn trouble_with_dns_is_temperror() {
     check(
         &[("TXT example.org", Act::Fail("SERVFAIL"))],
