@@ -43,6 +43,15 @@ impl Existence {
             Self::NoList(_) => 6,
         }
     }
+
+    /// The octets of its texts.
+    pub(crate) fn octets(&self) -> usize {
+        match self {
+            Self::Exists(by) | Self::Ambiguous(by) | Self::Wildcard(by) => by.octets(),
+            Self::Relocated { to, by } => to.len() + by.octets(),
+            Self::Unknown(text) | Self::NoList(text) | Self::Undetermined(text) => text.len(),
+        }
+    }
 }
 
 /// Which entries an answer rests on: aliases of domains lead from the first to the last. Shown as words for the log.
@@ -104,6 +113,22 @@ impl Provenance {
     /// The entry that says so in the end; none where none was needed.
     pub fn last(&self) -> Option<&Evidence> {
         self.0.last()
+    }
+
+    /// The octets that it takes: its entries and their texts.
+    fn octets(&self) -> usize {
+        let text = |evidence: &Evidence| match evidence {
+            Evidence::Entry { parameter, table, key } => {
+                let key = match key {
+                    Key::Name(text) | Key::Domain(text) => text.len(),
+                    Key::Every => 0,
+                };
+                parameter.as_ref().map_or(0, String::len) + table.len() + key
+            }
+            Evidence::Parameter { name, value } => name.len() + value.len(),
+            Evidence::Said { words, value } => words.len() + value.as_ref().map_or(0, String::len),
+        };
+        self.0.iter().map(|evidence| size_of::<Evidence>() + text(evidence)).sum()
     }
 
     /// Words with what led to them.

@@ -28,7 +28,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 pub use problem::{Place, Problem};
-pub use remembered::Hits;
+pub use remembered::{CACHES, Hits};
 pub use resolve::{ask, resolve, unanswered};
 
 use crate::facts::{Answer, Cause, Existence, Grant, Question, Standing, Usage};

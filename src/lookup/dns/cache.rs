@@ -1,15 +1,13 @@
-//! What was answered, for as long as it holds. Bounded, the least recently used goes first.
+//! What was answered, for as long as it holds. Bounded in octets of memory, the least recently used goes first.
 
 use std::time::{Duration, Instant};
 
-use hickory_resolver::proto::rr::RData;
 use moka::Expiry;
 use moka::policy::EvictionPolicy;
 
 use super::{Answer, Question, Reply};
-
-/// Octets of an answer that count as one entry.
-const ENTRY_SIZE: usize = 4096;
+use crate::lookup::remembered::{DNS_CACHE, ENTRY, MUCH};
+use crate::spf::NotFound;
 
 /// Answers by question.
 #[derive(Debug)]
@@ -18,13 +16,16 @@ pub(super) struct Cache {
 }
 
 impl Cache {
-    /// An empty cache of that many entries.
+    /// An empty cache of that many entries, or of fewer that take [`DNS_CACHE`] octets together.
     pub(super) fn new(entries: u64) -> Self {
+        // An entry counts for its share at least, so that there are no more of them.
+        let least =
+            DNS_CACHE.checked_div(entries).map_or(u32::MAX, |octets| octets.try_into().unwrap_or(u32::MAX));
         let replies = moka::sync::Cache::builder()
-            .max_capacity(entries)
+            .max_capacity(if entries == 0 { 0 } else { DNS_CACHE })
             // The default policy lets in only what was asked for before, so that a full cache would forget at once.
             .eviction_policy(EvictionPolicy::lru())
-            .weigher(|_, reply| weight(reply))
+            .weigher(move |question, reply| weight(question, reply).max(least))
             .expire_after(Lifetime)
             .build();
         Self { replies }
@@ -37,18 +38,22 @@ impl Cache {
 
     /// Remembers an answer, in the place of an earlier one.
     pub(super) fn insert(&self, question: Question, reply: Reply) {
+        let is_much = weight(&question, &reply) > MUCH;
         self.replies.insert(question, reply);
+        if is_much {
+            self.replies.run_pending_tasks();
+        }
     }
 }
 
-/// How many entries a reply counts for. Only TXT records can be long.
-fn weight(reply: &Reply) -> u32 {
-    let length = |data: &RData| match data {
-        RData::TXT(txt) => txt.txt_data.iter().map(|string| string.len()).sum(),
-        _ => 0,
+/// How many octets an entry takes.
+fn weight((name, _): &Question, reply: &Reply) -> u32 {
+    let answer = match &reply.answer {
+        Ok(records) => records.size(),
+        Err(NotFound::NoRecords) => 0,
+        Err(NotFound::Failed(why)) => why.len(),
     };
-    let octets: usize = reply.answer.iter().flat_map(|records| records.iter()).map(length).sum();
-    u32::try_from(1 + octets / ENTRY_SIZE).unwrap_or(u32::MAX)
+    u32::try_from(ENTRY + name.len() + answer).unwrap_or(u32::MAX)
 }
 
 /// Each reply brings its own lifetime, and a newer one starts anew.

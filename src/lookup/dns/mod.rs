@@ -3,9 +3,10 @@
 //! Who asks waits for [`Settings::patience`] at most. The question lives on in a task of its own: an answer that comes
 //! too late for whoever asked is there for who asks next. Until then the failure is remembered, so that a dead domain
 //! costs time once and not with every message. `upstream` says which server is asked when, `server` knows what each can
-//! do, `wire` speaks to it, `reply` reads what it says; `cache` remembers.
+//! do, `wire` speaks to it, `reply` reads what it says; `cache` remembers it in the form of `records`.
 
 mod cache;
+mod records;
 mod reply;
 mod server;
 mod upstream;
@@ -17,12 +18,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use hickory_resolver::proto::rr::rdata::TXT;
-use hickory_resolver::proto::rr::{Name, RData, RecordType};
+use hickory_resolver::proto::rr::{Name, RecordType};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, timeout};
 
 use self::cache::Cache;
+use self::records::{Packed, exchanger, strings, text};
 pub use self::upstream::SetupError;
 use self::upstream::{Unanswered, Upstream};
 use super::counts::{Outcome, Tally};
@@ -38,7 +39,7 @@ pub struct Settings {
     pub timeout: Duration,
     /// How many tries; at least one is made.
     pub attempts: usize,
-    /// How many answers are remembered at most; one of more than 4 KiB counts as several.
+    /// How many answers are remembered at most; fewer where they take more memory than caches may.
     pub cache_entries: u64,
     /// How long a failure (SERVFAIL, no answer) is remembered, unless no server answers anything.
     pub failure_ttl: Duration,
@@ -78,7 +79,7 @@ const LATE_AT_MOST: usize = 64;
 type Question = (Name, RecordType);
 
 /// The records, or why there are none.
-type Answer = Result<Arc<[RData]>, NotFound>;
+type Answer = Result<Packed, NotFound>;
 
 /// An answer, and how long it holds.
 #[derive(Clone, Debug)]
@@ -265,31 +266,30 @@ fn count(counter: &AtomicU64) {
 impl Records for Resolver {
     async fn a(&self, name: &str) -> Found<Ipv4Addr> {
         let answer = self.find(name_of(name), RecordType::A).await?;
-        found(&answer, |data| if let RData::A(address) = data { Some(address.0) } else { None })
+        found(&answer, |data| data.as_array::<4>().copied().map(Ipv4Addr::from))
     }
 
     async fn aaaa(&self, name: &str) -> Found<Ipv6Addr> {
         let answer = self.find(name_of(name), RecordType::AAAA).await?;
-        found(&answer, |data| if let RData::AAAA(address) = data { Some(address.0) } else { None })
+        found(&answer, |data| data.as_array::<16>().copied().map(Ipv6Addr::from))
     }
 
     async fn mx(&self, name: &str) -> Found<String> {
         let answer = self.find(name_of(name), RecordType::MX).await?;
-        let mut exchangers = found(&answer, |data| {
-            if let RData::MX(mx) = data { Some((mx.preference, text_of(&mx.exchange))) } else { None }
-        })?;
+        let mut exchangers = found(&answer, exchanger)?;
         exchangers.sort_by_key(|(preference, _)| *preference);
         Ok(exchangers.into_iter().map(|(_, name)| name).collect())
     }
 
     async fn txt(&self, name: &str) -> Found<String> {
         let answer = self.find(name_of(name), RecordType::TXT).await?;
-        found(&answer, |data| if let RData::TXT(txt) = data { Some(joined(txt)) } else { None })
+        // The character-strings of a record are joined without spaces (RFC 7208, 3.3).
+        found(&answer, |data| Some(text(&strings(data).collect::<Vec<_>>().concat())))
     }
 
     async fn ptr(&self, address: IpAddr) -> Found<String> {
         let answer = self.find(Some(Name::from(address)), RecordType::PTR).await?;
-        found(&answer, |data| if let RData::PTR(name) = data { Some(text_of(name)) } else { None })
+        found(&answer, |data| Some(text(data)))
     }
 }
 
@@ -299,30 +299,18 @@ const TYPE_99: RecordType = RecordType::Unknown(99);
 impl Zone for Resolver {
     async fn strings(&self, name: &str) -> Found<Vec<Vec<u8>>> {
         let answer = self.find(name_of(name), RecordType::TXT).await?;
-        let strings = |txt: &TXT| txt.txt_data.iter().map(|string| string.to_vec()).collect();
-        found(&answer, |data| if let RData::TXT(txt) = data { Some(strings(txt)) } else { None })
+        found(&answer, |data| Some(strings(data).map(<[u8]>::to_vec).collect()))
     }
 
     async fn type_99(&self, name: &str) -> Found<String> {
         let answer = self.find(name_of(name), TYPE_99).await?;
-        found(&answer, |data| {
-            if let RData::Unknown { rdata, .. } = data {
-                Some(String::from_utf8_lossy(&rdata.anything).into_owned())
-            } else {
-                None
-            }
-        })
+        found(&answer, |data| Some(text(data)))
     }
 }
 
-fn found<T>(answer: &[RData], wanted: impl Fn(&RData) -> Option<T>) -> Found<T> {
-    let records: Vec<T> = answer.iter().filter_map(wanted).collect();
+fn found<T>(answer: &Packed, read: impl Fn(&[u8]) -> Option<T>) -> Found<T> {
+    let records: Vec<T> = answer.iter().filter_map(read).collect();
     if records.is_empty() { Err(NotFound::NoRecords) } else { Ok(records) }
-}
-
-/// The character-strings of a TXT record, joined without spaces (RFC 7208, 3.3).
-fn joined(txt: &TXT) -> String {
-    String::from_utf8_lossy(&txt.txt_data.concat()).into_owned()
 }
 
 /// Whether a name may be asked for: RFC 6761, 6.3 and 6.4 and RFC 7686, 2 keep these domains from leaving the host.
@@ -334,11 +322,4 @@ fn is_for_dns(name: &Name) -> bool {
 /// A name in DNS's form; nothing if a label is empty or too long, or the whole is (RFC 1035, 2.3.4).
 fn name_of(text: &str) -> Option<Name> {
     Name::from_labels(text.split('.').map(str::as_bytes)).ok()
-}
-
-/// A name out of an answer as text. Labels that are no UTF-8, or that hold a dot, come out as what nobody can look up.
-fn text_of(name: &Name) -> String {
-    let labels: Vec<_> =
-        name.iter().map(|label| String::from_utf8_lossy(label).replace('.', "\u{FFFD}")).collect();
-    labels.join(".")
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use hickory_resolver::proto::op::{Message, ResponseCode};
 use hickory_resolver::proto::rr::{DNSClass, Name, RData, Record, RecordType};
 
+use super::records::Packed;
 use super::{Question, Reply};
 use crate::spf::NotFound;
 
@@ -29,18 +30,19 @@ pub(super) fn answer(message: &Message, (name, record_type): &Question) -> Resul
     }
     // The records of aliases on the way count: where they point to holds no longer than they do.
     let ttl = message.answers.iter().map(|record| record.ttl).min().unwrap_or(0);
-    Ok(Reply { answer: Ok(records.into()), lifetime: lifetime(ttl) })
+    let answer = Ok(Packed::new(records.into_iter()));
+    Ok(Reply { answer, lifetime: lifetime(ttl) })
 }
 
 /// The records of a type at a name, or at the end of the aliases that begin there.
-fn records(message: &Message, name: &Name, record_type: RecordType) -> Vec<RData> {
+fn records<'m>(message: &'m Message, name: &'m Name, record_type: RecordType) -> Vec<&'m RData> {
     let answers = || message.answers.iter().filter(|record| record.dns_class == DNSClass::IN);
     let mut owner = name;
     // A loop of aliases is left where it has been gone around.
     for _ in 0..=message.answers.len() {
-        let found: Vec<RData> = answers()
+        let found: Vec<&RData> = answers()
             .filter(|record| record.record_type() == record_type && is_same(&record.name, owner))
-            .map(|record| record.data.clone())
+            .map(|record| &record.data)
             .collect();
         if !found.is_empty() {
             return found;

@@ -10,9 +10,6 @@ use crate::lookup::remembered::{Hits, Remembered};
 /// How many letters and digits a name has at least that nobody has.
 const LENGTH: usize = 12;
 
-/// How many answers about such names are remembered; each takes some hundred octets.
-const ANSWERS: u64 = 10_000;
-
 /// How long the answer of a server holds. What changes meanwhile lets names pass at most: an entry that differs from what
 /// was everybody's is a name's own, and one that is like it is never refused.
 const LIFETIME: Duration = Duration::from_secs(30);
@@ -55,13 +52,16 @@ struct Question {
 /// The name that was asked for, and what there is for it.
 type Answer = (String, Option<Entry>);
 
-impl Default for Strangers {
-    fn default() -> Self {
-        Self(Remembered::new(ANSWERS))
-    }
-}
-
 impl Strangers {
+    /// None yet; what servers say of them takes that many octets at most.
+    pub fn within(octets: u64) -> Self {
+        Self(Remembered::new(octets, |question: &Question, (stranger, entry): &Answer| {
+            let Question { table, domain, shape, .. } = question;
+            let entry = entry.as_ref().map_or(0, Entry::octets);
+            table.len() + domain.len() + shape.len() + stranger.len() + entry
+        }))
+    }
+
     /// Finds out whose the entry is that `maps` were found to have for an address, by asking for a name that nobody has.
     /// Where that cannot be found out, the entry is the name's. Where it does not matter (`by_name`), a server is only
     /// asked about entries that may be aliases of the domain.
@@ -180,7 +180,7 @@ mod tests {
         let address = Address { local_part: local_part.to_owned(), domain: domain.to_owned() };
         match Addressing::none().find(&maps, &address).await.unwrap() {
             None => "nobody".to_owned(),
-            Some(found) => match Strangers::default().owner(&maps, &address, &found, true).await {
+            Some(found) => match Strangers::within(1 << 20).owner(&maps, &address, &found, true).await {
                 Owner::Name => "name".to_owned(),
                 Owner::Everybody(Shared { stranger, value }) => value.replace(&stranger, "STRANGER"),
                 Owner::Either(_) => "either".to_owned(),

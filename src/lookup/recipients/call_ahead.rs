@@ -11,11 +11,11 @@ use crate::lookup::clients::smtp::{CallAhead, Dialect, Verdict};
 use crate::lookup::remembered::{Hits, Remembered};
 use crate::mail::Mailbox;
 
-/// How many mailboxes are remembered; each takes some hundred octets.
-const MAILBOXES: u64 = 65_536;
-
 /// How long it is believed at most that a mailbox is closed. It may be opened at any moment, and is nothing to guess.
 const CLOSED: Duration = Duration::from_mins(10);
+
+/// The part of the cache, as its divisor, for what random names came to: one for each hosted domain.
+const PROBE_SHARE: u64 = 4;
 
 /// A probe is a call to another server, which may count refusals against us.
 const PROBES: Lifetimes = Lifetimes { wildcard: Duration::from_mins(10), names: Duration::from_hours(1) };
@@ -32,8 +32,8 @@ struct Recipients {
     answered: AtomicBool,
 }
 
-/// Takes the server; it is asked for nothing yet.
-pub(super) fn open(dialect: Dialect, settings: &CallAheadSettings) -> Box<dyn Source> {
+/// Takes the server; it is asked for nothing yet. What it says is remembered in `cache` octets at most.
+pub(super) fn open(dialect: Dialect, settings: &CallAheadSettings, cache: u64) -> Box<dyn Source> {
     let CallAheadSettings { server, sender, host_name, exists, unknown } = settings;
     let server = CallAhead::new(dialect, server.clone(), host_name, sender.clone());
     let word = match dialect {
@@ -45,10 +45,15 @@ pub(super) fn open(dialect: Dialect, settings: &CallAheadSettings) -> Box<dyn So
         server,
         exists: *exists,
         unknown: *unknown,
-        remembered: Remembered::new(MAILBOXES),
+        remembered: Remembered::new(
+            cache - cache / PROBE_SHARE,
+            |mailbox: &Mailbox, existence: &Existence| {
+                mailbox.local_part().len() + mailbox.domain().as_str().len() + existence.octets()
+            },
+        ),
         answered: AtomicBool::new(false),
     };
-    Box::new(Probed::new(OneByOne(recipients), PROBES))
+    Box::new(Probed::new(OneByOne(recipients), PROBES, cache / PROBE_SHARE))
 }
 
 impl Recipients {

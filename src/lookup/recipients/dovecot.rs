@@ -18,11 +18,11 @@ struct Users {
 }
 
 /// Takes the server; it is asked for nothing yet.
-pub(super) fn open(settings: &DovecotSettings) -> Box<dyn Source> {
+pub(super) fn open(settings: &DovecotSettings, cache: u64) -> Box<dyn Source> {
     let server = Userdb::new(Endpoint::Unix(settings.socket.clone()));
     let name = format!("dovecot {}", server.endpoint());
     let users = Users { name, server, without_domain: settings.without_domain };
-    Box::new(Probed::new(OneByOne(users), Lifetimes::NEAR))
+    Box::new(Probed::new(OneByOne(users), Lifetimes::NEAR, cache))
 }
 
 #[async_trait::async_trait]

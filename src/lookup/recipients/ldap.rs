@@ -17,10 +17,10 @@ struct Ldap {
 }
 
 /// Opens the directory, which says that a name exists by any entry.
-pub(super) fn open(settings: &Settings) -> Opening {
+pub(super) fn open(settings: &Settings, cache: u64) -> Opening {
     let (directory, warnings) = Directory::open(settings)?;
     let source = Ldap { name: format!("ldap {}", settings.servers()), directory };
-    Ok((Box::new(Probed::new(source, Lifetimes::NEAR)), warnings))
+    Ok((Box::new(Probed::new(source, Lifetimes::NEAR, cache)), warnings))
 }
 
 impl Ldap {

@@ -52,7 +52,7 @@ use super::clients::sql::Settings;
 use super::counts::{Counts, Meter};
 use super::directory;
 use super::problem::Problem;
-use super::remembered::Hits;
+use super::remembered::{Hits, RECIPIENT_CACHES};
 use super::watched::{Reading, apart};
 use crate::facts::{Cost, Existence, RecipientQuestion, SourceId};
 use crate::lookup::postfix::tables;
@@ -172,28 +172,28 @@ impl SourceSettings {
 /// What opening a source gives: itself with what is doubtful about it, or all that is wrong.
 type Opening = Reading<Box<dyn Source>>;
 
-/// Every source of recipients.
-async fn open(settings: &SourceSettings) -> Opening {
+/// Every source of recipients. What it remembers takes `cache` octets at most.
+async fn open(settings: &SourceSettings, cache: u64) -> Opening {
     match settings {
         SourceSettings::List(mailboxes) => list::open(mailboxes),
         SourceSettings::File(path) => {
             let path = path.clone();
             apart(move || file::open(&path)).await
         }
-        SourceSettings::Postfix { config_dir } => postfix::open(config_dir.as_deref()).await,
+        SourceSettings::Postfix { config_dir } => postfix::open(config_dir.as_deref(), cache).await,
         SourceSettings::PostfixMap(table) => {
             let table = table.clone();
-            apart(move || postfix_map::open(&table)).await
+            apart(move || postfix_map::open(&table, cache)).await
         }
-        SourceSettings::Socketmap(settings) => Ok((socketmap::open(settings), Vec::new())),
-        SourceSettings::Dovecot(settings) => Ok((dovecot::open(settings), Vec::new())),
-        SourceSettings::Smtp(settings) => Ok((call_ahead::open(Dialect::Smtp, settings), Vec::new())),
-        SourceSettings::Lmtp(settings) => Ok((call_ahead::open(Dialect::Lmtp, settings), Vec::new())),
-        SourceSettings::Ldap(settings) => open_ldap(settings.clone()).await,
-        SourceSettings::Sql(settings) => sql::open(settings).await,
+        SourceSettings::Socketmap(settings) => Ok((socketmap::open(settings, cache), Vec::new())),
+        SourceSettings::Dovecot(settings) => Ok((dovecot::open(settings, cache), Vec::new())),
+        SourceSettings::Smtp(settings) => Ok((call_ahead::open(Dialect::Smtp, settings, cache), Vec::new())),
+        SourceSettings::Lmtp(settings) => Ok((call_ahead::open(Dialect::Lmtp, settings, cache), Vec::new())),
+        SourceSettings::Ldap(settings) => open_ldap(settings.clone(), cache).await,
+        SourceSettings::Sql(settings) => sql::open(settings, cache).await,
         SourceSettings::Passwd(settings) => {
             let settings = settings.clone();
-            apart(move || passwd::open(&settings)).await
+            apart(move || passwd::open(&settings, cache)).await
         }
         SourceSettings::Aliases(settings) => {
             let settings = settings.clone();
@@ -203,12 +203,12 @@ async fn open(settings: &SourceSettings) -> Opening {
 }
 
 #[cfg(feature = "ldap")]
-async fn open_ldap(settings: Box<directory::Settings>) -> Opening {
-    apart(move || ldap::open(&settings)).await
+async fn open_ldap(settings: Box<directory::Settings>, cache: u64) -> Opening {
+    apart(move || ldap::open(&settings, cache)).await
 }
 
 #[cfg(not(feature = "ldap"))]
-async fn open_ldap(_: Box<directory::Settings>) -> Opening {
+async fn open_ldap(_: Box<directory::Settings>, _: u64) -> Opening {
     Err(vec![directory::missing()])
 }
 
@@ -259,15 +259,16 @@ struct Opened {
 }
 
 impl Recipients {
-    /// Opens the sources.
+    /// Opens the sources. Each has an equal share of [`RECIPIENT_CACHES`] for what it remembers.
     ///
     /// # Errors
     ///
     /// Everything for which a source cannot be used as it is meant.
     pub async fn open(settings: &[SourceSettings]) -> Result<Self, Vec<Problem>> {
         let (mut opened, mut problems) = (Self::default(), Vec::new());
+        let share = RECIPIENT_CACHES / u64::try_from(settings.len()).unwrap_or(u64::MAX).max(1);
         for one in settings {
-            match open(one).await {
+            match open(one, share).await {
                 Ok((source, warnings)) => {
                     opened.warnings.extend(warnings.into_iter().map(|warning| warning.of(one.name())));
                     opened.sources.push(Opened { source, kind: one.name(), meter: Meter::default() });

@@ -29,13 +29,13 @@ pub struct Settings {
 const NOBODY: u32 = 65_534;
 
 /// Opens the accounts.
-pub(super) fn open(settings: &Settings) -> Opening {
+pub(super) fn open(settings: &Settings, cache: u64) -> Opening {
     if let Some(path) = &settings.file {
         return open_file(path, settings);
     }
     let system = System { name: format!("passwd at {}", settings.domain), settings: settings.clone() };
     // Where accounts come from a server, nobody can tell whether it would know any name.
-    Ok((Box::new(Probed::new(system, Lifetimes::NEAR)), Vec::new()))
+    Ok((Box::new(Probed::new(system, Lifetimes::NEAR, cache)), Vec::new()))
 }
 
 impl Settings {
@@ -182,7 +182,7 @@ odd name:x:1002:1::/:
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("passwd");
         std::fs::write(&path, FILE).unwrap();
-        let (source, warnings) = open_source(open(&settings(Some(path.clone()))));
+        let (source, warnings) = open_source(open(&settings(Some(path.clone())), 1 << 20));
         assert_eq!(warnings.len(), 2, "{warnings:?}");
         check(&*source, "alice@example.org", &format!("exists: alice@example.org ({}:4)", path.display()))
             .await;
@@ -199,20 +199,20 @@ odd name:x:1002:1::/:
             check(&*source, address, "unknown").await;
         }
         std::fs::write(&path, "root:x:0:0:root:/root:/bin/sh\n").unwrap();
-        let (_, warnings) = open_source(open(&settings(Some(path))));
+        let (_, warnings) = open_source(open(&settings(Some(path)), 1 << 20));
         assert_eq!(warnings.len(), 1, "{warnings:?}");
     }
 
     #[tokio::test]
     async fn accounts_of_the_system() {
-        let (source, _) = open_source(open(&Settings { min_uid: 0, ..settings(None) }));
+        let (source, _) = open_source(open(&Settings { min_uid: 0, ..settings(None) }, 1 << 20));
         check(&*source, "root@example.org", "exists: account root (passwd)").await;
         for address in
             ["nobody@example.org", "root@example.net", "\"root:x\"@example.org", "\"ro@ot\"@example.org"]
         {
             check(&*source, address, "unknown").await;
         }
-        let (source, _) = open_source(open(&settings(None)));
+        let (source, _) = open_source(open(&settings(None), 1 << 20));
         check(&*source, "root@example.org", "unknown").await;
     }
 }

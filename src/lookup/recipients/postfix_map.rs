@@ -20,10 +20,10 @@ struct PostfixMap {
 }
 
 /// Opens the table.
-pub(super) fn open(table: &str) -> Opening {
+pub(super) fn open(table: &str, cache: u64) -> Opening {
     let (maps, warnings) = Maps::table(table, Usage::Maps)?;
     let name = format!("postfix_map {}", maps.name(0));
-    Ok((Box::new(PostfixMap { name, walk: Walk::through(maps) }), warnings))
+    Ok((Box::new(PostfixMap { name, walk: Walk::through(maps, cache) }), warnings))
 }
 
 #[async_trait::async_trait]

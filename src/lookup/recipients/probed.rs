@@ -11,9 +11,6 @@ use crate::lookup::problem::Problem;
 use crate::lookup::remembered::{Hits, Remembered};
 use crate::mail::{Domain, Mailbox};
 
-/// How many domains are remembered; each takes some hundred octets.
-const DOMAINS: u64 = 10_000;
-
 /// How many random characters a probe has, of 36 that may be.
 const RANDOM: usize = 24;
 
@@ -64,9 +61,16 @@ enum Probing {
 }
 
 impl<S: Source> Probed<S> {
-    /// The source with its probes.
-    pub(super) fn new(source: S, lifetimes: Lifetimes) -> Self {
-        Self { source, lifetimes, probes: Remembered::new(DOMAINS) }
+    /// The source with its probes, of which so many octets are remembered at most.
+    pub(super) fn new(source: S, lifetimes: Lifetimes, octets: u64) -> Self {
+        let probes = Remembered::new(octets, |domain: &Domain, probing: &Probing| match probing {
+            Probing::Names => domain.as_str().len(),
+            Probing::Everybody { probe, value } => {
+                let value = value.as_ref().map_or(0, String::len);
+                2 * domain.as_str().len() + probe.local_part().len() + value
+            }
+        });
+        Self { source, lifetimes, probes }
     }
 
     /// The answer to a question whose forms are all at one domain.
@@ -252,7 +256,7 @@ mod tests {
         fn new() -> Self {
             let server = Arc::new(Server::default());
             server.has_wildcard.store(true, Ordering::Relaxed);
-            Self { probed: Probed::new(Arc::clone(&server), Lifetimes::NEAR), server }
+            Self { probed: Probed::new(Arc::clone(&server), Lifetimes::NEAR, 1 << 20), server }
         }
 
         fn down(&self, is_down: bool) {

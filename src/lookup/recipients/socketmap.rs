@@ -15,10 +15,10 @@ struct Recipients {
 }
 
 /// Takes the server; it is asked for nothing yet.
-pub(super) fn open(settings: &SocketmapSettings) -> Box<dyn Source> {
+pub(super) fn open(settings: &SocketmapSettings, cache: u64) -> Box<dyn Source> {
     let server = Socketmap::new(settings.address.clone(), &settings.map);
     let name = format!("socketmap {} {}", server.endpoint(), server.map());
-    Box::new(Probed::new(OneByOne(Recipients { name, server }), Lifetimes::NEAR))
+    Box::new(Probed::new(OneByOne(Recipients { name, server }), Lifetimes::NEAR, cache))
 }
 
 #[async_trait::async_trait]

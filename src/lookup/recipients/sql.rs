@@ -21,11 +21,11 @@ struct Sql {
 }
 
 /// Makes ready to ask.
-pub(super) async fn open(settings: &Settings) -> Opening {
+pub(super) async fn open(settings: &Settings, cache: u64) -> Opening {
     let (database, warnings) = settings.open().await?;
     let name = format!("sql {}", database.name());
     let source = Sql { name, database, query: settings.query.clone() };
-    Ok((Box::new(Probed::new(source, Lifetimes::NEAR)), warnings))
+    Ok((Box::new(Probed::new(source, Lifetimes::NEAR, cache)), warnings))
 }
 
 #[async_trait::async_trait]

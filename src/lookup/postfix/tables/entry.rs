@@ -28,6 +28,15 @@ impl Entry {
         Self { value, parts: vec![Part::Rule(line)] }
     }
 
+    /// The octets that it takes beside itself.
+    pub fn octets(&self) -> usize {
+        let text = |part: &Part| match part {
+            Part::Rule(_) => 0,
+            Part::Value(value) => value.len(),
+        };
+        self.value.len() + self.parts.iter().map(|part| size_of::<Part>() + text(part)).sum::<usize>()
+    }
+
     /// The line of the rule that gives it, where it is one rule of a table of rules.
     pub fn line(&self) -> Option<usize> {
         match self.parts.as_slice() {

@@ -51,18 +51,18 @@ struct Postfix {
 }
 
 /// Asks postconf(1) for the parameters and opens the tables.
-pub(super) async fn open(config_dir: Option<&Path>) -> Opening {
+pub(super) async fn open(config_dir: Option<&Path>, cache: u64) -> Opening {
     let main_cf = MainCf::read(config_dir, &PARAMETERS.concat()).await.map_err(|problem| vec![problem])?;
     let name = match config_dir {
         Some(dir) => format!("postfix of {}", dir.display()),
         None => "postfix".to_owned(),
     };
-    let (walk, warnings) = apart(move || of(&main_cf)).await?;
+    let (walk, warnings) = apart(move || of(&main_cf, cache)).await?;
     Ok((Box::new(Postfix { name, walk }), warnings))
 }
 
 /// Opens the tables that a configuration names.
-fn of(main_cf: &MainCf) -> Reading<Walk> {
+fn of(main_cf: &MainCf, cache: u64) -> Reading<Walk> {
     let (mut warnings, mut problems) = (Vec::new(), Vec::new());
     let mut renaming = Vec::new();
     for (parameter, usage) in RENAMING.into_iter().zip(USAGES) {
@@ -76,8 +76,8 @@ fn of(main_cf: &MainCf) -> Reading<Walk> {
     }
     match (Addressing::open(main_cf), Delivery::open(main_cf)) {
         (Ok((addressing, a)), Ok((delivery, b))) if problems.is_empty() => {
-            let walk =
-                Walk { addressing, renaming, delivery: Some(delivery), strangers: Strangers::default() };
+            let strangers = Strangers::within(cache);
+            let walk = Walk { addressing, renaming, delivery: Some(delivery), strangers };
             Ok((walk, [warnings, a, b].concat()))
         }
         (a, b) => Err([Some(problems), a.err(), b.err()].into_iter().flatten().flatten().collect()),

@@ -14,7 +14,7 @@ fn postfix(values: &[(&str, &str)]) -> Postfix {
     let mut all =
         vec![("append_at_myorigin", "yes"), ("myorigin", "host.example"), ("recipient_delimiter", "+")];
     all.extend(values);
-    let (walk, _) = of(&MainCf::of(Path::new("/etc/postfix"), &all)).unwrap();
+    let (walk, _) = of(&MainCf::of(Path::new("/etc/postfix"), &all), 1 << 20).unwrap();
     Postfix { name: "postfix".to_owned(), walk }
 }
 
@@ -326,7 +326,8 @@ async fn one_table() {
         ("fail:x".to_owned(), "x@a.example", "undetermined: table fail:x: it always fails"),
     ];
     for (table, address, expected) in tables {
-        let (source, _) = super::super::open(&SourceSettings::PostfixMap(table.clone())).await.unwrap();
+        let (source, _) =
+            super::super::open(&SourceSettings::PostfixMap(table.clone()), 1 << 20).await.unwrap();
         let (found, expected) = (ask(&*source, &[address]).await, expected.replace("TABLE", &table));
         let found = found.split(" and leads to no mailbox").next().unwrap();
         assert_eq!(found, expected, "{table} {address}");

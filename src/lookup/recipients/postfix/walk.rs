@@ -44,9 +44,9 @@ struct Outcome {
 }
 
 impl Walk {
-    /// A walk through one list of tables of aliases.
-    pub(in super::super) fn through(maps: Maps) -> Self {
-        let (addressing, strangers) = (Addressing::none(), Strangers::default());
+    /// A walk through one list of tables of aliases. What is remembered of them takes `cache` octets at most.
+    pub(in super::super) fn through(maps: Maps, cache: u64) -> Self {
+        let (addressing, strangers) = (Addressing::none(), Strangers::within(cache));
         Self { addressing, renaming: vec![maps], delivery: None, strangers }
     }
 
