@@ -198,7 +198,7 @@ fn unreadable(policy: &Policy, request: &Request<'_>) -> Option<Finding> {
             ),
             Reply::new(552, "5.3.4", "The header of this message is too long"),
         ),
-        Point::Recipient(_) | Point::Message(_) => return None,
+        Point::Transaction | Point::Recipient(_) | Point::Message(_) => return None,
     };
     // Local mail that is refused at RCPT stays in the queue for ever.
     if request.origin == Origin::Local || policy.mode == Mode::Off {

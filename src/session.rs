@@ -186,6 +186,8 @@ impl Origin {
 /// Where in the transaction a decision is due.
 #[derive(Clone, Copy, Debug)]
 pub enum Point<'a> {
+    /// At MAIL, about the whole transaction.
+    Transaction,
     /// At RCPT, about this recipient.
     Recipient(&'a ForwardPath),
     /// At the end of the message, about the message.

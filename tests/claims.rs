@@ -163,6 +163,7 @@ fn policy() -> Policy {
         exempt_logins: Vec::new(),
         hosted: ["example.org", "example.com"].map(domain).into(),
         harvest_exempt: Vec::new(),
+        harvest_exceptions: Vec::new(),
     };
     let hosted = ["example.org", "example.com"].map(|name| (domain(name), Arc::clone(&locks))).into();
     Policy { mode: Mode::Enforce, site, hosted, defaults: locks, grants: Cost::Memory }

@@ -103,6 +103,7 @@ prop_compose! {
             exempt_logins: Vec::new(),
             hosted: HOSTED.map(domain).into(),
             harvest_exempt: Vec::new(),
+            harvest_exceptions: Vec::new(),
         };
         let defaults = Arc::clone(&of_domains[0]);
         let hosted: BTreeMap<_, _> = HOSTED.iter().map(|name| domain(name)).zip(of_domains).collect();

@@ -124,9 +124,17 @@ fn connect(mta: &dyn Mta, client: &str) -> Client {
     session
 }
 
-/// One mail transaction to one recipient, given up before its message. The reply to RCPT.
+/// One mail transaction to one recipient, given up before its message. The reply to RCPT, or to MAIL if that is refused.
 fn ask(session: &mut Client, recipient: &str) -> String {
-    session.mail("a@pass.example");
+    ask_from(session, "a@pass.example", recipient)
+}
+
+/// The same with this reverse-path; the reply to MAIL, where that is refused.
+fn ask_from(session: &mut Client, reverse_path: &str, recipient: &str) -> String {
+    let reply = session.mail(reverse_path);
+    if reply.code() != 250 {
+        return reply.to_string();
+    }
     let reply = session.rcpt(recipient).to_string();
     if !reply.starts_with("421") {
         assert_eq!(session.command("RSET").code(), 250);
@@ -208,8 +216,7 @@ fn check_twelve_names(stage: &Stage, mta: &dyn Mta, daemon: &Daemon, addresses: 
     let ask_as = |client: &str| {
         let mut session = mta.connect(Service::Exchange, client);
         session.ehlo(&format!("mail.{domain}"));
-        session.mail(&format!("a@{domain}"));
-        session.rcpt("info@local.test").to_string()
+        ask_from(&mut session, &format!("a@{domain}"), "info@local.test")
     };
     stage.names.take_questions();
     let before = stage.dns.total();
@@ -223,9 +230,17 @@ fn check_twelve_names(stage: &Stage, mta: &dyn Mta, daemon: &Daemon, addresses: 
     assert!(reply.starts_with("250 2.1."), "{reply}");
     let asked = (stage.names.take_questions().len(), stage.dns.total() - before);
     assert!(asked.0 > 0 && asked.1 > 0, "as they are about others: {asked:?}");
-    // Whoever is blocked can complain.
-    let reply = ask_once(mta, addresses[0], "postmaster@local.test");
-    assert!(reply.starts_with("250 2.1."), "{reply}");
+}
+
+/// That a blocked client is told the same of names that exist, of those that do not, and of postmaster.
+fn check_no_oracle(mta: &dyn Mta, client: &str) {
+    let replies = ["info", "guess99", "postmaster", "abuse"].map(|name| {
+        let mut session = connect(mta, client);
+        let reply = session.mail("a@pass.example").to_string();
+        assert_eq!(session.reply().lines, [""; 0], "{name}: the MTA closes the connection");
+        reply
+    });
+    assert!(replies.iter().all(|reply| reply.starts_with(BLOCKED)), "{replies:#?}");
 }
 
 #[test]
@@ -317,7 +332,7 @@ fn known_names_buy_no_guesses() {
 
 /// Postfix as it is usually set up: it knows its recipients, does not like all senders, and puts some mail off.
 const CHOOSY: &str = "
-relay_recipient_maps = inline:{ info@local.test=ok }
+relay_recipient_maps = inline:{ {info@local.test=ok}, {postmaster@local.test=ok} }
 smtpd_sender_restrictions = check_sender_access inline:{
   { gone@pass.example = 550 5.1.8 No such sender domain }
   { grey@pass.example = 450 4.7.1 Greylisted }
@@ -354,7 +369,13 @@ fn names_that_postfix_refuses_count() {
     check_open(&postfix, HARVESTER);
     session.rcpt("guess9@local.test");
     daemon.wait_for(&["harvesting: blocked", "network=192.0.2.66/32", "names=10"]);
-    check_blocked(&postfix, HARVESTER);
+    check_no_oracle(&postfix, HARVESTER);
+    // Whoever spoke before the block is told one name at most, and can still complain.
+    session.command("RSET");
+    assert!(ask(&mut session, "postmaster@local.test").starts_with("250 2.1."));
+    assert!(ask(&mut session, "guess10@local.test").starts_with("550 5.1.1 "));
+    assert!(ask(&mut session, "info@local.test").starts_with(BLOCKED));
+    assert_eq!(session.reply().lines, [""; 0], "the MTA closes the connection");
     // The refused ones went by as recipients, but to nobody's judgment.
     let listed = run(&daemon, &["harvest", "list"]).0;
     assert_eq!(listed.lines().count(), 2, "{listed}");
@@ -425,11 +446,7 @@ fn bounces_to_forged_names_block_bounces_only() {
     let stage = Stage::set();
     let postfix = stage.postfix();
     let daemon = Daemon::start(&stage.config(""));
-    let bounce = |recipient: &str| {
-        let mut session = connect(&postfix, HARVESTER);
-        assert_eq!(session.command("MAIL FROM:<>").code(), 250);
-        session.rcpt(recipient).to_string()
-    };
+    let bounce = |recipient: &str| ask_from(&mut connect(&postfix, HARVESTER), "", recipient);
     for name in 0..10 {
         let reply = bounce(&format!("forged{name}@local.test"));
         assert!(reply.starts_with("550 5.1.1 "), "{reply}");
@@ -561,6 +578,31 @@ fn logins_are_never_blocked() {
     check_blocked(&postfix, HARVESTER);
     let reply = ask("info@local.test");
     assert!(reply.starts_with("250 2.1."), "{reply}");
+    // In a session that began after the block as well.
+    let mut session = connect(&postfix, &login);
+    assert_eq!(session.mail("user1@local.test").code(), 250);
+    assert_eq!(session.rcpt("info@local.test").code(), 250);
+}
+
+/// An exception may hold for a recipient, of whom nobody knows at MAIL.
+#[test]
+fn an_exception_for_a_recipient_outlasts_a_block() {
+    if !Postfix::is_available() {
+        return;
+    }
+    let stage = Stage::set();
+    let postfix = stage.postfix();
+    let exceptions = "exceptions: [ { recipient: info@local.test, network: 192.0.2.66, lock: harvest } ]";
+    let recipients = "recipients: { sources: [ list: [info@local.test, user1@local.test] ] }";
+    let daemon = Daemon::start(&stage.config_with("", &format!("{{ {recipients}, {exceptions} }}")));
+    for client in [HARVESTER, "ADDR=192.0.2.67"] {
+        guess(&postfix, client, 0..10);
+    }
+    check_open(&postfix, HARVESTER);
+    assert!(ask_once(&postfix, HARVESTER, "user1@local.test").starts_with(BLOCKED));
+    check_no_oracle(&postfix, "ADDR=192.0.2.67");
+    // It stands in the log as a message that was put off.
+    daemon.wait_for(&["event=message", "verdict=defer", "reason=harvest-blocked", "client=192.0.2.67"]);
 }
 
 #[test]
@@ -680,7 +722,7 @@ fn names_that_sendmail_refuses_count() {
             assert!(reply.starts_with("550 5.1.1 ") && reply.contains("User unknown"), "{reply}");
         }
         daemon.wait_for(&["harvesting: blocked", "network=192.0.2.66/32", "names=10"]);
-        check_blocked(&sendmail, HARVESTER);
+        check_no_oracle(&sendmail, HARVESTER);
         check_open(&sendmail, BYSTANDER);
     });
 }

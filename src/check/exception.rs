@@ -15,7 +15,7 @@ pub struct Exception {
     pub sender: Option<Pattern>,
     /// The client's network.
     pub network: Option<IpNet>,
-    /// The recipient; at the end of the message, every recipient.
+    /// The recipient; at the end of the message, every recipient. At MAIL it may be anybody.
     pub recipient: Option<Pattern>,
     /// The login.
     pub login: Option<LoginPattern>,
@@ -94,6 +94,8 @@ impl Pattern {
             ForwardPath::Postmaster | ForwardPath::AtLiteral(_) | ForwardPath::Malformed(_) => false,
         };
         match request.point {
+            // Nobody knows yet who they will be.
+            Point::Transaction => true,
             Point::Recipient(path) => matches(path),
             Point::Message(_) => request.envelope.forward_paths().all(matches),
         }

@@ -76,6 +76,7 @@ mod tests {
             exempt_logins: Vec::new(),
             hosted: BTreeSet::new(),
             harvest_exempt: Vec::new(),
+            harvest_exceptions: Vec::new(),
         }
     }
 

@@ -1,5 +1,11 @@
 //! Harvesting: a client that guesses one name after the other is blocked for a while.
 //!
+//! It is turned away at MAIL. The MTA refuses names that it does not know before we are asked about a recipient, so that
+//! a block which speaks only at RCPT tells the two kinds apart. That leaves out postmaster and abuse, of whom nobody
+//! knows at MAIL: an attack may be held off even so (RFC 5321, 4.5.1), and it is only for now. At RCPT it speaks where
+//! nobody asked at MAIL, in a session that was there before the block, and where an exception may hold for a recipient;
+//! there, these two are left to everybody.
+//!
 //! A trusted forwarder is never blocked. Whether the client is one by its SPF is asked only where a block stands, so that
 //! DNS is asked about nobody's guesses but by who might be a forwarder; the records that are looked at then are the
 //! forwarders' own, and remembered.
@@ -30,7 +36,8 @@ impl Check for Harvest {
             {
                 vec![Subject::OrDefaults(path.domain().cloned())]
             }
-            Point::Recipient(_) | Point::Message(_) => Vec::new(),
+            Point::Transaction if request.origin == Origin::Foreign => vec![Subject::OrDefaults(None)],
+            Point::Transaction | Point::Recipient(_) | Point::Message(_) => Vec::new(),
         }
     }
 
@@ -54,6 +61,10 @@ impl Check for Harvest {
                 if let Some(remark) = forwarding::by_spf(case.site, case.request, facts)? {
                     return Ok(Judgment::NotExamined(remark).into());
                 }
+                if matches!(case.request.point, Point::Transaction) && may_be_lifted(case) {
+                    let detail = "an exception may hold for a recipient";
+                    return Ok(Judgment::Pass(Remark::new("harvest-clear", detail)).into());
+                }
                 let until = until.strftime("%Y-%m-%d %H:%M:%SZ");
                 let detail =
                     format!("{network} asked for {names} unknown names and is blocked until {until}");
@@ -63,4 +74,11 @@ impl Check for Harvest {
             }
         })
     }
+}
+
+/// Whether an exception of any domain may lift the block, once it is known who the recipients are.
+fn may_be_lifted(case: &Case<'_>) -> bool {
+    let rules = case.site.login_rules(&case.locks.addresses);
+    let exceptions = &case.site.harvest_exceptions;
+    exceptions.iter().any(|exception| exception.matches(CheckId::Harvest, case.request, rules))
 }

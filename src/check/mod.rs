@@ -221,6 +221,8 @@ pub struct Site {
     pub hosted: BTreeSet<Domain>,
     /// Networks whose clients may guess names.
     pub harvest_exempt: Vec<IpNet>,
+    /// The exceptions of all domains that may lift a block.
+    pub harvest_exceptions: Vec<Exception>,
 }
 
 impl Site {

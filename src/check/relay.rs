@@ -18,14 +18,14 @@ impl Check for Relay {
             Point::Recipient(path) if request.origin == Origin::Foreign => {
                 path.domain().cloned().map(Subject::NotHosted).into_iter().collect()
             }
-            Point::Recipient(_) | Point::Message(_) => Vec::new(),
+            Point::Transaction | Point::Recipient(_) | Point::Message(_) => Vec::new(),
         }
     }
 
     fn judge(&self, case: &Case<'_>, _: &View<'_>) -> Result<Opinion, Open> {
         let recipient = match case.request.point {
             Point::Recipient(path) => path.to_string(),
-            Point::Message(_) => String::new(),
+            Point::Transaction | Point::Message(_) => String::new(),
         };
         let remark = Remark::new("relay-denied", format!("{recipient} is not at a hosted domain"));
         Ok(Judgment::Reject(remark, Reply::new(550, "5.7.1", "Relay access denied")).into())

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -15,7 +16,8 @@ use super::{
     Config, Context, Host, Limits, Log, LogFormat, LogLevel, LogTarget, Profile, answers, domain_file,
     listen, postfix, value, words,
 };
-use crate::check::{Forwarder, Mode, Site};
+use crate::check::exception::Exception;
+use crate::check::{CheckId, Forwarder, Locks, Mode, Site};
 use crate::facts::Cost;
 use crate::lookup::dns;
 use crate::lookup::harvest;
@@ -58,6 +60,7 @@ pub(super) fn build(problems: &mut Problems<'_>, host: &Host, base: &Path, writt
         (&written.domains, listed),
         &mut recipients,
     );
+    let defaults = defaults.locks(cap, &mut recipients);
     let site = Site {
         authserv_id: written.authserv_id.as_ref().and_then(|text| value::authserv_id(problems, text)),
         host_name: host.name.clone(),
@@ -73,13 +76,14 @@ pub(super) fn build(problems: &mut Problems<'_>, host: &Host, base: &Path, writt
         exempt_logins: written.identities.exempt_logins(problems),
         hosted: hosted.keys().cloned().collect(),
         harvest_exempt: harvest.exempt.clone(),
+        harvest_exceptions: lifting_blocks(hosted.values().chain([&defaults])),
     };
     let identities = written.identities.sources(problems, context);
     let policy = Policy {
         mode: cap,
         site,
         hosted,
-        defaults: defaults.locks(cap, &mut recipients),
+        defaults,
         grants: identities.iter().map(IdentitySource::cost).max().unwrap_or(Cost::Memory),
     };
     let limits = limits(problems, &written.limits);
@@ -102,6 +106,18 @@ pub(super) fn build(problems: &mut Problems<'_>, host: &Host, base: &Path, writt
     check_hosted(problems, &config.policy);
     answers::check(problems, &config.policy, &config.listeners);
     config
+}
+
+/// The exceptions that may lift a block, each once.
+fn lifting_blocks<'a>(all: impl Iterator<Item = &'a Arc<Locks>>) -> Vec<Exception> {
+    let mut lifting: Vec<Exception> = Vec::new();
+    for exception in all.flat_map(|locks| &locks.exceptions) {
+        let lifts = exception.lock.is_none_or(|lock| lock == CheckId::Harvest);
+        if lifts && !lifting.contains(exception) {
+            lifting.push(exception.clone());
+        }
+    }
+    lifting
 }
 
 /// What `defaults` holds, and with it what domains inherit.

@@ -47,8 +47,7 @@ impl Talk {
 
     /// Who asks for the recipients of a message.
     fn asker(&self, message: &Message) -> Option<Asker> {
-        let client = self.session.client.address?;
-        let null_sender = message.envelope.reverse_path == ReversePath::Null;
+        let HarvestQuestion { client, null_sender } = message.harvest_question(&self.session)?;
         Some(Asker { client, null_sender, may_forward: suspects::may_forward(&message.snapshot.policy) })
     }
 
@@ -90,17 +89,33 @@ impl Conversation for Talk {
         self.message = Some(Message::new(self.daemon.snapshot(), &self.session, mail, evidence));
     }
 
+    async fn begun(&mut self) -> Answer {
+        let Some(message) = &mut self.message else { return Answer::Continue };
+        let Some(question) = message.harvest_question(&self.session) else { return Answer::Continue };
+        // Of whom nothing is known against, there is nothing to decide yet.
+        if message.origin != Origin::Foreign
+            || self.daemon.harvest.block_of(question.client, question.null_sender).is_none()
+        {
+            return Answer::Continue;
+        }
+        let (decision, record) = message.decide(&self.session, Stage::Begun, &self.daemon.metrics).await;
+        suspects::release(&self.daemon, &decision, &message.facts, question);
+        if decision.verdict.reply().is_none() {
+            return Answer::Continue;
+        }
+        self.answer(&decision, record)
+    }
+
     async fn rcpt(&mut self, rcpt: Rcpt) -> Answer {
         let Some(message) = &mut self.message else { return Answer::Continue };
         if rcpt.queue_id.is_some() {
             message.envelope.queue_id.clone_from(&rcpt.queue_id);
         }
         let path = forward_path(&rcpt, self.session.is_postfix);
-        let (decision, record) = message.decide(&self.session, Some(&path), &self.daemon.metrics).await;
+        let stage = Stage::Recipient(&path);
+        let (decision, record) = message.decide(&self.session, stage, &self.daemon.metrics).await;
         let guess = guesses::of_decision(&message.snapshot.policy, message.origin, &path, &decision);
-        if let Some(client) = self.session.client.address {
-            let null_sender = message.envelope.reverse_path == ReversePath::Null;
-            let question = HarvestQuestion { client, null_sender };
+        if let Some(question) = message.harvest_question(&self.session) {
             suspects::release(&self.daemon, &decision, &message.facts, question);
         }
         if decision.verdict.reply().is_none() {
@@ -147,7 +162,7 @@ impl Conversation for Talk {
         if queue_id.is_some() {
             message.envelope.queue_id = queue_id;
         }
-        let (decision, record) = message.decide(&self.session, None, &self.daemon.metrics).await;
+        let (decision, record) = message.decide(&self.session, Stage::Ended, &self.daemon.metrics).await;
         let answer = self.answer(&decision, record);
         let passes = decision.verdict == Verdict::Pass;
         if passes
@@ -181,6 +196,17 @@ struct Message {
     evidence: Option<Evidence>,
     /// The time that decisions have taken so far.
     spent: Duration,
+}
+
+/// What of a message a decision is about.
+#[derive(Clone, Copy)]
+enum Stage<'a> {
+    /// Whether it may go on.
+    Begun,
+    /// A recipient.
+    Recipient(&'a ForwardPath),
+    /// All of it.
+    Ended,
 }
 
 /// The body of a message as far as it is of interest.
@@ -223,18 +249,20 @@ impl Message {
         }
     }
 
-    /// The decision about a recipient, or else about the message, and its record.
-    async fn decide(
-        &mut self,
-        session: &Session,
-        recipient: Option<&ForwardPath>,
-        metrics: &Metrics,
-    ) -> (Decision, Record) {
+    /// What is asked about the client's guesses, where it has an address.
+    fn harvest_question(&self, session: &Session) -> Option<HarvestQuestion> {
+        let null_sender = self.envelope.reverse_path == ReversePath::Null;
+        Some(HarvestQuestion { client: session.client.address?, null_sender })
+    }
+
+    /// The decision that is due at a stage, and its record.
+    async fn decide(&mut self, session: &Session, stage: Stage<'_>, metrics: &Metrics) -> (Decision, Record) {
         let begun = Instant::now();
-        let point = recipient.map_or(Point::Message(&self.header), Point::Recipient);
-        let report = match &self.body {
-            Body::Report(reader) if recipient.is_none() => Some(reader.report()),
-            _ => None,
+        let (point, report) = match (stage, &self.body) {
+            (Stage::Begun, _) => (Point::Transaction, None),
+            (Stage::Recipient(path), _) => (Point::Recipient(path), None),
+            (Stage::Ended, Body::Report(reader)) => (Point::Message(&self.header), Some(reader.report())),
+            (Stage::Ended, _) => (Point::Message(&self.header), None),
         };
         let request = Request {
             session,
@@ -256,9 +284,12 @@ impl Message {
             record.judged = evidence.of(policy, &request, &decision, &self.facts, source_names);
         }
         let took = begun.elapsed();
-        metrics.note_decision(record.event, &decision, took);
+        // A message that goes on is counted at its end.
+        if !matches!(stage, Stage::Begun) || decision.verdict != Verdict::Pass {
+            metrics.note_decision(record.event, &decision, took);
+        }
         self.spent = self.spent.saturating_add(took);
-        let shown = if recipient.is_some() { took } else { self.spent };
+        let shown = if matches!(stage, Stage::Recipient(_)) { took } else { self.spent };
         record.ms = shown.as_millis().try_into().unwrap_or(u64::MAX);
         (decision, record)
     }

@@ -27,6 +27,7 @@ impl Evidence {
     ) -> Option<String> {
         let seen = evidence(policy, request, facts);
         match request.point {
+            Point::Transaction => Some(judged::write(request, decision, &seen, &[], source_names)),
             Point::Recipient(_) => {
                 let line =
                     is_eventful(decision).then(|| judged::write(request, decision, &seen, &[], source_names));

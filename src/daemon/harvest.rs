@@ -40,6 +40,11 @@ impl Watch {
         (begun, begun.saturating_sub(ended))
     }
 
+    /// Whether anything is blocked.
+    pub(super) fn blocks_anybody(&self) -> bool {
+        self.blocks().1 > 0
+    }
+
     /// Takes note of an unknown name that a client asked for. Returns the [suspects](Tracker::note_unknown).
     pub(super) fn note_unknown(&self, asker: Asker, name: &str) -> Vec<IpAddr> {
         self.with(|tracker, now| tracker.note_unknown(asker, name, now))

@@ -29,6 +29,7 @@ impl Lesson {
         decision: &Decision,
     ) {
         match request.point {
+            Point::Transaction => {}
             Point::Recipient(_) => self.learn_recipient(catch_all, policy, request, decision),
             Point::Message(header) => {
                 let accepted = std::mem::take(&mut self.accepted);

@@ -36,6 +36,7 @@ impl Draft {
             return None;
         }
         match request.point {
+            Point::Transaction => None,
             Point::Recipient(path) => {
                 if let Some(mailbox) = path.mailbox() {
                     self.add(policy, request, mailbox, &decision.observations);

@@ -154,6 +154,10 @@ fn service(
         refused: role != Role::Local && watched.snapshot().policy.defaults.harvest != Mode::Off,
         // Where the outside world comes in, no body says anything that we would believe.
         body: matches!(role, Role::Local | Role::Submission),
+        // Whoever comes while nobody is blocked pays nothing for blocks.
+        mail: role != Role::Local
+            && watched.harvest.blocks_anybody()
+            && watched.snapshot().policy.defaults.harvest == Mode::Enforce,
         recipients: role != Role::Local && watched.snapshot().policy.changes_recipients(),
     };
     let (name, clients) = (bound.address(), Clients::default());

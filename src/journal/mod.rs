@@ -103,6 +103,8 @@ impl Record {
     fn bare(request: &Request<'_>, verdict: &'static str) -> Self {
         let (session, envelope) = (request.session, request.envelope);
         let (event, rcpt_to, header_from) = match request.point {
+            // A message that is refused before it has recipients.
+            Point::Transaction => (Event::Message, Vec::new(), None),
             Point::Recipient(path) => (Event::Recipient, vec![path.to_string()], None),
             Point::Message(header) => {
                 let paths = envelope.forward_paths().map(ToString::to_string).collect();

@@ -4,8 +4,8 @@ use std::ffi::{CStr, CString};
 use std::sync::Arc;
 
 use indymilter::{
-    ActionError, Callbacks, ContextActions, EomActions, EomContext, Macros, ProtoOpts, SetErrorReply,
-    SmtpReply, SocketInfo, Status,
+    ActionError, Callbacks, Context, ContextActions, EomActions, EomContext, Macros, ProtoOpts,
+    SetErrorReply, SmtpReply, SocketInfo, Status,
 };
 
 use super::Wishes;
@@ -95,16 +95,7 @@ where
                 session.collected(ProtoOpts::NOREPLY_HELO, taken.is_some())
             })
         })
-        .on_mail(|cx, arguments| {
-            Box::pin(async move {
-                let Some(session) = &mut cx.data else { return Status::Tempfail };
-                session.abort();
-                session.message = session.conversation.is_some();
-                let mail = mail(&arguments, &cx.macros);
-                let taken = session.message().map(|conversation| conversation.mail(mail));
-                session.collected(ProtoOpts::NOREPLY_MAIL, taken.is_some())
-            })
-        })
+        .on_mail(|cx, arguments| Box::pin(message_begins(cx, arguments)))
         .on_rcpt(|cx, arguments| {
             Box::pin(async move {
                 let Some(session) = &mut cx.data else { return Status::Tempfail };
@@ -154,6 +145,23 @@ where
                 Status::Continue
             })
         })
+}
+
+async fn message_begins<C: Conversation>(cx: &mut Context<Session<C>>, arguments: Vec<CString>) -> Status {
+    let Some(session) = &mut cx.data else { return Status::Tempfail };
+    session.abort();
+    session.message = session.conversation.is_some();
+    let answers = session.granted.answers_mail();
+    let Some(conversation) = session.message() else {
+        return session.collected(ProtoOpts::NOREPLY_MAIL, false);
+    };
+    conversation.mail(mail(&arguments, &cx.macros));
+    if !answers {
+        return session.collected(ProtoOpts::NOREPLY_MAIL, true);
+    }
+    let answer = conversation.begun().await;
+    session.message = answer == Answer::Continue;
+    status(&answer, &mut cx.reply)
 }
 
 async fn end_of_message<C: Conversation>(cx: &mut EomContext<Session<C>>) -> Status {

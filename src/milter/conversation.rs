@@ -16,7 +16,7 @@ use crate::mail::{Edit, Field, Reply};
 /// exactly once: at [`end_of_message`](Self::end_of_message), at [`abort`](Self::abort), or with the connection.
 ///
 /// HELO, MAIL, header fields and what the MTA refuses are only collected, so their methods have no answer and must not
-/// wait for anything.
+/// wait for anything. Whether a message may begin is a question of its own, [`begun`](Self::begun).
 /// A panic in a method ends this connection and no other.
 pub trait Conversation: Send + 'static {
     /// The client has said HELO or EHLO. It may do so again, between messages: after STARTTLS, or because it likes to.
@@ -25,6 +25,10 @@ pub trait Conversation: Send + 'static {
 
     /// A new message. Nothing of an earlier one may be left, the login included.
     fn mail(&mut self, mail: Mail);
+
+    /// Whether the message that has just begun may go on. Asked only where the MTA waits for an answer to MAIL, which it
+    /// does where we [wished](super::Wishes::mail) for it and where it cannot do without.
+    fn begun(&mut self) -> impl Future<Output = Answer> + Send;
 
     /// One more recipient, which the MTA itself has no objection to. [`Answer::Reply`] refuses this recipient only,
     /// [`Answer::Discard`] the whole message.
@@ -54,7 +58,7 @@ pub trait Conversation: Send + 'static {
     fn abort(&mut self);
 }
 
-/// The answer to a recipient or to a message.
+/// The answer to a recipient or to a message, at its beginning or at its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
     /// No objection.

@@ -10,8 +10,8 @@
 //! - `negotiation`: what we ask of the MTA; `callbacks`: glue; `conversation`: what the daemon implements.
 //!
 //! Invariants: no event is answered that the MTA does not expect an answer to, and none is left unanswered that it
-//! does. A message with one recipient costs two awaited replies on an MTA that grants our wishes. No peer holds a
-//! connection longer than the limits say, and none ends the service for the others.
+//! does. A message with one recipient costs two awaited replies on an MTA that grants our wishes, and three while somebody
+//! must be turned away at MAIL. No peer holds a connection longer than the limits say, and none ends the service for the others.
 
 mod callbacks;
 mod conversation;
@@ -63,12 +63,15 @@ pub struct Service<F, W> {
 }
 
 /// What an MTA tells and allows only those who ask for it.
+#[expect(clippy::struct_excessive_bools, reason = "each is a wish of its own")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Wishes {
     /// Recipients that the MTA itself refuses.
     pub refused: bool,
     /// The bodies of messages, each until nobody wants more of it.
     pub body: bool,
+    /// To have a say at MAIL, which costs each message one more reply that the MTA waits for.
+    pub mail: bool,
     /// To change recipients, which takes a right that some would rather not give.
     pub recipients: bool,
 }

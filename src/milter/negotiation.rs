@@ -14,7 +14,7 @@ const ACTIONS: Actions = Actions::ADD_HEADER.union(Actions::CHANGE_HEADER).union
 /// What takes recipients off and puts them on again, with parameters.
 const RECIPIENT_ACTIONS: Actions = Actions::DELETE_RCPT.union(Actions::ADD_RCPT_EXT);
 
-/// The stages that never get an answer: nothing is decided before the first recipient, and no MTA should wait for us
+/// The stages that get no answer: nothing is decided before the first recipient, as a rule, and no MTA should wait for us
 /// to say so.
 const WITHOUT_REPLY: ProtoOpts = ProtoOpts::NOREPLY_CONNECT
     .union(ProtoOpts::NOREPLY_HELO)
@@ -52,6 +52,9 @@ impl Granted {
         if wishes.refused {
             wanted |= ProtoOpts::REJECTED_RCPT;
         }
+        if wishes.mail {
+            wanted -= ProtoOpts::NOREPLY_MAIL;
+        }
         if wishes.body {
             wanted = (wanted - ProtoOpts::NO_BODY) | ProtoOpts::SKIP;
         }
@@ -79,6 +82,11 @@ impl Granted {
         self.options.contains(ProtoOpts::REJECTED_RCPT)
     }
 
+    /// Whether the MTA waits for an answer to MAIL.
+    pub(super) fn answers_mail(self) -> bool {
+        !self.options.contains(ProtoOpts::NOREPLY_MAIL)
+    }
+
     /// The status after a piece of a body, of which more is wanted or not. Without the right to skip the rest, an MTA sends it all the same.
     pub(super) fn after_body(self, more: bool) -> Status {
         if more || !self.options.contains(ProtoOpts::SKIP) { Status::Continue } else { Status::Skip }
@@ -100,20 +108,21 @@ mod tests {
         let granted = Granted::of(Actions::all(), ProtoOpts::all(), Wishes::default());
         assert_eq!(granted.actions, ACTIONS);
         assert_eq!(granted.options, WITHOUT_REPLY | WITHOUT_EVENT);
-        assert!(!granted.refused());
+        assert!(!granted.refused() && !granted.answers_mail());
+        assert_eq!(granted.collected(ProtoOpts::NOREPLY_MAIL), Status::Noreply);
         assert_eq!(granted.after_body(false), Status::Continue);
         let granted = Granted::of(
             Actions::all(),
             ProtoOpts::all(),
-            Wishes { refused: true, body: true, recipients: true },
+            Wishes { refused: true, body: true, mail: true, recipients: true },
         );
         assert!(granted.refused());
         assert_eq!(granted.actions, ACTIONS | RECIPIENT_ACTIONS);
+        assert!(granted.answers_mail());
         assert!(!granted.options.contains(ProtoOpts::NO_BODY));
         assert_eq!((granted.after_body(true), granted.after_body(false)), (Status::Continue, Status::Skip));
         assert!(granted.edits());
         assert_eq!(granted.macros().len(), MACROS.len());
-        assert_eq!(granted.collected(ProtoOpts::NOREPLY_MAIL), Status::Noreply);
     }
 
     #[test]

@@ -147,6 +147,28 @@ async fn nothing_is_taken_for_refused_where_that_was_not_agreed() {
 }
 
 #[tokio::test]
+async fn a_message_can_be_refused_at_its_beginning() {
+    let shell = Shell::start_asked_at_mail(Limits::default()).await;
+    let mut mta = shell.greet().await;
+    assert_eq!(mta.ask(&[mail(&["<a@example.com>"])]).await, "continue");
+    assert_eq!(mta.ask(&[rcpt("<b@example.org>")]).await, "continue");
+    assert_eq!(mta.ask(&[mail(&["<blocked@example.com>"])]).await, "421 4.7.0 come back later");
+    // Where an MTA goes on, nothing is left of it.
+    assert_eq!(mta.ask(&[mail(&["<a@example.com>"])]).await, "continue");
+    assert_eq!(mta.ask(&[rcpt("<reject@example.org>")]).await, "550 5.1.1 no such user; 100%% sure");
+}
+
+#[tokio::test]
+async fn an_old_mta_is_told_at_mail_as_well() {
+    let shell = Shell::start(Limits::default()).await;
+    let mut mta = shell.connect().await;
+    assert_eq!(mta.ask(&[poor_offer()]).await, "negotiated");
+    assert_eq!(mta.ask(&[connect("client.example", '4', 25, "192.0.2.1")]).await, "continue");
+    assert_eq!(mta.ask(&[helo("client.example")]).await, "continue");
+    assert_eq!(mta.ask(&[mail(&["<blocked@example.com>"])]).await, "421 4.7.0 come back later");
+}
+
+#[tokio::test]
 async fn a_body_is_read_as_far_as_it_is_wanted() {
     let shell = Shell::start_curious(Limits::default()).await;
     let mut mta = shell.greet().await;

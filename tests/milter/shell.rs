@@ -87,6 +87,13 @@ impl Conversation for Scribe {
         self.note(event);
     }
 
+    async fn begun(&mut self) -> Answer {
+        if self.message.iter().any(|event| event.starts_with("mail <blocked@")) {
+            return Answer::Reply(Reply::new(421, "4.7.0", "come back later"));
+        }
+        Answer::Continue
+    }
+
     async fn rcpt(&mut self, rcpt: Rcpt) -> Answer {
         let mut event = format!("rcpt {}", rcpt.argument);
         add(&mut event, "addr", rcpt.address);
@@ -168,14 +175,21 @@ impl Shell {
 
     /// One that wants to be told of recipients that the MTA refuses, and of bodies.
     pub(crate) async fn start_curious(limits: Limits) -> Self {
-        Self::serve_as(vec![on_loopback().await], limits, true)
+        let wishes = Wishes { refused: true, body: true, ..Wishes::default() };
+        Self::serve_as(vec![on_loopback().await], limits, wishes)
+    }
+
+    /// One that wants a say at MAIL.
+    pub(crate) async fn start_asked_at_mail(limits: Limits) -> Self {
+        let wishes = Wishes { mail: true, ..Wishes::default() };
+        Self::serve_as(vec![on_loopback().await], limits, wishes)
     }
 
     pub(crate) fn serve(sockets: Vec<Bound>, limits: Limits) -> Self {
-        Self::serve_as(sockets, limits, false)
+        Self::serve_as(sockets, limits, Wishes::default())
     }
 
-    fn serve_as(sockets: Vec<Bound>, limits: Limits, is_curious: bool) -> Self {
+    fn serve_as(sockets: Vec<Bound>, limits: Limits, wishes: Wishes) -> Self {
         let addresses = sockets.iter().map(Bound::address).collect();
         let record = Record::default();
         let (stop, stopped) = oneshot::channel();
@@ -184,11 +198,7 @@ impl Shell {
             .map(|bound| {
                 let record = record.clone();
                 let begin = move |connect| Scribe::begin(&record, connect);
-                Service {
-                    bound,
-                    begin,
-                    wishes: move || Wishes { refused: is_curious, body: is_curious, recipients: false },
-                }
+                Service { bound, begin, wishes: move || wishes }
             })
             .collect();
         let served = tokio::spawn(serve(services, limits, Arc::default(), async {

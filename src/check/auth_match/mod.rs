@@ -56,6 +56,9 @@ impl Check for AuthMatch {
         let Some(login) = request.envelope.login.as_ref().filter(|_| request.origin == Origin::Login) else {
             return Vec::new();
         };
+        if matches!(request.point, Point::Transaction) {
+            return Vec::new();
+        }
         // A login without a domain, or of a domain that is not hosted, is not exempt: it is judged by the defaults.
         vec![Subject::OrDefaults(identity(site, login).map(|mailbox| mailbox.domain().clone()))]
     }
@@ -66,7 +69,7 @@ impl Check for AuthMatch {
             return Ok(Judgment::NotExamined(Remark::new("login-exempt", detail)).into());
         }
         let judgment = match case.request.point {
-            Point::Recipient(_) => judge_mail_from(case, facts)?,
+            Point::Transaction | Point::Recipient(_) => judge_mail_from(case, facts)?,
             Point::Message(header) => judge_header(case, header, facts)?,
         };
         Ok(judgment.into())

@@ -53,6 +53,7 @@ impl Check for RequireAuth {
                 path => path.domain().cloned().into_iter().collect(),
             },
             Point::Message(header) => visible_domains(header, "From"),
+            Point::Transaction => Vec::new(),
         };
         domains.into_iter().map(Subject::Hosted).collect()
     }
@@ -60,7 +61,7 @@ impl Check for RequireAuth {
     fn judge(&self, case: &Case<'_>, facts: &View<'_>) -> Result<Opinion, Open> {
         let settings = &case.locks.require_auth.settings;
         let judgment = match case.request.point {
-            Point::Recipient(_) => judge_mail_from(case, settings, facts)?,
+            Point::Transaction | Point::Recipient(_) => judge_mail_from(case, settings, facts)?,
             Point::Message(header) => judge_header_from(case, settings, header, facts)?,
         };
         Ok(judgment.into())

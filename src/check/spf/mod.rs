@@ -24,6 +24,7 @@ impl Check for Spf {
 
     fn concerns(&self, _: &Site, request: &Request<'_>) -> Vec<Subject> {
         let domains = match request.point {
+            Point::Transaction => Vec::new(),
             Point::Recipient(path) => path.domain().cloned().into_iter().collect(),
             Point::Message(_) => {
                 let mut domains: Vec<Domain> =
@@ -40,6 +41,9 @@ impl Check for Spf {
         let Case { site, locks, request, .. } = *case;
         let settings = &locks.spf.settings;
         match request.point {
+            Point::Transaction => {
+                Ok(Judgment::NotExamined(Remark::new("off", "there is no recipient")).into())
+            }
             Point::Recipient(path) => judge_recipient(site, settings, request, path, facts),
             Point::Message(header) => record::judge_message(site, settings, request, header, facts),
         }

@@ -259,6 +259,11 @@ async fn play(
         let request = Request { session, envelope: &envelope, origin, point, report, now: *now };
         outcome.message = Some(world.explain(&request).await);
     }
+    if scene.recipients.is_empty() && scene.header.is_none() {
+        let point = Point::Transaction;
+        let request = Request { session, envelope: &envelope, origin, point, report: None, now: *now };
+        outcome.message = Some(world.explain(&request).await);
+    }
     outcome
 }
 
@@ -267,7 +272,7 @@ fn compare(outcome: &Outcome, logged: Logged, judged: Judged) -> Replay {
     let first = || outcome.recipients.first().map(|(_, explained)| &explained.decision);
     let (now, refused): (Option<&Decision>, Vec<String>) = match judged.about {
         About::Recipient(_) => (first(), Vec::new()),
-        About::Message(_) => {
+        About::Transaction | About::Message(_) => {
             let refused = outcome.recipients.iter();
             let refused = refused.filter(|(_, explained)| explained.decision.verdict.reply().is_some());
             (

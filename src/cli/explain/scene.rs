@@ -134,6 +134,7 @@ impl Scene {
         let Judged { session, about, report, now, .. } = judged.clone();
         let mut envelope = judged.envelope.clone();
         let (recipients, header) = match about {
+            About::Transaction => (Vec::new(), None),
             About::Recipient(path) => (vec![Recipient::bare(path)], None),
             About::Message(header) => (std::mem::take(&mut envelope.recipients), Some(header)),
         };

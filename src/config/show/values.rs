@@ -89,6 +89,7 @@ pub(super) fn of_host(config: &Config) -> Values {
         exempt_logins,
         hosted: _,
         harvest_exempt: _,
+        harvest_exceptions: _,
     } = &policy.site;
     let trusted_networks = trusted_networks.iter().map(shown_network).collect();
     let mut values = vec![

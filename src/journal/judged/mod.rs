@@ -50,6 +50,8 @@ pub struct Judged {
 /// About what a decision was.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum About {
+    /// A transaction, at its beginning.
+    Transaction,
     /// A recipient.
     Recipient(ForwardPath),
     /// The message; of its header the fields that locks look at.

@@ -214,6 +214,7 @@ fn about() -> impl Strategy<Value = About> {
     let names = prop::sample::select(vec!["From", "fROM ", "Subject", "Authentication-Results"]);
     let field = (names, said()).prop_map(|(name, value)| Field::new(name, value));
     prop_oneof![
+        Just(About::Transaction),
         forward_path().prop_map(About::Recipient),
         prop::collection::vec(field, 0..4).prop_map(|fields| About::Message(fields.into_iter().collect())),
     ]
@@ -233,6 +234,7 @@ prop_compose! {
 fn line(judged: &Judged, facts: &[(Question, Answer)], decision: &Decision) -> String {
     let Judged { session, envelope, about, report, now, .. } = judged;
     let point = match about {
+        About::Transaction => Point::Transaction,
         About::Recipient(path) => Point::Recipient(path),
         About::Message(header) => Point::Message(header),
     };

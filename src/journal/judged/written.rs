@@ -133,6 +133,7 @@ impl<'a> Written<'a> {
         sources: &'a [String],
     ) -> Self {
         let (recipient, header) = match request.point {
+            Point::Transaction => (None, None),
             Point::Recipient(path) => (Some(Path::of_forward(path)), None),
             Point::Message(header) => {
                 let fields = header.fields().iter().map(|field| (text(&field.name), text(&field.value)));
@@ -160,7 +161,8 @@ impl<'a> Written<'a> {
                 let fields = fields.into_iter().map(|(name, value)| Field::new(name, value));
                 About::Message(fields.collect::<Header>())
             }
-            _ => return None,
+            (None, None) => About::Transaction,
+            (Some(_), Some(_)) => return None,
         };
         let (mut facts, mut lost) = (Facts::default(), Vec::new());
         for fact in self.facts {
