@@ -85,7 +85,7 @@ impl Spf {
 /// One who wrote to a name. Who it is cannot be read here, only recognised.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Correspondent {
-    /// The hash of the sender's shape, [apart](Spf::apart) by what SPF said.
+    /// The hash of the sender's shape, apart by what SPF said.
     pub sender: u64,
     /// The hash of the sender's organisation, likewise; 0 where it has none.
     pub domain: u64,

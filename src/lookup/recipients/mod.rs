@@ -259,7 +259,7 @@ struct Opened {
 }
 
 impl Recipients {
-    /// Opens the sources. Each has an equal share of [`RECIPIENT_CACHES`] for what it remembers.
+    /// Opens the sources. Each has an equal share of `RECIPIENT_CACHES` for what it remembers.
     ///
     /// # Errors
     ///
