@@ -3,7 +3,7 @@
 use std::fs;
 
 use lockdown_milter::mail::address_list::{AddressList, Author};
-use lockdown_milter::mail::{ForwardPath, ReversePath};
+use lockdown_milter::mail::{Domain, ForwardPath, ReversePath, Twofold};
 
 /// The rows of a table; the last column says what each stands for.
 fn rows<const COLUMNS: usize>(file: &str) -> Vec<[String; COLUMNS]> {
@@ -72,12 +72,18 @@ fn every_form_of_a_path() {
 fn every_form_that_postfix_rewrites() {
     check::<4>("settled.yaml", 25, |[both, ..]| {
         let (argument, canonical) = both.split_once(" -> ").expect("both forms");
+        let domains = |twofold: &Twofold| {
+            let domains: Vec<String> = twofold.domains().iter().map(Domain::to_string).collect();
+            format!("twofold {}", domains.join(" "))
+        };
         let reverse = match ReversePath::settle(argument, canonical) {
             ReversePath::Malformed(raw) => format!("malformed {raw}"),
+            ReversePath::Twofold(twofold) => domains(&twofold),
             path => path.to_string(),
         };
         let forward = match ForwardPath::settle(argument, canonical) {
             ForwardPath::Malformed(raw) => format!("malformed {raw}"),
+            ForwardPath::Twofold(twofold) => domains(&twofold),
             path => path.to_string(),
         };
         vec![reverse, forward]

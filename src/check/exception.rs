@@ -84,14 +84,17 @@ impl Pattern {
         match path {
             ReversePath::Null => *self == Self::Null,
             ReversePath::Mailbox(mailbox) => self.matches(mailbox),
-            ReversePath::Malformed(_) => false,
+            ReversePath::Malformed(_) | ReversePath::Twofold(_) => false,
         }
     }
 
     fn matches_recipients(&self, request: &Request<'_>) -> bool {
         let matches = |path: &ForwardPath| match path {
             ForwardPath::Mailbox(mailbox) => self.matches(mailbox),
-            ForwardPath::Postmaster | ForwardPath::AtLiteral(_) | ForwardPath::Malformed(_) => false,
+            ForwardPath::Postmaster
+            | ForwardPath::AtLiteral(_)
+            | ForwardPath::Malformed(_)
+            | ForwardPath::Twofold(_) => false,
         };
         match request.point {
             // Nobody knows yet who they will be.

@@ -9,12 +9,17 @@ const ROLES: [&str; 2] = ["postmaster", "abuse"];
 pub(crate) fn is_always_reachable(recipient: &ForwardPath) -> bool {
     match recipient {
         ForwardPath::Postmaster => true,
-        ForwardPath::AtLiteral(_) | ForwardPath::Malformed(_) => false,
+        ForwardPath::AtLiteral(_) => recipient.at_literal().is_some_and(|name| is_role_name(&name)),
+        ForwardPath::Malformed(_) | ForwardPath::Twofold(_) => false,
         ForwardPath::Mailbox(mailbox) => is_role(mailbox),
     }
 }
 
 /// The same of a mailbox.
 pub(super) fn is_role(mailbox: &Mailbox) -> bool {
-    ROLES.iter().any(|role| mailbox.local_part().eq_ignore_ascii_case(role))
+    is_role_name(mailbox.local_part())
+}
+
+fn is_role_name(local_part: &str) -> bool {
+    ROLES.iter().any(|role| local_part.eq_ignore_ascii_case(role))
 }

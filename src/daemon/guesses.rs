@@ -30,11 +30,9 @@ pub(super) fn of_decision(
     path: &ForwardPath,
     decision: &Decision,
 ) -> Option<Guess> {
-    let ForwardPath::Mailbox(mailbox) = path else { return None };
     if !counts(policy, origin, path) {
         return None;
     }
-    let locks = policy.locks(mailbox.domain())?;
     // Where blocks are only spoken of, so are refusals: what would be refused then counts as if it were.
     let would = decision.would.reply().filter(|_| policy.defaults.harvest == Mode::Monitor);
     let observed = decision.observations.iter().find_map(|observation| match observation {
@@ -48,7 +46,11 @@ pub(super) fn of_decision(
         }
         (None, Some((name, Known::ByName))) => Some(Guess::Good(name.to_string())),
         // The MTA knows it, and nobody else was asked.
-        (None, None) if locks.recipients.mode == Mode::Off => Some(Guess::Good(name(policy, mailbox)?)),
+        (None, None) => {
+            let mailbox = path.mailbox()?;
+            let is_off = policy.locks(mailbox.domain())?.recipients.mode == Mode::Off;
+            is_off.then(|| name(policy, mailbox)).flatten().map(Guess::Good)
+        }
         _ => None,
     }
 }
@@ -64,7 +66,9 @@ pub(super) fn of_refusal(policy: &Policy, origin: Origin, rcpt: &Rcpt) -> Option
         ForwardPath::Postmaster => None,
         ForwardPath::Mailbox(mailbox) => name(policy, mailbox),
         // The MTA understood more than we do. Otherwise who harvests would write addresses as nobody else does.
-        ForwardPath::AtLiteral(raw) | ForwardPath::Malformed(raw) => Some(raw.to_lowercase()),
+        ForwardPath::AtLiteral(_) | ForwardPath::Malformed(_) | ForwardPath::Twofold(_) => {
+            Some(path.to_string().to_lowercase())
+        }
     }
 }
 
@@ -79,6 +83,7 @@ fn counts(policy: &Policy, origin: Origin, path: &ForwardPath) -> bool {
             // What has no domain is the MTA's own.
             None => true,
         },
+        ForwardPath::Twofold(twofold) => twofold.domains().iter().any(is_hosted),
         ForwardPath::Postmaster | ForwardPath::AtLiteral(_) => true,
     };
     is_ours

@@ -28,5 +28,5 @@ pub mod xtext;
 pub use domain::Domain;
 pub use header::{Edit, Field, Header};
 pub use own_name::OwnName;
-pub use path::{ForwardPath, Mailbox, PathError, ReversePath};
+pub use path::{ForwardPath, Mailbox, PathError, ReversePath, Twofold};
 pub use reply::Reply;

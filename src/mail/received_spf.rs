@@ -38,6 +38,9 @@ fn envelope_from(reverse_path: &ReversePath) -> String {
             format!("{}@{}", mailbox.local_part(), mailbox.domain())
         }
         ReversePath::Mailbox(mailbox) => mailbox.domain().to_string(),
+        ReversePath::Twofold(twofold) => {
+            host(twofold.shown().map(|mailbox| mailbox.domain().to_string()).as_deref().unwrap_or_default())
+        }
         ReversePath::Malformed(raw) => host(raw.rsplit('@').next().unwrap_or_default()),
     }
 }
@@ -126,7 +129,7 @@ impl Foreign {
         let (local_part, domain) = examined.split_once('@').unwrap_or(("", examined));
         match (domain.parse::<Domain>(), sender) {
             _ if !is_plain(local_part) => true,
-            (Err(_), _) | (_, ReversePath::Malformed(_)) => true,
+            (Err(_), _) | (_, ReversePath::Malformed(_) | ReversePath::Twofold(_)) => true,
             (Ok(_), ReversePath::Null) => false,
             (Ok(domain), ReversePath::Mailbox(mailbox)) => domain == *mailbox.domain(),
         }

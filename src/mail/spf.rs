@@ -118,6 +118,11 @@ impl SpfQuestion {
         let (local_part, domain) = match reverse_path {
             ReversePath::Null => return None,
             ReversePath::Mailbox(mailbox) => (mailbox.local_part().to_owned(), mailbox.domain().to_string()),
+            // SPF is about what the next host will be told.
+            ReversePath::Twofold(twofold) => match twofold.shown() {
+                Some(mailbox) => (mailbox.local_part().to_owned(), mailbox.domain().to_string()),
+                None => (String::new(), twofold.written().to_owned()),
+            },
             // The domain decides, however odd the rest is: a malformed local-part must not turn ‘fail’ into ‘none’.
             ReversePath::Malformed(raw) => match raw.rsplit_once('@') {
                 Some((local_part, domain)) => (local_part.to_owned(), domain.to_owned()),

@@ -40,6 +40,18 @@ pub fn domains(text: &str) -> Vec<Domain> {
     domains.into_iter().collect()
 }
 
+/// Every domain that an address names, sorted: [what a reader might see](domains), and the steps of its route by `%`, `!`
+/// and `@`, those of one label apart.
+pub fn named(address: &str) -> Vec<Domain> {
+    let mut named: BTreeSet<Domain> = domains(address).into_iter().collect();
+    for form in [address, &undisguised(address)] {
+        let is_route = form.contains(['@', '%', '!']);
+        let steps = form.split(|c| !is_part(c)).filter(|step| is_route && step.contains(['.', '。']));
+        named.extend(steps.filter_map(|step| step.trim_matches('.').parse().ok()));
+    }
+    named.into_iter().collect()
+}
+
 /// The text with its look-alikes of ASCII as what they look like, and nothing that no reader sees. Other letters stay as
 /// they are: those of a domain are mapped as it is read (UTS 46), and some become eighteen in their compatibility form.
 fn undisguised(text: &str) -> String {
@@ -157,6 +169,26 @@ mod tests {
             "ceo@exam<ple.org",
         ] {
             check_seen(text, "example.org");
+        }
+    }
+
+    #[test]
+    fn what_an_address_names() {
+        for (address, expected) in [
+            ("ceo@example.org", "example.org"),
+            ("ceo%nospf.example@example.org", "example.org nospf.example"),
+            ("example.org!nospf.example!ceo", "example.org nospf.example"),
+            ("ceo%example.org", "example.org"),
+            ("ceo%EXAMPLE.org.@mx", "example.org mx"),
+            ("\"ceo%example.org\"@nospf.example", "example.org nospf.example"),
+            ("ceo\u{ff05}example.org", "example.org"),
+            ("ceo%b\u{fc}cher。example", "xn--bcher-kva.example"),
+            ("ceo@[192.0.2.1]", "192.0.2.1"),
+            ("first.last", ""),
+            ("ceo%mx", ""),
+        ] {
+            let found: Vec<String> = named(address).iter().map(Domain::to_string).collect();
+            assert_eq!(found.join(" "), expected, "{address}");
         }
     }
 

@@ -97,6 +97,8 @@ fn judge_mail_from(case: &Case<'_>, facts: &View<'_>) -> Result<Judgment, Open> 
             Claimed::Mailbox(tagged::without_batv(mailbox).unwrap_or_else(|| mailbox.clone()))
         }
         ReversePath::Malformed(text) => Claimed::Nothing(text.clone()),
+        // A login may be one of the two, and is never both.
+        ReversePath::Twofold(twofold) => Claimed::Nothing(twofold.written().to_owned()),
     };
     claim::judge(case, axis, &MAIL_FROM, &claimed, facts)
 }

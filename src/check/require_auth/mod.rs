@@ -11,7 +11,7 @@ use super::authors::visible_domains;
 use super::{Case, Check, CheckId, Judgment, Opinion, Remark, Site, Subject, forwarding, gateways};
 use crate::facts::{Open, View};
 use crate::mail::spf::{SpfAnswer, SpfQuestion, SpfResult};
-use crate::mail::{Domain, Header, Reply, ReversePath, visible};
+use crate::mail::{Domain, Header, Reply, ReversePath};
 use crate::session::{Origin, Point, Request};
 
 /// The settings of the lock in one domain.
@@ -47,11 +47,8 @@ impl Check for RequireAuth {
             return Vec::new();
         }
         let domains = match request.point {
-            Point::Recipient(_) => match &request.envelope.reverse_path {
-                // What we cannot read, the MTA and the readers of Return-Path may read all the same.
-                ReversePath::Malformed(raw) => visible::domains(raw),
-                path => path.domain().cloned().into_iter().collect(),
-            },
+            // What we cannot read, the MTA and the readers of Return-Path may read all the same.
+            Point::Recipient(_) => request.envelope.reverse_path.domains(),
             Point::Message(header) => visible_domains(header, "From"),
             Point::Transaction => Vec::new(),
         };
@@ -152,6 +149,7 @@ fn sender_domain(request: &Request<'_>) -> Option<Domain> {
         ReversePath::Null => request.session.helo.parse().ok(),
         ReversePath::Malformed(raw) => raw.rsplit_once('@')?.1.parse().ok(),
         ReversePath::Mailbox(mailbox) => Some(mailbox.domain().clone()),
+        ReversePath::Twofold(twofold) => twofold.shown().map(|mailbox| mailbox.domain().clone()),
     }
 }
 

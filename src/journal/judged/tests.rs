@@ -9,7 +9,7 @@ use crate::facts::*;
 use crate::journal::{Record, parse, render};
 use crate::mail::report::Nature;
 use crate::mail::spf::{SpfAnswer, SpfIdentity, SpfQuestion, SpfResult};
-use crate::mail::{Field, Mailbox, ReversePath};
+use crate::mail::{Field, Mailbox, ReversePath, Twofold};
 use crate::session::{Client, Login, Origin, Point, Recipient, Role};
 
 /// The sources as they were, and where they are now.
@@ -29,11 +29,16 @@ fn mailbox() -> impl Strategy<Value = Mailbox> {
     (said(), domain).prop_map(|(local_part, domain)| Mailbox::new(local_part, domain.parse().unwrap()))
 }
 
+fn twofold() -> impl Strategy<Value = Box<Twofold>> {
+    (said(), said()).prop_map(|(written, resolved)| Box::new(Twofold::new(written, resolved)))
+}
+
 fn reverse_path() -> impl Strategy<Value = ReversePath> {
     prop_oneof![
         Just(ReversePath::Null),
         mailbox().prop_map(ReversePath::Mailbox),
         said().prop_map(ReversePath::Malformed),
+        twofold().prop_map(ReversePath::Twofold),
     ]
 }
 
@@ -43,6 +48,7 @@ fn forward_path() -> impl Strategy<Value = ForwardPath> {
         mailbox().prop_map(ForwardPath::Mailbox),
         said().prop_map(ForwardPath::AtLiteral),
         said().prop_map(ForwardPath::Malformed),
+        twofold().prop_map(ForwardPath::Twofold),
     ]
 }
 

@@ -12,7 +12,7 @@ use crate::check::Finding;
 use crate::decide::Decision;
 use crate::facts::{self, Facts, Question, SourceId};
 use crate::mail::report::Nature;
-use crate::mail::{self, Field, ForwardPath, Header, Mailbox, ReversePath};
+use crate::mail::{self, Field, ForwardPath, Header, Mailbox, ReversePath, Twofold};
 use crate::session::{self, Client, Login, Origin, Point, Request, Role};
 
 /// Text that is borrowed where it is written, and owned where it is read.
@@ -99,6 +99,8 @@ pub(super) enum Path<'a> {
     Mailbox(Text<'a>),
     Literal(Text<'a>),
     Malformed(Text<'a>),
+    /// As written, and as the MTA resolves it.
+    Twofold(Text<'a>, Text<'a>),
 }
 
 /// Text that is borrowed.
@@ -308,6 +310,7 @@ impl<'a> Path<'a> {
             ReversePath::Null => Self::Null,
             ReversePath::Mailbox(mailbox) => Self::Mailbox(mailbox_text(mailbox)),
             ReversePath::Malformed(raw) => Self::Malformed(text(raw)),
+            ReversePath::Twofold(twofold) => Self::of_twofold(twofold),
         }
     }
 
@@ -317,7 +320,12 @@ impl<'a> Path<'a> {
             ForwardPath::Mailbox(mailbox) => Self::Mailbox(mailbox_text(mailbox)),
             ForwardPath::AtLiteral(raw) => Self::Literal(text(raw)),
             ForwardPath::Malformed(raw) => Self::Malformed(text(raw)),
+            ForwardPath::Twofold(twofold) => Self::of_twofold(twofold),
         }
+    }
+
+    fn of_twofold(twofold: &'a Twofold) -> Self {
+        Self::Twofold(text(twofold.written()), text(twofold.resolved()))
     }
 
     pub(super) fn reverse(self) -> Option<ReversePath> {
@@ -325,6 +333,9 @@ impl<'a> Path<'a> {
             Self::Null => Some(ReversePath::Null),
             Self::Mailbox(text) => mailbox(&text).map(ReversePath::Mailbox),
             Self::Malformed(raw) => Some(ReversePath::Malformed(raw.into_owned())),
+            Self::Twofold(written, resolved) => {
+                Some(ReversePath::Twofold(Box::new(Twofold::new(written, resolved))))
+            }
             Self::Postmaster | Self::Literal(_) => None,
         }
     }
@@ -335,6 +346,9 @@ impl<'a> Path<'a> {
             Self::Mailbox(text) => mailbox(&text).map(ForwardPath::Mailbox),
             Self::Literal(raw) => Some(ForwardPath::AtLiteral(raw.into_owned())),
             Self::Malformed(raw) => Some(ForwardPath::Malformed(raw.into_owned())),
+            Self::Twofold(written, resolved) => {
+                Some(ForwardPath::Twofold(Box::new(Twofold::new(written, resolved))))
+            }
             Self::Null => None,
         }
     }

@@ -103,7 +103,7 @@ impl Message {
         let sender = match &self.reverse_path {
             ReversePath::Mailbox(mailbox) => of_sender(secret, mailbox),
             // Nobody can be sent an answer.
-            ReversePath::Null | ReversePath::Malformed(_) => 0,
+            ReversePath::Null | ReversePath::Malformed(_) | ReversePath::Twofold(_) => 0,
         };
         let recipients = self.recipients.iter().take(MOST_RECIPIENTS);
         let mut hashes: Vec<u64> = self.queue_id.iter().map(|id| of_queue_id(secret, id)).collect();
