@@ -6,6 +6,7 @@ pub mod addresses;
 mod alignment;
 pub mod auth_match;
 mod authors;
+mod delivery;
 pub mod exception;
 mod forwarding;
 mod gateways;

@@ -12,13 +12,15 @@ mod settings;
 pub use forms::{name_behind, shape};
 pub use settings::{CatchAll, RETURN_AFTER, Settings};
 
+use std::collections::BTreeSet;
+
 use jiff::tz::TimeZone;
 
 use super::{
-    Case, Check, CheckId, Judgment, Known, Mode, Observation, Opinion, Remark, Site, Subject, roles,
+    Case, Check, CheckId, Judgment, Known, Mode, Observation, Opinion, Remark, Site, Subject, delivery, roles,
 };
-use crate::facts::{Existence, Open, RecipientQuestion, SourceId, Usage, UsageQuestion, View};
-use crate::mail::{ForwardPath, Mailbox, Reply, ReversePath};
+use crate::facts::{Existence, Open, RecipientQuestion, SourceId, Usage, UsageQuestion, View, both};
+use crate::mail::{Domain, ForwardPath, Mailbox, Reply, ReversePath};
 use crate::session::{Origin, Point, Request};
 use forms::Forms;
 
@@ -30,7 +32,7 @@ impl Check for Recipients {
         CheckId::Recipients
     }
 
-    fn concerns(&self, _: &Site, request: &Request<'_>) -> Vec<Subject> {
+    fn concerns(&self, site: &Site, request: &Request<'_>) -> Vec<Subject> {
         let Point::Recipient(path) = request.point else { return Vec::new() };
         let asked = match request.origin {
             Origin::Foreign | Origin::Login => true,
@@ -38,30 +40,57 @@ impl Check for Recipients {
             Origin::Trusted => !request.session.client.address.is_some_and(|address| address.is_loopback()),
             Origin::Local => false,
         };
-        path.domain().filter(|_| asked).cloned().map(Subject::Hosted).into_iter().collect()
+        match path {
+            _ if !asked => Vec::new(),
+            ForwardPath::Mailbox(mailbox) => vec![Subject::Hosted(mailbox.domain().clone())],
+            path => {
+                let mailboxes = delivery::mailboxes(site, request, path);
+                let domains: BTreeSet<Domain> =
+                    mailboxes.iter().map(|mailbox| mailbox.domain().clone()).collect();
+                domains.into_iter().map(|domain| Subject::OrDefaults(Some(domain))).collect()
+            }
+        }
     }
 
     fn judge(&self, case: &Case<'_>, facts: &View<'_>) -> Result<Opinion, Open> {
-        let Point::Recipient(path @ ForwardPath::Mailbox(mailbox)) = case.request.point else {
-            return Ok(not_examined("recipient-none", "there is no mailbox to look up"));
-        };
-        let settings = &case.locks.recipients.settings;
-        if roles::is_always_reachable(path) {
-            let detail = format!("{mailbox} must be reachable for everybody");
-            return Ok(not_examined("recipient-exempt", &detail));
+        match case.request.point {
+            Point::Recipient(ForwardPath::Mailbox(mailbox)) => judge_mailbox(case, mailbox, facts),
+            Point::Recipient(path) => judge_all(case, path, facts),
+            Point::Transaction | Point::Message(_) => {
+                Ok(not_examined("recipient-none", "there is no mailbox to look up"))
+            }
         }
-        if let Some(pattern) =
-            settings.accept_patterns.iter().find(|pattern| settings::fits(pattern, mailbox))
-        {
-            let detail = format!("{mailbox} fits the pattern {pattern}");
-            return Ok(Judgment::Pass(Remark::new("recipient-pattern", detail)).into());
-        }
-        if settings.sources.is_empty() {
-            return Ok(not_examined("recipient-no-source", "`recipients.sources` names none"));
-        }
-        let forms = Forms::of(case.site, &case.locks.addresses, mailbox);
-        judge_existence(case, settings, &forms, &look_up(case, settings, &forms, facts)?, facts)
     }
+}
+
+/// The judgment of the mailboxes in this domain, or else in none that is hosted, to which a path leads: all must exist.
+fn judge_all(case: &Case<'_>, path: &ForwardPath, facts: &View<'_>) -> Result<Opinion, Open> {
+    let mut opinion = Ok(not_examined("recipient-none", "there is no mailbox to look up"));
+    for mailbox in delivery::mailboxes(case.site, case.request, path) {
+        if case.domain != Some(mailbox.domain()).filter(|domain| case.site.hosts(domain)) {
+            continue;
+        }
+        opinion = both(opinion, judge_mailbox(case, &mailbox, facts))
+            .map(|(earlier, later)| if earlier.judgment.objects() { earlier } else { later });
+    }
+    opinion
+}
+
+fn judge_mailbox(case: &Case<'_>, mailbox: &Mailbox, facts: &View<'_>) -> Result<Opinion, Open> {
+    let settings = &case.locks.recipients.settings;
+    if roles::is_role(mailbox) {
+        let detail = format!("{mailbox} must be reachable for everybody");
+        return Ok(not_examined("recipient-exempt", &detail));
+    }
+    if let Some(pattern) = settings.accept_patterns.iter().find(|pattern| settings::fits(pattern, mailbox)) {
+        let detail = format!("{mailbox} fits the pattern {pattern}");
+        return Ok(Judgment::Pass(Remark::new("recipient-pattern", detail)).into());
+    }
+    if settings.sources.is_empty() {
+        return Ok(not_examined("recipient-no-source", "`recipients.sources` names none"));
+    }
+    let forms = Forms::of(case.site, &case.locks.addresses, mailbox);
+    judge_existence(case, settings, &forms, &look_up(case, settings, &forms, facts)?, facts)
 }
 
 /// Whether only a wildcard knows a recipient that was accepted.

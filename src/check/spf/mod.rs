@@ -8,10 +8,12 @@ mod settings;
 pub(super) use record::sender_result;
 pub use settings::{Action, Actions, Record, Settings};
 
-use super::{Case, Check, CheckId, Judgment, Observation, Opinion, Remark, Site, Subject, forwarding, roles};
+use super::{
+    Case, Check, CheckId, Judgment, Observation, Opinion, Remark, Site, Subject, delivery, forwarding, roles,
+};
 use crate::facts::{Open, View, both};
+use crate::mail::ForwardPath;
 use crate::mail::spf::{SpfAnswer, SpfQuestion};
-use crate::mail::{Domain, ForwardPath};
 use crate::session::{Origin, Point, Request};
 
 /// The lock.
@@ -22,19 +24,12 @@ impl Check for Spf {
         CheckId::Spf
     }
 
-    fn concerns(&self, _: &Site, request: &Request<'_>) -> Vec<Subject> {
-        let domains = match request.point {
+    fn concerns(&self, site: &Site, request: &Request<'_>) -> Vec<Subject> {
+        match request.point {
             Point::Transaction => Vec::new(),
-            Point::Recipient(path) => path.domain().cloned().into_iter().collect(),
-            Point::Message(_) => {
-                let mut domains: Vec<Domain> =
-                    request.envelope.forward_paths().filter_map(ForwardPath::domain).cloned().collect();
-                domains.sort();
-                domains.dedup();
-                domains
-            }
-        };
-        domains.into_iter().map(Subject::Hosted).collect()
+            Point::Recipient(path) => delivery::subjects(site, request, [path].into_iter()),
+            Point::Message(_) => delivery::subjects(site, request, request.envelope.forward_paths()),
+        }
     }
 
     fn judge(&self, case: &Case<'_>, facts: &View<'_>) -> Result<Opinion, Open> {

@@ -1,0 +1,159 @@
+//! One meaning of an address: no form of MAIL FROM and RCPT TO gets past a lock that the plain form does not, and no
+//! honest form has a second meaning. `tests/one_meaning/commands.yaml` has the forms, and a real, private Postfix reads
+//! them.
+#![allow(clippy::unwrap_used, reason = "a test ends where it goes wrong")]
+
+#[path = "support/daemon.rs"]
+mod daemon;
+#[path = "support/dns.rs"]
+mod dns;
+#[path = "support/host.rs"]
+mod host;
+#[path = "support/mta.rs"]
+mod mta;
+#[path = "support/postfix.rs"]
+mod postfix;
+#[path = "support/sink.rs"]
+mod sink;
+#[path = "support/smtp.rs"]
+mod smtp;
+#[path = "support/tls.rs"]
+mod tls;
+
+use std::fs;
+
+use daemon::Daemon;
+use dns::{Dns, Zone};
+use mta::{Mta as _, Service};
+use postfix::Postfix;
+use serde::Deserialize;
+use sink::Sink;
+use smtp::Client;
+
+/// The names at example.org are known. `defaults` judge what is of no domain.
+const POLICY: &str = "
+mode: enforce
+authserv_id: mx.local.test
+profile: standard
+defaults:
+  require_auth: { mail_from: reject }
+  auth_match: { mail_from: domain, header_from: none }
+domains:
+  example.org: { recipients: { sources: [list: [info@example.org]] } }
+  second.example:
+  virtual.example:
+listen: [{ inet: 127.0.0.1:PORT, role: inbound }]
+";
+
+fn zone() -> Zone {
+    Zone::new().txt("example.org", "v=spf1 ip4:192.0.2.10 -all").txt("spoof.example", "v=spf1 -all")
+}
+
+/// An MTA to which the domains are local, virtual or unknown, with the daemon beside it.
+struct Stage {
+    sink: Sink,
+    postfix: Postfix,
+    _daemon: Daemon,
+    _dns: Dns,
+}
+
+impl Stage {
+    fn set(more: &str) -> Self {
+        let (sink, dns, port) = (Sink::start(), Dns::start(zone()), host::free_port());
+        let policy = POLICY.replace("PORT", &port.to_string());
+        let daemon = Daemon::start(&format!("{policy}dns: {{ servers: [\"{}\"] }}\n", dns.address()));
+        let postfix = Postfix::builder(sink.port())
+            .main_cf(&format!(
+                "mydestination = mx.local.test, example.org, second.example\nlocal_transport = smtp:[127.0.0.1]:{}\n\
+                 virtual_mailbox_domains = virtual.example\nvirtual_mailbox_maps = static:ok\n\
+                 virtual_transport = smtp:[127.0.0.1]:{}\nresolve_dequoted_address = yes\n{more}",
+                sink.port(),
+                sink.port()
+            ))
+            .milter(&format!("inet:127.0.0.1:{port}"))
+            .start();
+        Self { sink, postfix, _daemon: daemon, _dns: dns }
+    }
+
+    /// Connects as the host that `nospf.example` and everybody else sends from.
+    fn connect(&self, login: Option<&str>) -> Client {
+        let login = login.unwrap_or("[UNAVAILABLE]");
+        let attributes = format!("ADDR=192.0.2.66 NAME=host.stranger.example LOGIN={login}");
+        let mut client = self.postfix.connect(Service::Exchange, &attributes);
+        client.ehlo("host.stranger.example");
+        client
+    }
+}
+
+/// A command with what it must lead to.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Row {
+    #[serde(default)]
+    login: Option<String>,
+    mail: String,
+    rcpt: String,
+    reply: String,
+    see: String,
+}
+
+#[test]
+fn no_form_gets_past_a_lock() {
+    if !Postfix::is_available() {
+        return;
+    }
+    let stage = Stage::set("");
+    let text = fs::read_to_string("tests/one_meaning/commands.yaml").unwrap();
+    let rows: Vec<Row> = serde_yaml::from_str(&text).unwrap();
+    let mut wrong = Vec::new();
+    for row in &rows {
+        let mut client = stage.connect(row.login.as_deref());
+        let accepted = client.mail(&row.mail);
+        assert_eq!(accepted.code(), 250, "{}: {accepted}", row.mail);
+        let reply = client.rcpt(&row.rcpt).to_string();
+        if !reply.starts_with(&row.reply) {
+            let Row { mail, rcpt, reply: expected, see, .. } = row;
+            wrong.push(format!("{mail} -> {rcpt} ({see})\n  expected {expected}\n  found    {reply}\n"));
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), rows.len(), wrong.concat());
+}
+
+/// What is recorded and deleted for a plain recipient is so for every form of one, and where no domain is hosted.
+#[test]
+fn no_form_escapes_the_record() {
+    if !Postfix::is_available() {
+        return;
+    }
+    let stage = Stage::set("");
+    let forged = [
+        "Authentication-Results: mx.local.test; spf=pass smtp.mailfrom=bank.example",
+        "Received-SPF: pass (mx.local.test: x) receiver=mx.local.test; envelope-from=bob@nospf.example",
+    ];
+    let recipients = [
+        "info@example.org",
+        "bob@[127.0.0.1]",
+        "bob%[127.0.0.1]@second.example",
+        "bob%[127.0.0.1]@mx.local.test",
+        "[127.0.0.1]!bob",
+        "info%example.org@mx.local.test",
+        "second.example!info%example.org",
+    ];
+    let mut client = stage.connect(None);
+    for recipient in recipients {
+        client.mail("bob@nospf.example");
+        let reply = client.rcpt(recipient);
+        assert_eq!(reply.code(), 250, "{recipient}: {reply}");
+        let reply =
+            client.data(&format!("{}\nFrom: bob@nospf.example\nSubject: x\n\ntext\n", forged.join("\n")));
+        assert_eq!(reply.code(), 250, "{recipient}: {reply}");
+        let fields = stage.sink.next().fields();
+        let results: Vec<&String> =
+            fields.iter().filter(|field| field.starts_with("Authentication-Results")).collect();
+        assert!(
+            matches!(results[..], [ours] if ours.contains("spf=none smtp.mailfrom=nospf.example")),
+            "{recipient}: {fields:#?}"
+        );
+        assert!(!fields.iter().any(|field| field.contains("Received-SPF: pass")), "{recipient}: {fields:#?}");
+    }
+}
