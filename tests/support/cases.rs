@@ -160,7 +160,7 @@ impl Case {
             role: role.unwrap_or_default(),
             client,
             helo: self.helo.clone(),
-            mta_name: None,
+            mta_name: Some("host.example.org".to_owned()),
             is_postfix: true,
         }
     }
