@@ -224,8 +224,8 @@ mod tests {
             "user@example.com",
             "example.com!user@mx.test of example.com mx.test",
         );
-        check("<u%x.test@example.org(y)>", "u@x.test", "u%x.test@example.org of example.org x.test");
-        check("<u%x.test@(y)example.org>", "u@x.test", "u%x.test@example.org of example.org x.test y");
+        check("<u%x.test@example.org()>", "u@x.test", "u%x.test@example.org of example.org x.test");
+        check("<u%x.test@()example.org>", "u@x.test", "u%x.test@example.org of example.org x.test");
         check("<example.org!u%x.test>", "u@x.test", "u@x.test of example.org x.test");
         check("<u%mx@x.test>", "u@mx.example.org", "u%mx@x.test of mx.example.org x.test");
         check("<a%example.org@example.org>", "a@example.org", "a%example.org@example.org of example.org");
