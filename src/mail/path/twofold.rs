@@ -36,8 +36,8 @@ impl Twofold {
     }
 
     /// The same of two arguments.
-    fn of(argument: &str, canonical: &str) -> Box<Self> {
-        Box::new(Self::new(inner_address(argument), inner_address(canonical)))
+    fn of(argument: &str, canonical: &str) -> Self {
+        Self::new(inner_address(argument), inner_address(canonical))
     }
 
     /// What the client wrote, without angle brackets and source route.
@@ -85,7 +85,7 @@ impl ReversePath {
             Self::Malformed(raw) => is_same(argument, raw),
             Self::Twofold(_) => false,
         };
-        if is_one { meant } else { Self::Twofold(Twofold::of(argument, canonical)) }
+        if is_one { meant } else { Self::Twofold(Box::new(Twofold::of(argument, canonical))) }
     }
 }
 
@@ -103,7 +103,7 @@ impl ForwardPath {
             Self::Postmaster => true,
             Self::Twofold(_) => false,
         };
-        if is_one { meant } else { Self::Twofold(Twofold::of(argument, canonical)) }
+        if is_one { meant } else { Self::Twofold(Box::new(Twofold::of(argument, canonical))) }
     }
 }
 
