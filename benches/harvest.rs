@@ -47,7 +47,7 @@ fn client(number: u32) -> IpAddr {
 }
 
 fn asker(client: IpAddr) -> Asker {
-    Asker { client, null_sender: false, may_forward: false }
+    Asker { client, null_sender: false, may_be_excused: false }
 }
 
 /// A tracker whose memory is full, and how many recipients it has seen.

@@ -23,7 +23,7 @@
 //! | [`decide`] | the decision |
 //! | [`journal`] | decisions as records with what they were judged on, records as lines, and what lines add up to |
 //! | [`spf`] | SPF evaluation, term by term where asked, on viaspf-record's grammar; what is wrong with a record |
-//! | [`lookup`] | finding answers: the loop around the decision; DNS; which recipients exist; who guesses them; who may send as what; Postfix's tables and services, Sendmail's; the store with what was learned, which messages were accepted and who sends as our domains; counts of all that |
+//! | [`lookup`] | finding answers: the loop around the decision; DNS; which recipients exist; who guesses them; who may send as what; Postfix's tables and services, Sendmail's; the store with what was learned, which messages were accepted, who sends as our domains and whom our users write to; counts of all that |
 //! | [`config`] | from the file to the policy, with all problems and their places; and back, with where each setting comes from |
 //! | [`audit`] | the hardening guide as a checklist: a host that was looked at, judged row by row |
 //! | [`milter`] | the milter protocol: indymilter behind a face of ours |

@@ -68,6 +68,7 @@ impl Stage {
     fn set() -> Self {
         let zone = Zone::new()
             .txt("pass.example", "v=spf1 ip4:192.0.2.0/24 ip6:2001:db8::/32 ~all")
+            .txt("evil.example", "v=spf1 ip4:203.0.113.66 -all")
             .txt("forwarder.example", "v=spf1 ip4:192.0.2.20 ip6:2001:db8::20 -all");
         let find =
             |name: &str| if name == "info@local.test" { Answer::Found("yes") } else { Answer::NotFound };
@@ -499,6 +500,54 @@ fn forwarders_are_not_blocked() {
     check_blocked(&postfix, BYSTANDER);
     check_open(&postfix, "ADDR=192.0.2.10");
     check_open(&postfix, "ADDR=192.0.2.20");
+}
+
+/// What a customer of a provider guesses blocks neither its hosts nor their network, if our users write to that provider.
+#[test]
+fn a_provider_that_our_users_write_to_is_not_blocked() {
+    if !Postfix::is_available() {
+        return;
+    }
+    let stage = Stage::set();
+    let relaying = "smtpd_relay_restrictions = check_sender_access inline:{ user1@local.test=OK }, \
+                    reject_unauth_destination";
+    let postfix = stage.postfix_before(stage.milter).main_cf(relaying).start();
+    let daemon = Daemon::start(&stage.config(""));
+    let mut session = connect(&postfix, "ADDR=203.0.113.7 LOGIN=user1@local.test");
+    let mut submit = |to: &str, more: &str| {
+        session.mail("user1@local.test");
+        assert_eq!(session.rcpt(to).code(), 250);
+        let reply = session.data(&format!("From: user1@local.test\nSubject: hello\n{more}\nHello.\n"));
+        assert_eq!(reply.code(), 250, "{reply}");
+    };
+    submit("friend@pass.example", "");
+    // What a program answers says nothing of whom our users write to.
+    submit("stranger@evil.example", "Auto-Submitted: auto-replied\n");
+    let guess_as = |domain: &str, client: &str, names: std::ops::Range<u32>| {
+        let mut replies = Vec::new();
+        for name in names {
+            let mut session = connect(&postfix, client);
+            replies.push(ask_from(&mut session, &format!("a@{domain}"), &format!("guess{name}@local.test")));
+        }
+        replies
+    };
+    // One host, and seven others of its network: nobody is blocked.
+    guess_as("pass.example", HARVESTER, 0..15);
+    for host in 1..=7 {
+        guess_as("pass.example", &format!("ADDR=192.0.2.{host}"), 100 * host..100 * host + 9);
+    }
+    check_open(&postfix, HARVESTER);
+    check_open(&postfix, BYSTANDER);
+    assert_eq!(run(&daemon, &["harvest", "list"]), ("nothing is blocked\n".to_owned(), Some(0)));
+    // To say that one is of the provider is not enough, nor is it to get an answer from a program.
+    guess_as("pass.example", "ADDR=198.51.100.66", 0..10);
+    daemon.wait_for(&["harvesting: blocked", "network=198.51.100.66/32", "names=10"]);
+    guess_as("evil.example", "ADDR=203.0.113.66", 0..10);
+    daemon.wait_for(&["harvesting: blocked", "network=203.0.113.66/32", "names=10"]);
+    // A host of the provider that was blocked before our users wrote there.
+    submit("friend@evil.example", "");
+    let reply = ask_from(&mut connect(&postfix, "ADDR=203.0.113.66"), "a@evil.example", "info@local.test");
+    assert!(reply.starts_with("250 2.1."), "{reply}");
 }
 
 const FORWARDER_OF_64: &str = "ADDR=IPv6:2001:db8::20";

@@ -10,7 +10,7 @@ use super::guesses::{self, Guess};
 use super::metrics::Metrics;
 use super::recording::Draft;
 use super::senders::Sight;
-use super::{Daemon, Lesson, Snapshot, clock, suspects};
+use super::{Daemon, Lesson, Snapshot, clock, partners, suspects};
 use crate::decide::{Decision, Verdict};
 use crate::facts::{Facts, HarvestQuestion};
 use crate::journal::{Record, is_eventful};
@@ -48,13 +48,14 @@ impl Talk {
     /// Who asks for the recipients of a message.
     fn asker(&self, message: &Message) -> Option<Asker> {
         let HarvestQuestion { client, null_sender } = message.harvest_question(&self.session)?;
-        Some(Asker { client, null_sender, may_forward: suspects::may_forward(&message.snapshot.policy) })
+        Some(Asker { client, null_sender, may_be_excused: suspects::may_excuse(&message.snapshot) })
     }
 
     /// Takes note of an unknown name that the client asked for.
     fn note_unknown(&self, message: &Message, name: String) {
         if let Some(asker) = self.asker(message) {
-            suspects::note(&self.daemon, &message.snapshot, &self.session.helo, asker, name);
+            let sender = message.envelope.reverse_path.domain();
+            suspects::note(&self.daemon, &message.snapshot, &self.session.helo, sender, asker, name);
         }
     }
 
@@ -95,6 +96,12 @@ impl Conversation for Talk {
         // Of whom nothing is known against, there is nothing to decide yet.
         if message.origin != Origin::Foreign
             || self.daemon.harvest.block_of(question.client, question.null_sender).is_none()
+        {
+            return Answer::Continue;
+        }
+        if let Some(sender) = message.envelope.reverse_path.domain()
+            && suspects::vouch(&self.daemon, &message.snapshot, &self.session.helo, sender, question.client)
+                .await
         {
             return Answer::Continue;
         }
@@ -277,6 +284,7 @@ impl Message {
         let mut record = Record::of(&request, &decision);
         if let Some(kept) = kept {
             self.lesson.learn(&kept.catch_all, policy, &request, &decision);
+            partners::learn(&kept.partners, policy, &request, &decision);
             self.sight.note(&kept.senders, policy, &request, &self.facts, &decision);
             record.reference = self.draft.record(&kept.ledger, policy, &request, &decision, draw_reference);
         }

@@ -60,6 +60,11 @@ impl Watch {
         self.with(|tracker, now| tracker.excuse(client, now));
     }
 
+    /// Takes a client for a host of a domain that our users write to, if the domain can answer for it.
+    pub(super) fn vouch(&self, client: IpAddr, domain: &str) -> bool {
+        self.with(|tracker, now| tracker.vouch(client, domain, now))
+    }
+
     /// The block that a client's mail is under.
     pub(super) fn block_of(&self, client: IpAddr, null_sender: bool) -> Option<Block> {
         self.with(|tracker, now| tracker.block_of(client, null_sender, now))

@@ -6,6 +6,7 @@ use super::clock;
 use crate::config::Config;
 use crate::lookup::catch_all::CatchAll;
 use crate::lookup::ledger::Ledger;
+use crate::lookup::partners::Partners;
 use crate::lookup::senders::Senders;
 use crate::lookup::store::{OpenError, Queue, Resident, Store};
 
@@ -15,6 +16,7 @@ pub(super) struct Kept {
     pub(super) catch_all: Arc<CatchAll>,
     pub(super) ledger: Arc<Ledger>,
     pub(super) senders: Arc<Senders>,
+    pub(super) partners: Arc<Partners>,
     store: Store,
 }
 
@@ -46,14 +48,16 @@ impl Kept {
             let catch_all = Arc::new(CatchAll::new(Arc::clone(&queue), ledger.retention));
             let messages = Arc::new(Ledger::new(Arc::clone(&queue), ledger.retention, clock::now));
             let senders = Arc::new(Senders::new(Arc::clone(&queue), ledger.retention));
+            let partners = Arc::new(Partners::new(Arc::clone(&queue)));
             let residents: Vec<Arc<dyn Resident>> = vec![
                 Arc::<CatchAll>::clone(&catch_all),
                 Arc::<Ledger>::clone(&messages),
                 Arc::<Senders>::clone(&senders),
+                Arc::<Partners>::clone(&partners),
             ];
             let store = Store::open(ledger.path, ledger.commit_interval, queue, residents, clock::now)?;
             messages.read_from(store.reader());
-            Ok(Arc::new(Self { catch_all, ledger: messages, senders, store }))
+            Ok(Arc::new(Self { catch_all, ledger: messages, senders, partners, store }))
         });
         let broken = |error| OpenError::Io(path, std::io::Error::other(error));
         opened.await.map_err(broken)?.map(Some)

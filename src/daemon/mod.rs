@@ -14,6 +14,7 @@ mod learning;
 mod log;
 pub mod metrics;
 mod notify;
+mod partners;
 mod recording;
 mod reload;
 mod run;

@@ -1,6 +1,7 @@
-//! Whether those for whose guesses a block is due are trusted forwarders by their SPF.
+//! Whether those for whose guesses a block is due are trusted forwarders by their SPF, or hosts of domains that our users
+//! write to.
 //!
-//! Nobody waits for it: the guess has had its answer. Where DNS cannot tell, no block begins, so that no forwarder is
+//! Nobody waits for it: the guess has had its answer. Where DNS cannot tell of forwarders, no block begins, so that none is
 //! blocked for that; the next guess after a minute asks again.
 
 use std::net::IpAddr;
@@ -8,36 +9,93 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::{Daemon, Snapshot};
+use super::{Daemon, Snapshot, clock};
 use crate::check::{CheckId, Finding, Forwarder, Judgment};
 use crate::decide::Decision;
 use crate::facts::{Answer, Facts, HarvestQuestion, Question, Standing};
 use crate::lookup::ask;
 use crate::lookup::harvest::Asker;
+use crate::lookup::partners::Partners;
+use crate::mail::Domain;
 use crate::mail::spf::{SpfQuestion, SpfResult};
-use crate::policy::Policy;
 use crate::session::Client;
 
-/// Whether it takes DNS to know who is a trusted forwarder.
-pub(super) fn may_forward(policy: &Policy) -> bool {
-    policy.site.trusted_forwarders.iter().any(|forwarder| forwarder.domain().is_some())
+/// Domains that our users write to of which the suspects may be hosts, at most: those that they write to most.
+const MOST_PARTNERS: usize = 16;
+
+/// Suspects that may be hosts of them, at most. Each takes an evaluation for each domain.
+const MOST_SUSPECTS: usize = 32;
+
+/// Whether it takes DNS to know who is to be excused.
+pub(super) fn may_excuse(snapshot: &Snapshot) -> bool {
+    forwarders(snapshot).next().is_some() || partners(snapshot).is_some_and(|partners| !partners.is_empty())
 }
 
 /// Takes note of an unknown name. Where a block is due for it, the suspects are looked at first.
-pub(super) fn note(daemon: &Arc<Daemon>, snapshot: &Arc<Snapshot>, helo: &str, asker: Asker, name: String) {
+pub(super) fn note(
+    daemon: &Arc<Daemon>,
+    snapshot: &Arc<Snapshot>,
+    helo: &str,
+    sender: Option<&Domain>,
+    asker: Asker,
+    name: String,
+) {
     let suspects = daemon.harvest.note_unknown(asker, &name);
-    if !suspects.is_empty() {
-        let (daemon, snapshot, helo) = (Arc::clone(daemon), Arc::clone(snapshot), helo.to_owned());
-        tokio::spawn(async move {
-            let (forwarders, is_certain) = forwarders_among(&suspects, &snapshot, &helo).await;
-            for forwarder in forwarders {
-                daemon.harvest.excuse(forwarder);
-            }
-            if is_certain {
-                daemon.harvest.note_unknown(Asker { may_forward: false, ..asker }, &name);
-            }
-        });
+    if suspects.is_empty() {
+        return;
     }
+    let mut vouching = partners(snapshot).map_or(Vec::new(), |all| all.first(MOST_PARTNERS, clock::now()));
+    // The one that is at hand first, as it is likely to be the one.
+    vouching.sort_by_key(|domain| Some(domain) != sender);
+    vouching.extend(sender.filter(|domain| knows(snapshot, domain) && !vouching.contains(domain)).cloned());
+    let (daemon, snapshot, helo) = (Arc::clone(daemon), Arc::clone(snapshot), helo.to_owned());
+    tokio::spawn(async move {
+        let forwarders: Vec<Domain> = forwarders(&snapshot).cloned().collect();
+        let few = &suspects[..suspects.len().min(MOST_SUSPECTS)];
+        let ((excused, is_certain), (vouched_for, _)) = tokio::join!(
+            authorised(&suspects, &forwarders, &snapshot, &helo),
+            authorised(few, &vouching, &snapshot, &helo),
+        );
+        for (client, _) in &excused {
+            daemon.harvest.excuse(*client);
+        }
+        for client in few.iter().filter(|client| excused.iter().all(|(excused, _)| excused != *client)) {
+            let domains = vouched_for.iter().filter(|(host, _)| host == client);
+            // Any of them will do.
+            let _ = domains.into_iter().any(|(_, domain)| daemon.harvest.vouch(*client, domain));
+        }
+        if is_certain {
+            daemon.harvest.note_unknown(Asker { may_be_excused: false, ..asker }, &name);
+        }
+    });
+}
+
+/// Whether a client that is blocked is a host of the domain that it sends as, our users write to that, and it can answer
+/// for the client: what others in its network did is to lose no mail of a partner.
+pub(super) async fn vouch(
+    daemon: &Daemon,
+    snapshot: &Snapshot,
+    helo: &str,
+    sender: &Domain,
+    client: IpAddr,
+) -> bool {
+    knows(snapshot, sender) && {
+        let (passing, _) = authorised(&[client], std::slice::from_ref(sender), snapshot, helo).await;
+        !passing.is_empty() && daemon.harvest.vouch(client, sender.as_str())
+    }
+}
+
+fn forwarders(snapshot: &Snapshot) -> impl Iterator<Item = &Domain> {
+    snapshot.policy.site.trusted_forwarders.iter().filter_map(Forwarder::domain)
+}
+
+/// The domains that our users write to, where that is kept.
+fn partners(snapshot: &Snapshot) -> Option<&Partners> {
+    snapshot.kept.as_ref().map(|kept| &*kept.partners)
+}
+
+fn knows(snapshot: &Snapshot, domain: &Domain) -> bool {
+    partners(snapshot).is_some_and(|partners| partners.knows(domain, clock::now()))
 }
 
 /// Releases a client that is blocked and has turned out to be a forwarder: the block began before anybody said so.
@@ -53,27 +111,31 @@ pub(super) fn release(daemon: &Daemon, decision: &Decision, facts: &Facts, quest
     }
 }
 
-/// The suspects that are authorised for the domain of a trusted forwarder, and whether DNS could tell of all of them.
-async fn forwarders_among(suspects: &[IpAddr], snapshot: &Snapshot, helo: &str) -> (Vec<IpAddr>, bool) {
-    let domains = || snapshot.policy.site.trusted_forwarders.iter().filter_map(Forwarder::domain);
+/// Which suspects are authorised for which of the domains, and whether DNS could tell of all of them.
+async fn authorised(
+    suspects: &[IpAddr],
+    domains: &[Domain],
+    snapshot: &Snapshot,
+    helo: &str,
+) -> (Vec<(IpAddr, String)>, bool) {
     let is_public =
         |address: &IpAddr| Client { address: Some(*address), name: String::new(), port: 0 }.is_public();
     let suspects = suspects.iter().copied().filter(is_public);
     let questions: Vec<Question> = suspects
-        .flat_map(|client| domains().map(move |domain| SpfQuestion::on_behalf_of(client, helo, domain)))
+        .flat_map(|client| domains.iter().map(move |domain| SpfQuestion::on_behalf_of(client, helo, domain)))
         .map(Question::Spf)
         .collect();
     let limit = snapshot.decision_time;
     let answers = ask(&questions, &snapshot.sources, None, Instant::now() + limit, limit).await;
-    let (mut forwarders, mut is_certain) = (Vec::new(), true);
+    let (mut passing, mut is_certain) = (Vec::new(), true);
     for (question, answer) in answers {
         match (question, answer) {
             (Question::Spf(question), Answer::Spf(answer)) if answer.result == SpfResult::Pass => {
-                forwarders.push(question.client);
+                passing.push((question.client, question.domain));
             }
             (Question::Spf(_), Answer::Spf(answer)) => is_certain &= answer.result != SpfResult::Temperror,
             _ => {}
         }
     }
-    (forwarders, is_certain)
+    (passing, is_certain)
 }

@@ -12,6 +12,7 @@ pub mod identities;
 pub mod ledger;
 mod lines;
 mod pairs;
+pub mod partners;
 pub mod postfix;
 pub mod problem;
 pub mod recipients;

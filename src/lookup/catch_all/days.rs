@@ -80,7 +80,7 @@ impl Days {
     }
 
     /// Whether a day is one of them.
-    pub fn has(&self, day: Day) -> bool {
+    pub(in crate::lookup) fn has(&self, day: Day) -> bool {
         let back = i64::from(self.last.0) - i64::from(day.0);
         u32::try_from(back).is_ok_and(|back| self.bits.checked_shr(back).unwrap_or(0) & 1 != 0)
     }
@@ -99,12 +99,12 @@ impl Days {
         (0..Self::SPAN).filter(move |back| bits & (1 << back) != 0).map(move |back| last.back(back))
     }
 
-    pub(super) fn write(self, output: &mut Output) {
+    pub(in crate::lookup) fn write(self, output: &mut Output) {
         output.signed(self.last.0);
         output.number(self.bits);
     }
 
-    pub(super) fn read(input: &mut Input<'_>) -> Option<Self> {
+    pub(in crate::lookup) fn read(input: &mut Input<'_>) -> Option<Self> {
         Some(Self { last: Day(input.signed()?), bits: input.number()? })
     }
 }

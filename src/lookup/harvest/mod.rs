@@ -20,6 +20,11 @@
 //! to be a forwarder is [excused](Tracker::excuse): its guesses are taken from its network's account, and count no more
 //! for an hour.
 //!
+//! A provider's host carries the mail of everybody there. If it is authorised for a domain that our users write to, it is
+//! not blocked either for what one of its customers guesses: its guesses are on that domain's account, on which there is
+//! room for many, and when that is full on its own again. A domain has that standing from our users alone, as any record
+//! of good mail can be bought with mail; and the room is bounded, as somebody may get an answer from one of them.
+//!
 //! A network that is blocked begins anew when the block is over; nothing is counted while it lasts. So no bad host alone
 //! blocks its /24: it is blocked itself before.
 //!

@@ -61,6 +61,13 @@ impl Names {
         }
     }
 
+    /// Takes over the unknown names of others, as if they were asked for now.
+    pub(super) fn take_over(&mut self, others: &Self, now: Moment) {
+        for name in others.seen.iter().filter(|name| !name.is_good) {
+            self.note(name.hash, false, now);
+        }
+    }
+
     /// How many there are.
     pub(super) fn len(&self) -> usize {
         self.seen.len()

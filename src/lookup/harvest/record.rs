@@ -36,8 +36,17 @@ enum State {
     /// Likewise, and it was asked at this moment whether a forwarder asked for them.
     Suspected(Moment),
     Blocked(Blocked),
-    /// It is a forwarder, and is not counted until then.
-    Excused(Moment),
+    /// It is not counted until then, for this reason.
+    Excused(Moment, Excuse),
+}
+
+/// Why a client is not counted itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Excuse {
+    /// It is a trusted forwarder.
+    Forwarder,
+    /// It is a host of a domain that our users write to, on whose account its guesses are; the domain by its hash.
+    Partner(u64),
 }
 
 /// What came of a name.
@@ -51,7 +60,7 @@ pub(super) enum Noted {
     Blocked,
 }
 
-/// How long a forwarder is not counted.
+/// How long a client is not counted.
 const EXCUSED: Duration = Duration::from_hours(1);
 
 /// How long after it was asked whether a forwarder did it, and nothing came of that, it is asked again.
@@ -110,7 +119,7 @@ impl Record {
         now: Moment,
     ) -> Noted {
         self.refresh(settings.window, now);
-        if matches!(self.state, State::Blocked(_) | State::Excused(_)) {
+        if matches!(self.state, State::Blocked(_) | State::Excused(..)) {
             return Noted::Counted;
         }
         self.names.note(hash, matches!(asked, Asked::Good), now);
@@ -147,15 +156,28 @@ impl Record {
         Noted::Counted
     }
 
-    /// Forgets all, as a forwarder did it, and counts nothing for a while.
-    pub(super) fn excuse(&mut self, now: Moment) -> Self {
-        let excused = Self { state: State::Excused(now.after(EXCUSED)), clean_since: now, ..Self::default() };
-        std::mem::replace(self, excused)
+    /// Forgets all, as a client that is excused did it, and counts nothing for a while.
+    pub(super) fn excuse(&mut self, excuse: Excuse, now: Moment) {
+        let state = State::Excused(now.after(EXCUSED), excuse);
+        *self = Self { state, clean_since: now, ..Self::default() };
     }
 
-    /// Whether it is that of a forwarder.
-    pub(super) fn is_excused(&self) -> bool {
-        matches!(self.state, State::Excused(_))
+    /// Counts again.
+    pub(super) fn accuse(&mut self) {
+        self.state = State::Counted;
+    }
+
+    /// Why it is not counted.
+    pub(super) fn excused(&self) -> Option<Excuse> {
+        match self.state {
+            State::Excused(_, excuse) => Some(excuse),
+            _ => None,
+        }
+    }
+
+    /// What was asked for.
+    pub(super) fn names(&self) -> &Names {
+        &self.names
     }
 
     /// Forgets what one address of a /24 has asked for, by its last octet.
@@ -187,7 +209,7 @@ impl Record {
             State::Blocked(block) if block.until <= now => Some(block),
             _ => None,
         };
-        if over.is_some() || matches!(self.state, State::Excused(until) if until <= now) {
+        if over.is_some() || matches!(self.state, State::Excused(until, _) if until <= now) {
             self.state = State::Counted;
         }
         if !matches!(self.state, State::Blocked(_)) && self.clean_since.after(FORGOTTEN_AFTER) <= now {
@@ -199,7 +221,7 @@ impl Record {
     /// When there will be something to [`refresh`](Self::refresh).
     pub(super) fn due(&self, window: Duration) -> Moment {
         match (self.state, self.names.last()) {
-            (State::Excused(until) | State::Blocked(Blocked { until, .. }), _) => until,
+            (State::Excused(until, _) | State::Blocked(Blocked { until, .. }), _) => until,
             (_, Some(last)) => last.after(window),
             (_, None) => self.clean_since.after(FORGOTTEN_AFTER),
         }
@@ -207,7 +229,7 @@ impl Record {
 
     /// Whether there is nothing left to know.
     pub(super) fn is_empty(&self) -> bool {
-        self.names.len() == 0 && self.times == 0 && !self.is_excused()
+        self.names.len() == 0 && self.times == 0 && self.excused().is_none()
     }
 
     /// How many entries of the memory it takes.
@@ -253,7 +275,7 @@ impl Record {
             State::Blocked(Blocked { since, until, names }) => {
                 State::Blocked(Blocked { since: since.before(by), until: until.before(by), names })
             }
-            State::Excused(until) => State::Excused(until.before(by)),
+            State::Excused(until, excuse) => State::Excused(until.before(by), excuse),
         };
     }
 }

@@ -11,7 +11,7 @@ use super::*;
 const HARVESTER: &str = "192.0.2.7";
 
 fn asker(client: &str) -> Asker {
-    Asker { client: client.parse().unwrap(), null_sender: false, may_forward: false }
+    Asker { client: client.parse().unwrap(), null_sender: false, may_be_excused: false }
 }
 
 /// A tracker with a clock that only a test moves.
@@ -67,7 +67,7 @@ impl Scene {
         let mut suspects = Vec::new();
         for _ in 0..count {
             self.next_name += 1;
-            let asker = Asker { may_forward: true, ..asker(client) };
+            let asker = Asker { may_be_excused: true, ..asker(client) };
             suspects = self.tracker.note_unknown(asker, &format!("passed{}", self.next_name), self.now);
         }
         suspects.into_iter().map(|address| address.to_string()).collect()
@@ -519,6 +519,70 @@ fn a_block_waits_for_the_news_who_is_a_forwarder() {
     assert_eq!(scene.standing(HARVESTER), "192.0.2.7/32 31 names 15m");
 }
 
+/// Seven messages with nine unknown names each, through seven hosts of a provider that our users write to.
+#[test]
+fn a_provider_is_not_blocked_for_one_of_its_customers() {
+    let mut scene = Scene::standard();
+    for host in 1..=5 {
+        assert_eq!(scene.pass_on(&format!("192.0.2.{host}"), 9), [""; 0]);
+    }
+    let suspects = scene.pass_on("192.0.2.6", 5);
+    assert_eq!(suspects, ["192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4", "192.0.2.5", "192.0.2.6"]);
+    let vouch = |scene: &mut Scene, client: &str| {
+        scene.tracker.vouch(client.parse().unwrap(), "webmail.example", scene.now)
+    };
+    for client in &suspects {
+        assert!(vouch(&mut scene, client));
+    }
+    scene.guess("192.0.2.1", 500);
+    scene.guess("192.0.2.2", 300);
+    assert_eq!(scene.events(), [""; 0]);
+    // Others of the network are counted, and blocked with it; those who were vouched for are not.
+    for host in 11..=15 {
+        scene.guess(&format!("192.0.2.{host}"), 9);
+    }
+    scene.guess("192.0.2.16", 5);
+    assert_eq!(scene.standing("192.0.2.200"), "192.0.2.0/24 50 names 15m");
+    assert_eq!(scene.standing("192.0.2.1"), "clear");
+    // The domain answers for a thousand names in a window, and then every host for itself again.
+    scene.guess("192.0.2.1", 150);
+    assert_eq!(scene.standing("192.0.2.1"), "clear");
+    scene.guess("192.0.2.1", 10);
+    assert!(scene.standing("192.0.2.1").starts_with("192.0.2."), "it is counted again");
+    scene.guess("198.51.100.2", 9);
+    assert!(!vouch(&mut scene, "198.51.100.2"), "there is no room for more");
+    scene.pass(minutes(10));
+    assert!(vouch(&mut scene, "198.51.100.2"));
+}
+
+#[test]
+fn a_host_that_is_vouched_for_is_released() {
+    let mut scene = Scene::standard();
+    scene.guess("2001:db8::7", 10);
+    scene.guess(HARVESTER, 10);
+    for client in ["2001:db8::7", HARVESTER] {
+        assert!(scene.tracker.vouch(client.parse().unwrap(), "webmail.example", scene.now));
+        assert_eq!(scene.standing(client), "clear");
+    }
+    assert_eq!(scene.events().iter().filter(|event| event.ends_with("Exempt")).count(), 2);
+    // An hour later it has to be looked at again.
+    scene.pass(minutes(60));
+    assert_eq!(scene.pass_on(HARVESTER, 10), [HARVESTER]);
+}
+
+#[test]
+fn so_many_domains_answer_for_their_hosts() {
+    let mut scene = Scene::standard();
+    for number in 0..MOST_PARTNERS {
+        let client = format!("10.0.{number}.1");
+        scene.guess(&client, 1);
+        assert!(scene.tracker.vouch(client.parse().unwrap(), &format!("d{number}.example"), scene.now));
+    }
+    assert!(!scene.tracker.vouch(HARVESTER.parse().unwrap(), "another.example", scene.now));
+    scene.pass(minutes(10));
+    assert!(scene.tracker.vouch(HARVESTER.parse().unwrap(), "another.example", scene.now));
+}
+
 #[test]
 fn a_forwarder_is_excused_for_an_hour() {
     let mut scene = Scene::standard();
@@ -609,7 +673,7 @@ proptest! {
         for step in steps {
             match step {
                 Step::Unknown(number, name, null_sender) => {
-                    let asker = Asker { client: client(number), null_sender, may_forward: false };
+                    let asker = Asker { client: client(number), null_sender, may_be_excused: false };
                     let suspects = scene.tracker.note_unknown(asker, &name.to_string(), scene.now);
                     prop_assert_eq!(suspects, Vec::<IpAddr>::new());
                     for network in [Whose::client(client(number), false), Whose::around(client(number), false)].map(|whose| whose.network()) {
@@ -620,7 +684,7 @@ proptest! {
                     scene.tracker.excuse(client(number), scene.now);
                 }
                 Step::Good(number, name) => {
-                    let asker = Asker { client: client(number), null_sender: false, may_forward: false };
+                    let asker = Asker { client: client(number), null_sender: false, may_be_excused: false };
                     scene.tracker.note_good(asker, &name.to_string(), scene.now);
                 }
                 Step::Pass(seconds) => {

@@ -1,5 +1,6 @@
 //! The counting itself.
 
+use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
 use std::net::IpAddr;
 
@@ -8,13 +9,17 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::moment::Moment;
-use super::record::{Asked, Blocked, Noted, Record};
+use super::names::Names;
+use super::record::{Asked, Blocked, Excuse, Noted, Record};
 use super::records::{Records, Whose};
 use super::settings::Settings;
 
 /// How far the time may go back and be taken as standing still. Sessions read the clock at the same time, but come to
 /// the tracker one after the other.
 const STANDSTILL: SignedDuration = SignedDuration::from_mins(1);
+
+/// Domains that answer for their hosts at a time, at most: a few megabytes of names.
+const MOST_PARTNERS: usize = 64;
 
 /// Who asked for which names, and who is blocked.
 ///
@@ -24,6 +29,8 @@ const STANDSTILL: SignedDuration = SignedDuration::from_mins(1);
 pub struct Tracker {
     settings: Settings,
     records: Records,
+    /// The unknown names that hosts of a domain which our users write to asked for, by the hash of the domain.
+    partners: HashMap<u64, Names>,
     /// Names are remembered as 64 bits that nobody can foresee without this.
     key: RandomState,
     latest: Moment,
@@ -37,8 +44,8 @@ pub struct Asker {
     pub client: IpAddr,
     /// Whether its mail has the null reverse-path.
     pub null_sender: bool,
-    /// Whether it may be a trusted forwarder, which takes DNS to know.
-    pub may_forward: bool,
+    /// Whether it may be a trusted forwarder, or a host of a domain that our users write to, which takes DNS to know.
+    pub may_be_excused: bool,
 }
 
 /// A network that is blocked.
@@ -87,15 +94,16 @@ impl Tracker {
     /// Nobody has asked for anything yet.
     pub fn new(settings: Settings, now: Timestamp) -> Self {
         let records = Records::new(settings.window);
-        Self { settings, records, key: RandomState::new(), latest: now.into(), events: Vec::new() }
+        let (partners, key, events) = Default::default();
+        Self { settings, records, partners, key, latest: now.into(), events }
     }
 
     /// A client asked for a name that does not exist. It is in canonical form, or one name counts as many.
     ///
-    /// Where that would begin a block, and the client [may be a forwarder](Asker::may_forward), none begins. Instead it
-    /// returns the addresses that asked for the names. Those that are forwarders are to be [excused](Self::excuse), and
-    /// then the name noted again as that of a client which is none. It is not asked for the same network again within a
-    /// minute.
+    /// Where that would begin a block, and the client [may be excused](Asker::may_be_excused), none begins. Instead it
+    /// returns the addresses that asked for the names. Those that are forwarders are to be [excused](Self::excuse), those
+    /// of domains that our users write to [vouched for](Self::vouch), and then the name noted again as that of a client
+    /// which is neither. It is not asked for the same network again within a minute.
     pub fn note_unknown(&mut self, asker: Asker, name: &str, now: Timestamp) -> Vec<IpAddr> {
         self.note(asker, name, false, now)
     }
@@ -107,30 +115,37 @@ impl Tracker {
 
     fn note(&mut self, by: Asker, name: &str, is_good: bool, now: Timestamp) -> Vec<IpAddr> {
         let now = self.advance(now);
-        let Asker { client, null_sender, may_forward } = by;
+        let Asker { client, null_sender, may_be_excused } = by;
         let own = Whose::client(client, null_sender);
         let record = self.records.get(&own);
         let is_blocked = record.is_some_and(|record| record.block().is_some());
         // Of an IPv4 address with an ordinary sender both stand in the same record.
-        let is_excused = if own == Whose::address(client) {
-            record.is_some_and(Record::is_excused)
+        let excuse = if own == Whose::address(client) {
+            record.and_then(Record::excused)
         } else {
-            self.is_excused(client)
+            self.excused(client)
         };
-        if is_blocked || is_excused || self.settings.is_exempt(client) {
+        if is_blocked || excuse == Some(Excuse::Forwarder) || self.settings.is_exempt(client) {
             return Vec::new();
         }
         let hash = self.key.hash_one(name);
+        if let Some(Excuse::Partner(domain)) = excuse {
+            if is_good || self.note_for(domain, hash, now) {
+                return Vec::new();
+            }
+            // Its domain can answer for no more.
+            self.records.change(Whose::address(client), Record::accuse);
+        }
         let mut suspects = Vec::new();
         let asked = if is_good { Asked::Good } else { Asked::Unknown };
-        if self.note_at(own, hash, asked, may_forward, now) == Noted::Suspect {
+        if self.note_at(own, hash, asked, may_be_excused, now) == Noted::Suspect {
             suspects.push(client);
         }
         if let IpAddr::V4(address) = client {
             let octet = address.octets()[3];
             let asked = if is_good { Asked::Good } else { Asked::UnknownBy(octet) };
             let around = Whose::around(client, null_sender);
-            if self.note_at(around, hash, asked, may_forward, now) == Noted::Suspect {
+            if self.note_at(around, hash, asked, may_be_excused, now) == Noted::Suspect {
                 suspects = self.offenders(&around);
             }
         }
@@ -156,10 +171,52 @@ impl Tracker {
         octets.map(|octet| IpAddr::from([a, b, c, octet])).collect()
     }
 
+    /// Notes an unknown name on the account of a domain, and says whether there was room for it.
+    fn note_for(&mut self, domain: u64, hash: u64, now: Moment) -> bool {
+        let window = self.settings.window;
+        let Some(names) = self.partners.get_mut(&domain) else { return false };
+        names.forget(window, now);
+        let has_room = names.unknown() < Settings::MOST_NAMES;
+        if has_room {
+            names.note(hash, false, now);
+        }
+        has_room
+    }
+
     /// Takes a client for a trusted forwarder: forgets what it asked for, releases it, and counts nothing of it for an
     /// hour. All that a /64 asked for is forgotten, as nothing tells there who did.
     pub fn excuse(&mut self, client: IpAddr, now: Timestamp) {
         let now = self.advance(now);
+        self.pardon(client, Excuse::Forwarder, now);
+    }
+
+    /// Takes a client for a host of a domain that our users write to: what it asked for, and what it asks for within an
+    /// hour, is on the domain's account, and no more on its own and its network's. Whether there is room on it: for
+    /// [`Settings::MOST_NAMES`] in a window, so that nobody gains more who got our users to write to him.
+    pub fn vouch(&mut self, client: IpAddr, domain: &str, now: Timestamp) -> bool {
+        let now = self.advance(now);
+        let (domain, window) = (self.key.hash_one(domain), self.settings.window);
+        self.partners.retain(|_, names| {
+            names.forget(window, now);
+            names.len() > 0
+        });
+        if self.partners.len() >= MOST_PARTNERS && !self.partners.contains_key(&domain) {
+            return false;
+        }
+        let names = self.partners.entry(domain).or_default();
+        for null_sender in [false, true] {
+            if let Some(record) = self.records.get(&Whose::client(client, null_sender)) {
+                names.take_over(record.names(), now);
+            }
+        }
+        let has_room = names.unknown() < Settings::MOST_NAMES;
+        if has_room {
+            self.pardon(client, Excuse::Partner(domain), now);
+        }
+        has_room
+    }
+
+    fn pardon(&mut self, client: IpAddr, excuse: Excuse, now: Moment) {
         for null_sender in [false, true] {
             let own = Whose::client(client, null_sender);
             let Some(record) = self.records.remove(&own) else { continue };
@@ -172,12 +229,12 @@ impl Tracker {
             }
         }
         // It is remembered at its one address, whatever stands for it elsewhere.
-        self.records.change(Whose::address(client), |record| record.excuse(now));
+        self.records.change(Whose::address(client), |record| record.excuse(excuse, now));
         self.make_room();
     }
 
-    fn is_excused(&self, client: IpAddr) -> bool {
-        self.records.get(&Whose::address(client)).is_some_and(Record::is_excused)
+    fn excused(&self, client: IpAddr) -> Option<Excuse> {
+        self.records.get(&Whose::address(client)).and_then(Record::excused)
     }
 
     /// The block that a client's mail is under, with the null reverse-path or another; of several the longest one.
@@ -197,6 +254,10 @@ impl Tracker {
             }
         }
         let (_, whose) = longest?;
+        // What others in its network did does not concern a client that is excused.
+        if self.excused(client).is_some() {
+            return None;
+        }
         block(whose, self.records.get(&whose)?)
     }
 
@@ -258,6 +319,7 @@ impl Tracker {
         let back = self.latest.since(now);
         if back > STANDSTILL {
             self.records.change_all(window, |record| record.shift(back));
+            self.partners.values_mut().for_each(|names| names.shift(back));
             self.latest = now;
         }
         self.latest = self.latest.max(now);
