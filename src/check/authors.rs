@@ -33,15 +33,19 @@ impl Authors {
 /// The domains that any reader could see in the fields of that name, sorted: those of the mailboxes, and where they
 /// cannot be told for sure, all that might be one.
 pub(super) fn visible_domains(header: &Header, name: &'static str) -> Vec<Domain> {
-    let of_author = |author: Author| match author {
-        Author::Mailbox(mailbox) => vec![mailbox.domain().clone()],
-        // It is no domain, but it may look like one: `ceo@[example.org]`.
-        Author::Elsewhere(text) => visible::domains(&text),
-    };
+    let seen = |header: &Header| header.all(name).flat_map(|field| visible::domains(&field.value)).collect();
     let mut domains: Vec<Domain> = match Authors::of(header, name) {
         Authors::Absent => Vec::new(),
-        Authors::Exact(authors) => authors.into_iter().flat_map(of_author).collect(),
-        Authors::Malformed(_) => header.all(name).flat_map(|field| visible::domains(&field.value)).collect(),
+        Authors::Exact(authors) => {
+            let of_author = |author: &Author| match author {
+                Author::Mailbox(mailbox) => Some(mailbox.domain().clone()),
+                Author::Elsewhere(_) => None,
+            };
+            // An address at no domain may look like one at a domain, `ceo@[example.org]`, or like none, so that the name or
+            // a comment is shown in its place.
+            authors.iter().map(of_author).collect::<Option<_>>().unwrap_or_else(|| seen(header))
+        }
+        Authors::Malformed(_) => seen(header),
     };
     domains.sort();
     domains.dedup();

@@ -7,40 +7,68 @@
 mod charset;
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
-use charset::{Charset, WAYS};
+use self::charset::{Charset, WAYS};
+use super::text::clip;
+
+/// Octets of a text that are read in the ways that few readers know, at most; no author has a name so long.
+const MAX_ODD: usize = 16 * 1024;
 
 /// What readers may make of a text with encoded-words, wherever they stand (RFC 2047); the text itself if it has none.
 ///
 /// Each answer is at most a few times as long as the text, and takes time that grows with the text and no faster.
-pub(super) fn readings(text: &str) -> Vec<String> {
+pub(super) fn readings(text: &str) -> BTreeSet<String> {
     if !text.contains("=?") {
-        return vec![text.to_owned()];
+        return BTreeSet::from([text.to_owned()]);
     }
-    let runs = runs(text, Ends::AtFirstMark);
     // Decoded one by one, the white space between them kept, and whatever the charset is, read as UTF-8: most charsets
     // hold ASCII as it is.
     let apart = |words: &[Word<'_>]| {
-        let shown = words.iter().map(|word| {
-            let octets = word.octets();
-            [word.before, &String::from_utf8_lossy(&octets)].concat()
-        });
+        let shown = words
+            .iter()
+            .map(|word| [word.before, &String::from_utf8_lossy(&word.octets(Care::Plain))].concat());
         shown.collect()
     };
-    let mut readings = vec![read(&runs, apart), read(&runs, together)];
-    if text.contains('?') {
-        readings.push(read(&self::runs(text, Ends::WithoutMarks), together));
+    let mut readings = BTreeSet::from([read(&runs(text, Ends::AtFirstMark), apart)]);
+    readings.extend(decoded(text));
+    let text = clip(text, MAX_ODD);
+    let runs = runs(text, Ends::AtFirstMark);
+    let words = || runs.iter().flat_map(Run::words);
+    let mut read_with = |care: Care| {
+        readings.insert(read(&runs, |words| by_charset(words, care)));
+    };
+    if words().any(Word::is_cut) {
+        read_with(Care::Joined);
+        read_with(Care::Whole);
     }
-    let words = || runs.iter().filter_map(|run| if let Run::Words(words) = run { Some(words) } else { None });
-    if words().any(|words| words.windows(2).any(|pair| pair[0].runs_on())) {
-        readings.push(read(&runs, |words| by_charset(words, true)));
+    if words().any(Word::is_padded_within) {
+        read_with(Care::Padded);
     }
-    if words().flatten().any(|word| word.charset().is_odd()) {
-        readings.extend(WAYS.map(|way| read(&runs, |words| way(&octets(words, false)))));
+    if words().any(Word::is_broken) {
+        read_with(Care::Loose);
     }
-    readings.sort();
-    readings.dedup();
+    readings.insert(read(&runs, |words| one_by_one(words, |word| by_charset(word, Care::Plain))));
+    if words().any(|word| word.charset().is_odd()) {
+        for runs in [&runs, &self::runs(text, Ends::WithoutMarks)] {
+            for way in WAYS {
+                let decode = |words: &[Word<'_>]| way(&octets(words, Care::Plain));
+                readings.extend([read(runs, decode), read(runs, |words| one_by_one(words, decode))]);
+            }
+        }
+    }
+    // What words decode to may make words of what stands behind them, which Python's email package decodes as well.
+    let words = readings.iter().filter(|reading| reading.contains("=?"));
+    let twice: Vec<String> = words.flat_map(|reading| decoded(clip(reading, MAX_ODD))).collect();
+    readings.extend(twice);
     readings
+}
+
+/// Decoded as most readers do: neighbours together, by their charset. Whether there may be a question mark within a word
+/// is where they differ.
+fn decoded(text: &str) -> BTreeSet<String> {
+    let ends = [Ends::AtFirstMark, Ends::WithoutMarks];
+    ends.iter().map(|&ends| read(&runs(text, ends), |words| by_charset(words, Care::Plain))).collect()
 }
 
 /// A part of a text.
@@ -48,6 +76,12 @@ enum Run<'a> {
     Text(&'a str),
     /// Encoded-words with nothing but white space between them, which is not shown (RFC 2047, 6.2).
     Words(Vec<Word<'a>>),
+}
+
+impl<'a> Run<'a> {
+    fn words(&self) -> &[Word<'a>] {
+        if let Self::Words(words) = self { words } else { &[] }
+    }
 }
 
 /// An encoded-word (RFC 2047, 2).
@@ -60,8 +94,23 @@ struct Word<'a> {
 }
 
 impl Word<'_> {
-    fn octets(&self) -> Vec<u8> {
-        if self.is_base64 { from_base64(self.content) } else { from_q(self.content) }
+    fn octets(&self, care: Care) -> Vec<u8> {
+        match care {
+            Care::Loose if !self.is_base64 => from_q(&mended(self.content)),
+            _ if !self.is_base64 => from_q(self.content),
+            Care::Padded => self.content.split_inclusive('=').flat_map(from_base64).collect(),
+            Care::Whole => {
+                let digits: String =
+                    self.content.chars().filter(|c| c.is_ascii_alphanumeric() || "+/".contains(*c)).collect();
+                from_base64(&digits[..digits.len() / 4 * 4])
+            }
+            Care::Plain | Care::Joined | Care::Loose => from_base64(self.content),
+        }
+    }
+
+    /// Whether there is padding before the end, which readers skip, or take for the end of a group of digits.
+    fn is_padded_within(&self) -> bool {
+        self.is_base64 && self.content.trim_end_matches('=').contains('=')
     }
 
     /// The charset, without the language that may stand behind it (RFC 2231, 5).
@@ -69,10 +118,27 @@ impl Word<'_> {
         Charset::of(self.label.split('*').next().unwrap_or_default())
     }
 
-    /// Whether a reader may decode the base64 of the next word as what goes on with this.
-    fn runs_on(&self) -> bool {
+    /// Whether there may be white space between the equals sign of Q and its digits.
+    fn is_broken(&self) -> bool {
+        !self.is_base64 && self.content.contains('=') && self.content.contains([' ', '\t', '\n', '_'])
+    }
+
+    /// Whether its base64 ends within a group of digits: readers drop the group, or go on with the next word.
+    fn is_cut(&self) -> bool {
         self.is_base64 && !self.content.ends_with('=') && !self.content.len().is_multiple_of(4)
     }
+}
+
+/// Q without white space, and without what stands between an equals sign and its two digits.
+fn mended(content: &str) -> String {
+    let mut due = 0_u8;
+    let is_kept = |c: &char| {
+        let is_between = c.is_ascii_whitespace() || (due > 0 && *c == '_');
+        let is_kept = !is_between;
+        due = if *c == '=' { 2 } else { due.saturating_sub(u8::from(is_kept)) };
+        is_kept
+    };
+    content.chars().filter(is_kept).collect()
 }
 
 /// Where a word ends.
@@ -124,35 +190,52 @@ fn word(text: &str, at: usize, ends: Ends) -> Option<(Word<'_>, usize)> {
     Some((Word { before: "", label, is_base64, content: &rest[..end] }, begun + end + 2))
 }
 
-/// The text with its words read in some way.
+/// The text with its words read in some way. White space is around them, as some readers leave or make it; who asks passes
+/// over it.
 fn read(runs: &[Run<'_>], words: impl Fn(&[Word<'_>]) -> String) -> String {
     let parts = runs.iter().map(|run| match run {
         Run::Text(text) => Cow::Borrowed(*text),
-        Run::Words(run) => Cow::Owned(words(run)),
+        Run::Words(run) => Cow::Owned(format!(" {} ", words(run))),
     });
     parts.collect()
 }
 
-fn together(words: &[Word<'_>]) -> String {
-    by_charset(words, false)
+/// Each word by itself, with nothing between.
+fn one_by_one(words: &[Word<'_>], decode: impl Fn(&[Word<'_>]) -> String) -> String {
+    words.chunks(1).map(decode).collect()
+}
+
+/// How a word is decoded.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Care {
+    /// As RFC 2047 says, base64 without what is not of its alphabet.
+    Plain,
+    /// The same, but padding ends a group of base64.
+    Padded,
+    /// Whole groups of base64 only.
+    Whole,
+    /// Base64 of neighbours as one text.
+    Joined,
+    /// Q whose digits may stand apart.
+    Loose,
 }
 
 /// Neighbours decoded as one, as far as they have the same charset.
-fn by_charset(words: &[Word<'_>], runs_on: bool) -> String {
+fn by_charset(words: &[Word<'_>], care: Care) -> String {
     words
         .chunk_by(|a, b| a.label == b.label)
-        .map(|words| words[0].charset().decode(&octets(words, runs_on)))
+        .map(|words| words[0].charset().decode(&octets(words, care)))
         .collect()
 }
 
-/// The octets of neighbours; those of base64 as one text where it runs on.
-fn octets(words: &[Word<'_>], runs_on: bool) -> Vec<u8> {
-    let same = |a: &Word<'_>, b: &Word<'_>| runs_on && a.is_base64 && b.is_base64;
+/// The octets of neighbours.
+fn octets(words: &[Word<'_>], care: Care) -> Vec<u8> {
+    let goes_on = |a: &Word<'_>, b: &Word<'_>| care == Care::Joined && a.is_base64 && b.is_base64;
     let decode = |words: &[Word<'_>]| match words {
-        [word] => word.octets(),
+        [word] => word.octets(care),
         words => from_base64(&words.iter().map(|word| word.content).collect::<String>()),
     };
-    words.chunk_by(same).flat_map(decode).collect()
+    words.chunk_by(goes_on).flat_map(decode).collect()
 }
 
 /// Decodes the Q encoding (RFC 2047, 4.2); what does not follow it stays.
@@ -181,16 +264,14 @@ fn hexadecimal(digit: u8) -> u8 {
     }
 }
 
-/// Decodes base64 (RFC 2047, 4.1); what is not of its alphabet is skipped, as readers do, and each padding ends a group.
+/// Decodes base64 (RFC 2047, 4.1); what is not of its alphabet is skipped, as readers do.
 fn from_base64(text: &str) -> Vec<u8> {
-    let mut octets = Vec::with_capacity(text.len() / 4 * 3 + 3);
-    for part in text.split('=') {
-        let digits: Vec<u8> = part.bytes().filter_map(base64_digit).collect();
-        for group in digits.chunks(4) {
-            let [a, b, c, d] = std::array::from_fn(|at| group.get(at).copied().unwrap_or(0));
-            let whole = [a << 2 | b >> 4, b << 4 | c >> 2, c << 6 | d];
-            octets.extend(&whole[..group.len() - 1]);
-        }
+    let digits: Vec<u8> = text.bytes().filter_map(base64_digit).collect();
+    let mut octets = Vec::with_capacity(digits.len());
+    for group in digits.chunks(4) {
+        let [a, b, c, d] = std::array::from_fn(|at| group.get(at).copied().unwrap_or(0));
+        let whole = [a << 2 | b >> 4, b << 4 | c >> 2, c << 6 | d];
+        octets.extend(&whole[..group.len() - 1]);
     }
     octets
 }
@@ -202,8 +283,7 @@ fn base64_digit(octet: u8) -> Option<u8> {
         b'a'..=b'z' => octet - b'a' + 26,
         b'0'..=b'9' => octet - b'0' + 52,
         b'+' => 62,
-        // The comma is that of IMAP's variant of UTF-7 (RFC 3501, 5.1.3).
-        b'/' | b',' => 63,
+        b'/' => 63,
         _ => return None,
     })
 }
@@ -224,7 +304,7 @@ mod tests {
     #[test]
     fn neighbours_are_read_as_one_and_apart() {
         check("=?utf-8?q?ceo@exam?= =?utf-8?q?ple.org?=", "ceo@example.org");
-        check("=?utf-8?q?ceo@exam?=\r\n\t=?utf-8?b?cGxlLm9yZw==?= x", "ceo@example.org x");
+        check("=?utf-8?q?ceo@exam?=\r\n\t=?utf-8?b?cGxlLm9yZw==?= x", "ceo@example.org  x");
         check("=?utf-8?q?ceo@exam?= =?utf-8?q?ple.org?=", "ceo@exam ple.org");
         check("=?utf-8?b?Y2VvQGV4YQ?= =?utf-8?b?bXBsZS5vcmc=?=", "ceo@exa");
         check("=?utf-8?b?Y2VvQGV4Y?= =?utf-8?b?W1wbGUub3Jn?=", "ceo@example.org");

@@ -2,6 +2,7 @@
 //!
 //! It errs on the side of seeing: whoever asks wants to know which domains could be claimed.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use unicode_normalization::char::{decompose_compatible, is_combining_mark};
@@ -24,11 +25,24 @@ const MAX_MAPPED_PIECES: usize = 16;
 /// The work grows with the length of the text and no faster, whatever its characters expand to: each name is looked at
 /// once, and none that is longer than a domain can be.
 pub fn domains(text: &str) -> Vec<Domain> {
-    let mut forms = encoded_word::readings(text);
-    forms.push(text.to_owned());
-    let disguised: Vec<String> =
-        forms.iter().filter(|form| !form.is_ascii()).map(|form| undisguised(form)).collect();
-    forms.extend(disguised);
+    let mut forms = BTreeSet::from([text.to_owned()]);
+    // Some readers take comments, quotes, brackets or controls away before they decode, from within encoded-words too.
+    let is_taken = |c: char| "\"\\<>".contains(c) || (c.is_control() && !c.is_whitespace());
+    let mut taken = vec![Cow::Borrowed(text)];
+    if text.contains("=?") && text.contains(|c| c == '(' || is_taken(c)) {
+        let bare = text.replace(is_taken, "");
+        taken.extend([without_comments(text), without_comments(&bare), bare].map(Cow::Owned));
+    }
+    for text in taken {
+        forms.extend(encoded_word::readings(&text));
+    }
+    let disguised: Vec<String> = forms.iter().filter(|form| !form.is_ascii()).cloned().collect();
+    for form in disguised {
+        let plain = undisguised(&form);
+        // Those that drop marks see another name than those that put them on their letters.
+        forms.insert(plain.replace(is_combining_mark, ""));
+        forms.insert(plain);
+    }
     let mut names = BTreeSet::new();
     for form in &forms {
         behind_at_signs(form, &mut names);
@@ -64,7 +78,9 @@ fn undisguised(text: &str) -> String {
                 is_syntax |= part.is_ascii_punctuation();
                 is_ascii &= part.is_ascii();
             });
-            if is_syntax || is_ascii {
+            if matches!(c, '\u{3002}' | '\u{ff61}') {
+                plain.push('.');
+            } else if is_syntax || is_ascii {
                 decompose_compatible(c, |part| plain.push(part));
             } else if c.is_whitespace() {
                 plain.push(' ');
@@ -97,9 +113,15 @@ fn without_comments(text: &str) -> String {
 /// white space, quotes, brackets and more.
 fn behind_at_signs(text: &str, names: &mut BTreeSet<String>) {
     let mut add = |name: &str| {
-        let name = name.trim_matches('.');
-        if !name.is_empty() && !names.contains(name) {
-            names.insert(name.to_owned());
+        let name = name.trim_matches('.').trim_start_matches(is_combining_mark);
+        // Some readers make one dot of several.
+        let name = if name.contains("..") {
+            Cow::Owned(name.split('.').filter(|label| !label.is_empty()).collect::<Vec<_>>().join("."))
+        } else {
+            Cow::Borrowed(name)
+        };
+        if !name.is_empty() && !names.contains(&*name) {
+            names.insert(name.into_owned());
         }
     };
     for behind in text.split('@').skip(1) {

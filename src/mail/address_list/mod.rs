@@ -8,7 +8,7 @@ mod token;
 
 use unicode_normalization::UnicodeNormalization as _;
 
-use self::token::{Gap, Lexeme, Token, check_controls, is_atom, tokens};
+use self::token::{Gap, Lexeme, Token, check_controls, is_atom, may_hold_address, tokens};
 use super::text::is_unseen;
 use super::{Domain, Mailbox};
 
@@ -171,7 +171,7 @@ impl<'t> Parser<'t> {
             return Err(Ambiguity::Syntax);
         }
         // Roundcube takes the name for the address where white space stands before the colon.
-        if may_hold_address(name) {
+        if shows_address(name) {
             return Err(Ambiguity::AddressAsName);
         }
         loop {
@@ -214,12 +214,21 @@ impl<'t> Parser<'t> {
             let (address, is_tight) = self.angle_address()?;
             // Python's email package takes the name for the address where the domain ends in a dot (RFC 5322, 3.2.3 does
             // not allow that).
-            let last = angle[..angle.len() - self.tokens.len()].iter().rev().nth(1);
+            let written = &angle[..angle.len() - self.tokens.len()];
+            let last = written.iter().rev().nth(1);
             if !words.is_empty() && last.is_some_and(|lexeme| lexeme.token == Token::Special('.')) {
                 return Err(Ambiguity::AddressAsName);
             }
+            // Email::Address::XS sees no address where dots stand at the ends or next to one another, and shows the name.
+            let is_stray = |pair: &[Lexeme]| {
+                let special = |lexeme: &Lexeme| matches!(lexeme.token, Token::Special(_));
+                pair.iter().all(special) && pair.iter().any(|lexeme| lexeme.token == Token::Special('.'))
+            };
+            if shows_address(words) && written.windows(2).any(is_stray) {
+                return Err(Ambiguity::AddressAsName);
+            }
             // Roundcube looks for an address in the whole mailbox where white space stands within the brackets.
-            if !is_tight && !words.is_empty() && (is_glued || may_hold_address(words)) {
+            if !is_tight && !words.is_empty() && (is_glued || shows_address(words)) {
                 return Err(Ambiguity::AddressAsName);
             }
             return self.add(address);
@@ -329,11 +338,9 @@ impl<'t> Parser<'t> {
 }
 
 /// Whether a display name shows an at sign, or an encoded-word that may become one.
-fn may_hold_address(name: &[Lexeme]) -> bool {
+fn shows_address(name: &[Lexeme]) -> bool {
     name.iter().any(|lexeme| match &lexeme.token {
-        Token::Atom(text) | Token::Quoted(text) | Token::Literal(text) => {
-            text.contains('@') || text.contains("=?")
-        }
+        Token::Atom(text) | Token::Quoted(text) | Token::Literal(text) => may_hold_address(text),
         Token::Special(_) => false,
     })
 }

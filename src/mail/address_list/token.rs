@@ -44,6 +44,8 @@ impl Gap {
     /// What a run of white space and comments is.
     fn of(skipped: &str) -> Result<Self, Ambiguity> {
         let (mut quoted, mut escaped) = (false, false);
+        // How many comments this is in, and whether one within another has ended.
+        let (mut depth, mut has_ended) = (0_usize, false);
         for c in skipped.chars() {
             // Where comments begin and end is clear as long as it does not matter whether a reader knows quoted pairs
             // and quoted-strings within them; jsmime, which Thunderbird has, knows the latter.
@@ -52,6 +54,16 @@ impl Gap {
             }
             escaped = c == '\\' && !escaped;
             quoted ^= c == '"';
+            // To nodemailer and postal-mime the first parenthesis ends all comments, and what follows is syntax again.
+            if has_ended && depth > 0 && !matches!(c, ')' | ' ' | '\t' | '\r' | '\n') {
+                return Err(Ambiguity::Syntax);
+            }
+            match c {
+                '(' => depth += 1,
+                ')' => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+            has_ended = depth > 0 && (has_ended || c == ')');
         }
         Ok(match skipped {
             "" => Self::None,
@@ -79,10 +91,26 @@ pub(super) fn tokens(body: &str) -> Result<(Vec<Lexeme>, Gap), Ambiguity> {
     let mut lexer = Lexer::new(body);
     let mut tokens = Vec::new();
     loop {
-        let gap = Gap::of(lexer.cfws().map_err(unterminated)?)?;
+        let skipped = lexer.cfws().map_err(unterminated)?;
+        let gap = Gap::of(skipped)?;
         let Some(next) = lexer.rest().chars().next() else { return Ok((tokens, gap)) };
+        // What nodemailer and postal-mime leave of a comment in a comment sticks to what follows.
+        let leaves_parenthesis =
+            skipped.strip_suffix(')').is_some_and(|skipped| skipped.trim_end().ends_with(')'));
+        if leaves_parenthesis && !"<,;".contains(next) {
+            return Err(Ambiguity::Syntax);
+        }
         let token = match next {
-            '"' => Token::Quoted(lexer.value().map_err(unterminated)?),
+            '"' => {
+                let begun = lexer.rest();
+                let content = lexer.value().map_err(unterminated)?;
+                let written = &begun[..begun.len() - lexer.rest().len()];
+                // To Python's getaddresses a fold ends it, and what it has read is the address.
+                if written.contains(['\r', '\n']) && may_hold_address(written) {
+                    return Err(Ambiguity::AddressAsName);
+                }
+                Token::Quoted(content)
+            }
             '[' => {
                 let literal = lexer.take_while(|c| c != ']').to_owned();
                 // An address or a tagged one (RFC 5321, 4.1.3); anything else some reader ends earlier.
@@ -103,6 +131,11 @@ pub(super) fn tokens(body: &str) -> Result<(Vec<Lexeme>, Gap), Ambiguity> {
         };
         tokens.push(Lexeme { token, gap });
     }
+}
+
+/// Whether a part of a display name shows an at sign, or an encoded-word that may become one.
+pub(super) fn may_hold_address(text: &str) -> bool {
+    text.contains('@') || text.contains("=?")
 }
 
 /// A character of an atom, beyond ASCII too (RFC 6532, 3.2).

@@ -24,14 +24,23 @@ impl Charset {
         if is(&["utf7"]) {
             return Self::Odd(if is(&["imap"]) { utf_7_of_imap } else { utf_7 });
         }
-        if is(&["utf16", "utf32", "ucs", "unicode", "10646"]) && !is(&["escape"]) {
-            return Self::Odd(if name.ends_with("le") { utf_16le } else { utf_16 });
+        let is_little = name.ends_with("le");
+        if is(&["utf32", "ucs4"]) {
+            return Self::Odd(if is_little { utf_32le } else { utf_32 });
+        }
+        if is(&["utf16", "ucs", "unicode", "10646"]) && !is(&["escape"]) {
+            return Self::Odd(if is_little { utf_16le } else { utf_16 });
         }
         match Encoding::for_label(label.as_bytes()).or_else(|| Encoding::for_label(name.as_bytes())) {
             Some(encoding) if encoding != REPLACEMENT => Self::Known(encoding),
             _ if is(&["ebcdic", "ibm", "cp"]) => Self::Odd(ebcdic),
             _ if is(&["escape"]) => Self::Odd(escapes),
             _ if is(&["2022", "hz"]) => Self::Odd(shifted),
+            _ if is(&["base64"]) => Self::Odd(base_64),
+            _ if is(&["quotedprintable", "qprint"]) => Self::Odd(quoted_printable),
+            _ if is(&["html"]) => Self::Odd(entities),
+            _ if is(&["uuencode"]) => Self::Odd(uuencoded),
+            _ if is(&["punycode"]) => Self::Odd(punycode),
             _ => Self::Odd(|octets| plain(octets, UTF_8)),
         }
     }
@@ -52,9 +61,11 @@ impl Charset {
 
 /// The ways to read the octets of a charset that not everybody knows. Some are no charsets, but PHP, which Roundcube is
 /// written in, takes them for such.
-pub(super) const WAYS: [fn(&[u8]) -> String; 12] = [
+pub(super) const WAYS: [fn(&[u8]) -> String; 14] = [
     utf_16,
     utf_16le,
+    utf_32,
+    utf_32le,
     utf_7,
     utf_7_of_imap,
     ebcdic,
@@ -62,8 +73,8 @@ pub(super) const WAYS: [fn(&[u8]) -> String; 12] = [
     entities,
     shifted,
     punycode,
-    |octets| plain(&from_base64(&plain(octets, UTF_8)), UTF_8),
-    |octets| plain(&from_q(&plain(octets, UTF_8)), UTF_8),
+    base_64,
+    quoted_printable,
     uuencoded,
 ];
 
@@ -71,16 +82,31 @@ fn plain(octets: &[u8], encoding: &'static Encoding) -> String {
     encoding.decode_without_bom_handling(octets).0.into_owned()
 }
 
-/// UTF-16, or UTF-32 with a NUL before each character of its two planes.
 fn utf_16(octets: &[u8]) -> String {
     match octets {
-        [0xff, 0xfe, ..] => plain(octets, UTF_16LE),
+        [0xff, 0xfe, ..] => utf_16le(octets),
         _ => plain(octets, UTF_16BE),
     }
 }
 
 fn utf_16le(octets: &[u8]) -> String {
     plain(octets, UTF_16LE)
+}
+
+fn utf_32(octets: &[u8]) -> String {
+    match octets {
+        [0xff, 0xfe, 0, 0, ..] => utf_32le(octets),
+        _ => utf_32_with(octets, u32::from_be_bytes),
+    }
+}
+
+fn utf_32le(octets: &[u8]) -> String {
+    utf_32_with(octets, u32::from_le_bytes)
+}
+
+/// What is no character is skipped, as iconv does when it is asked to.
+fn utf_32_with(octets: &[u8], number: fn([u8; 4]) -> u32) -> String {
+    octets.as_chunks().0.iter().filter_map(|&unit| char::from_u32(number(unit))).collect()
 }
 
 fn utf_7(octets: &[u8]) -> String {
@@ -105,7 +131,7 @@ fn utf_7_with(octets: &[u8], shift: u8) -> String {
             Some(rest) if encoded.is_empty() => plain.extend([char::from(shift).to_string().as_str(), rest]),
             rest_of => {
                 // Incomplete characters at the end are padding.
-                let mut wide = from_base64(encoded);
+                let mut wide = from_base64(&encoded.replace(',', "/"));
                 wide.truncate(wide.len() / 2 * 2);
                 plain.push_str(&self::plain(&wide, UTF_16BE));
                 plain.push_str(rest_of.unwrap_or(rest));
@@ -115,8 +141,8 @@ fn utf_7_with(octets: &[u8], shift: u8) -> String {
     plain
 }
 
-/// EBCDIC: its letters, digits, dot and hyphen, which all its code pages have in the same places. Any other octet may be
-/// the at sign.
+/// EBCDIC: its letters, digits, dot and hyphen, which all its code pages have in the same places, and the at sign, which has
+/// seven.
 fn ebcdic(octets: &[u8]) -> String {
     let letter = |first: u8, octet: u8, base: u8| char::from(first + (octet - base));
     let read = |&octet: &u8| match octet {
@@ -131,7 +157,8 @@ fn ebcdic(octets: &[u8]) -> String {
         0xd1..=0xd9 => letter(b'j', octet, 0xd1),
         0xe2..=0xe9 => letter(b's', octet, 0xe2),
         0xf0..=0xf9 => letter(b'0', octet, 0xf0),
-        _ => '@',
+        0x44 | 0x7c | 0x80 | 0xac | 0xae | 0xb5 | 0xec => '@',
+        _ => char::REPLACEMENT_CHARACTER,
     };
     octets.iter().map(read).collect()
 }
@@ -219,6 +246,14 @@ fn shifted(octets: &[u8]) -> String {
             }
         };
     }
+}
+
+fn base_64(octets: &[u8]) -> String {
+    plain(&from_base64(&plain(octets, UTF_8)), UTF_8)
+}
+
+fn quoted_printable(octets: &[u8]) -> String {
+    plain(&from_q(&plain(octets, UTF_8)), UTF_8)
 }
 
 /// Punycode (RFC 3492), which Python takes for a charset.
