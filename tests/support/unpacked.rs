@@ -1,5 +1,5 @@
-//! Sendmail's programs, which are never installed: Debian's packages of Sendmail and of Postfix exclude each other, so they
-//! are unpacked beside the test's other output.
+//! Programs that are never installed, but unpacked beside the test's other output: Sendmail's, as Debian's packages of Sendmail
+//! and of Postfix exclude each other, and what else wants more of a machine than its files.
 #![allow(dead_code, reason = "each test file uses its own part of the support")]
 
 use std::fs;
@@ -8,17 +8,20 @@ use std::sync::LazyLock;
 
 use crate::host;
 
-/// What is unpacked: the server, its configuration macros and their processor, and the tool that writes passwords.
+/// What is unpacked of Sendmail: the server, its configuration macros and their processor, and the tool that writes passwords.
 const PACKAGES: [&str; 5] = ["sendmail-bin", "sendmail-base", "sendmail-cf", "m4", "sasl2-bin"];
 
-/// Where the packages are, or what stands in the way.
+/// Where Sendmail is, or what stands in the way.
 pub(crate) fn unpacked() -> Result<&'static Path, String> {
     PROGRAMS.as_deref().map_err(Clone::clone)
 }
 
-/// The packages, unpacked; they are downloaded once and kept with cargo's other output.
-static PROGRAMS: LazyLock<Result<PathBuf, String>> = LazyLock::new(|| {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("sendmail");
+static PROGRAMS: LazyLock<Result<PathBuf, String>> = LazyLock::new(|| unpack("sendmail", &PACKAGES));
+
+/// Where these packages are unpacked, below a folder of that name; they are downloaded once and kept with cargo's other
+/// output. What stands in the way otherwise.
+pub(crate) fn unpack(name: &str, packages: &[&str]) -> Result<PathBuf, String> {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     let root = folder.join("root");
     fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
     // Another test binary may be at it.
@@ -29,7 +32,7 @@ static PROGRAMS: LazyLock<Result<PathBuf, String>> = LazyLock::new(|| {
     }
     let unpacked = tempfile::Builder::new().tempdir_in(&folder).map_err(|error| error.to_string())?;
     let mut apt_get = host::command(&host::program("apt-get")?);
-    host::run(apt_get.current_dir(unpacked.path()).args(["-q", "download"]).args(PACKAGES))?;
+    host::run(apt_get.current_dir(unpacked.path()).args(["-q", "download"]).args(packages))?;
     let archives = fs::read_dir(unpacked.path()).map_err(|error| error.to_string())?;
     for archive in archives.filter_map(Result::ok).map(|entry| entry.path()) {
         let mut dpkg = host::command(&host::program("dpkg")?);
@@ -38,4 +41,4 @@ static PROGRAMS: LazyLock<Result<PathBuf, String>> = LazyLock::new(|| {
     // Whole or not at all.
     fs::rename(unpacked.path().join("root"), &root).map_err(|error| error.to_string())?;
     Ok(root)
-});
+}
