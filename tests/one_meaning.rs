@@ -1,12 +1,21 @@
 //! One meaning of an address: no form of MAIL FROM and RCPT TO gets past a lock that the plain form does not, and no
 //! honest form has a second meaning. `tests/one_meaning/commands.yaml` has the forms, and a real, private Postfix reads
 //! them.
+//!
+//! `tests/one_meaning/generator.rs` makes more of them, with a fixed seed. Each is given to the MTA twice: to a service that
+//! no lock guards, where the next hop shows what the MTA has made of it, and to the daemon. Every disagreement is of a kind
+//! that is argued in `tests/one_meaning/argued.yaml`, or fails the test. `LOCKDOWN_COMMANDS=100000` generates as many
+//! commands; otherwise it is a few thousand.
 #![allow(clippy::unwrap_used, reason = "a test ends where it goes wrong")]
 
+#[path = "one_meaning/comparison.rs"]
+mod comparison;
 #[path = "support/daemon.rs"]
 mod daemon;
 #[path = "support/dns.rs"]
 mod dns;
+#[path = "one_meaning/generator.rs"]
+mod generator;
 #[path = "support/host.rs"]
 mod host;
 #[path = "support/mta.rs"]
@@ -22,6 +31,7 @@ mod tls;
 
 use std::fs;
 
+use comparison::{Speaker, Tally, World};
 use daemon::Daemon;
 use dns::{Dns, Zone};
 use mta::{Mta as _, Service};
@@ -42,6 +52,9 @@ domains:
   example.org: { recipients: { sources: [list: [info@example.org]] } }
   second.example:
   virtual.example:
+  relay.example:
+  bücher.example:
+harvest: { mode: off }
 listen: [{ inet: 127.0.0.1:PORT, role: inbound }]
 ";
 
@@ -53,6 +66,7 @@ fn zone() -> Zone {
 struct Stage {
     sink: Sink,
     postfix: Postfix,
+    unguarded: u16,
     _daemon: Daemon,
     _dns: Dns,
 }
@@ -60,19 +74,22 @@ struct Stage {
 impl Stage {
     fn set(more: &str) -> Self {
         let (sink, dns, port) = (Sink::start(), Dns::start(zone()), host::free_port());
+        let unguarded = host::free_port();
         let policy = POLICY.replace("PORT", &port.to_string());
         let daemon = Daemon::start(&format!("{policy}dns: {{ servers: [\"{}\"] }}\n", dns.address()));
         let postfix = Postfix::builder(sink.port())
             .main_cf(&format!(
-                "mydestination = mx.local.test, example.org, second.example\nlocal_transport = smtp:[127.0.0.1]:{}\n\
+                "mydestination = mx.local.test, example.org, second.example, bücher.example, xn--bcher-kva.example\nlocal_transport = smtp:[127.0.0.1]:{}\n\
                  virtual_mailbox_domains = virtual.example\nvirtual_mailbox_maps = static:ok\n\
                  virtual_transport = smtp:[127.0.0.1]:{}\nresolve_dequoted_address = yes\n{more}",
                 sink.port(),
                 sink.port()
             ))
             .milter(&format!("inet:127.0.0.1:{port}"))
+            .unguarded(unguarded)
+            .relay_domain("relay.example")
             .start();
-        Self { sink, postfix, _daemon: daemon, _dns: dns }
+        Self { sink, postfix, unguarded, _daemon: daemon, _dns: dns }
     }
 
     /// Connects as the host that `nospf.example` and everybody else sends from.
@@ -156,4 +173,67 @@ fn no_form_escapes_the_record() {
         );
         assert!(!fields.iter().any(|field| field.contains("Received-SPF: pass")), "{recipient}: {fields:#?}");
     }
+}
+
+/// The share of the commands that one configuration of the MTA gets, of MAIL and of RCPT each.
+fn share(parts: usize) -> usize {
+    let all = std::env::var("LOCKDOWN_COMMANDS").map_or(2_000, |count| count.parse().expect("a number"));
+    usize::div_ceil(all, 2 * parts)
+}
+
+/// Compares the commands of one configuration.
+fn compare(world: &World<'_>, seed: u64, count: usize) -> Tally {
+    let mut rng = fastrand::Rng::with_seed(seed);
+    let mut tally = comparison::of_mail(world, &mut rng, count);
+    tally.add(comparison::of_rcpt(world, &mut rng, count));
+    tally
+}
+
+/// Holds the kinds of disagreement against those that are argued.
+#[track_caller]
+fn check_argued(tally: &Tally) {
+    println!("{tally}");
+    let text = fs::read_to_string("tests/one_meaning/argued.yaml").unwrap();
+    let argued: std::collections::BTreeMap<String, String> = serde_yaml::from_str(&text).unwrap();
+    let unargued: Vec<String> = tally
+        .shown
+        .iter()
+        .filter(|(kind, _)| {
+            kind.starts_with("WRONG") || (kind.starts_with("argued: ") && !argued.contains_key(&kind[8..]))
+        })
+        .map(|(kind, shown)| format!("{kind}\n  {}\n", shown.join("\n  ")))
+        .collect();
+    assert!(unargued.is_empty(), "{}", unargued.concat());
+    let lost = tally.kinds.get("refused by the MTA, or lost").copied().unwrap_or_default();
+    assert!(2 * lost < tally.total(), "{lost} of {} commands compare nothing", tally.total());
+}
+
+#[test]
+fn the_daemon_judges_what_postfix_makes_of_generated_commands() {
+    if !Postfix::is_available() {
+        return;
+    }
+    let configurations = [
+        "",
+        "allow_percent_hack = no\n",
+        "swap_bangpath = no\n",
+        "allow_percent_hack = no\nswap_bangpath = no\nresolve_dequoted_address = no\n",
+        "append_dot_mydomain = yes\nsmtputf8_enable = no\n",
+    ];
+    let mut all = Tally::default();
+    for (seed, more) in (1..).zip(configurations) {
+        let stage = Stage::set(more);
+        let connect = |speaker| {
+            if speaker == Speaker::Unguarded {
+                let mut client =
+                    Client::connect_as(stage.unguarded, "ADDR=192.0.2.66 NAME=host.stranger.example");
+                client.ehlo("host.stranger.example");
+                return client;
+            }
+            stage.connect((speaker == Speaker::Alice).then_some("alice@example.org"))
+        };
+        let world = World { connect: &connect, sink: &stage.sink, recipient: "info@relay.example" };
+        all.add(compare(&world, seed, share(configurations.len())));
+    }
+    check_argued(&all);
 }

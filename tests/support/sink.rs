@@ -64,6 +64,11 @@ impl Sink {
         self.messages.recv_timeout(PATIENCE).expect("a message arrives at the next hop")
     }
 
+    /// The next message, if it arrives within this time.
+    pub(crate) fn next_within(&self, patience: Duration) -> Option<Delivered> {
+        self.messages.recv_timeout(patience).ok()
+    }
+
     /// A message that has already arrived and was not taken yet.
     pub(crate) fn surplus(&self) -> Option<Delivered> {
         self.messages.try_recv().ok()

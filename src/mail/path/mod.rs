@@ -8,8 +8,8 @@ use std::str::FromStr;
 
 use unicode_normalization::UnicodeNormalization as _;
 
+use super::Domain;
 use super::domain::DomainError;
-use super::{Domain, visible};
 use argument::inner_address;
 pub use argument::unrouted;
 pub use twofold::Twofold;
@@ -169,7 +169,7 @@ impl ReversePath {
         match self {
             Self::Null => Vec::new(),
             Self::Mailbox(mailbox) => vec![mailbox.domain().clone()],
-            Self::Malformed(raw) => visible::named(raw),
+            Self::Malformed(raw) => twofold::named(raw),
             Self::Twofold(twofold) => twofold.domains(),
         }
     }

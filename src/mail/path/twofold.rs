@@ -67,8 +67,8 @@ impl Twofold {
 
     /// Every domain that either form names, sorted.
     pub fn domains(&self) -> Vec<Domain> {
-        let mut domains = visible::named(&self.written);
-        domains.extend(visible::named(&self.resolved));
+        let mut domains = named(&self.written);
+        domains.extend(named(&self.resolved));
         domains.sort();
         domains.dedup();
         domains
@@ -119,7 +119,7 @@ fn means(argument: &str, mailbox: &Mailbox) -> bool {
         // Without a domain of its own the MTA rewrites or completes it. Any other domain in it was a step on the way.
         None => {
             !written.is_empty()
-                && visible::named(written)
+                && named(written)
                     .iter()
                     .all(|name| name == mailbox.domain() || completes(name, mailbox.domain()))
         }
@@ -138,16 +138,36 @@ fn completes(host: &Domain, domain: &Domain) -> bool {
         && domain.as_str().strip_prefix(host.as_str()).is_some_and(|rest| rest.starts_with('.'))
 }
 
-/// The mailbox that an MTA reads from an address: comments, angle brackets and white space left out, quotes and
-/// backslashes undone, the domain behind the last `@` outside of quotes. None where that is no domain.
+/// Every domain that an address names, sorted: as it is written, and as an MTA reads it.
+pub(super) fn named(address: &str) -> Vec<Domain> {
+    let mut named = visible::named(address);
+    let (plain, _) = plain(address);
+    if plain != address {
+        named.extend(visible::named(&plain));
+        named.sort();
+        named.dedup();
+    }
+    named
+}
+
+/// The mailbox that an MTA reads from an address: the domain behind the last `@` outside of quotes. None where that is no
+/// domain.
 fn kept(written: &str) -> Option<Mailbox> {
-    let (mut whole, mut at, mut is_quoted, mut depth) = (String::new(), None, false, 0_usize);
+    let (plain, at) = plain(written);
+    let (local_part, domain) = (plain.get(..at?)?, plain.get(at? + 1..)?);
+    Some(Mailbox::new(local_part, domain.parse().ok()?))
+}
+
+/// An address as an MTA reads it, comments, angle brackets and white space left out, quotes and backslashes undone; and
+/// where its last `@` outside of quotes stands.
+fn plain(written: &str) -> (String, Option<usize>) {
+    let (mut plain, mut at, mut is_quoted, mut depth) = (String::new(), None, false, 0_usize);
     let mut characters = written.chars();
     while let Some(c) = characters.next() {
         match c {
             '\\' => {
                 let escaped = characters.next();
-                whole.extend(escaped.filter(|_| depth == 0));
+                plain.extend(escaped.filter(|_| depth == 0));
             }
             '(' if !is_quoted => depth += 1,
             ')' if !is_quoted && depth > 0 => depth -= 1,
@@ -156,14 +176,13 @@ fn kept(written: &str) -> Option<Mailbox> {
             '<' | '>' | ' ' | '\t' if !is_quoted => {}
             c => {
                 if c == '@' && !is_quoted {
-                    at = Some(whole.len());
+                    at = Some(plain.len());
                 }
-                whole.push(c);
+                plain.push(c);
             }
         }
     }
-    let (local_part, domain) = (whole.get(..at?)?, whole.get(at? + 1..)?);
-    Some(Mailbox::new(local_part, domain.parse().ok()?))
+    (plain, at)
 }
 
 #[cfg(test)]
@@ -227,6 +246,8 @@ mod tests {
         check("<u%x.test@example.org()>", "u@x.test", "u%x.test@example.org of example.org x.test");
         check("<u%x.test@()example.org>", "u@x.test", "u%x.test@example.org of example.org x.test");
         check("<example.org!u%x.test>", "u@x.test", "u@x.test of example.org x.test");
+        check("<example\\.org!u%x.test>", "u@x.test", "u@x.test of example.org x.test");
+        check("<exam()ple.org!\"u%mx\">", "u@mx.x.test", "u@mx.x.test of example.org mx.x.test ple.org");
         check("<u%mx@x.test>", "u@mx.example.org", "u%mx@x.test of mx.example.org x.test");
         check("<a%example.org@example.org>", "a@example.org", "a%example.org@example.org of example.org");
         check("<alice@example.org>", "", "alice@example.org of example.org");
