@@ -28,6 +28,8 @@ mod story;
 mod tls;
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
@@ -35,6 +37,7 @@ use daemon::Daemon;
 use dns::{Dns, Fault, Zone};
 use hickory_proto::op::ResponseCode;
 use mta::Mta as _;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use postfix::Postfix;
 use proxy::Proxy;
 use sink::Sink;
@@ -89,6 +92,45 @@ fn check_story(name: &str) {
         .milter(&format!("unix:{}", daemon.path("milter.sock").display()))
         .start();
     story::play(&story, &postfix, daemon, &sink);
+}
+
+/// Every place of the daemon is held by connections that say as little as they can; the MTA is answered all the same.
+#[test]
+fn a_crowd_that_says_nothing_keeps_no_place_from_the_mta() {
+    if !Postfix::is_available() {
+        return;
+    }
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+    setrlimit(Resource::RLIMIT_NOFILE, soft.max(hard.min(4096)), hard).unwrap();
+    let dns = Dns::start(zone());
+    let sink = Sink::start();
+    let daemon = Daemon::start(&config(UNIX, &dns));
+    let socket = daemon.path("milter.sock");
+    let postfix = Postfix::builder(sink.port()).milter(&format!("unix:{}", socket.display())).start();
+    let offer = [b"\0\0\0\x0dO\0\0\0\x06".as_slice(), &0x1ff_u32.to_be_bytes(), &0x1f_ffff_u32.to_be_bytes()]
+        .concat();
+    let half = [&offer[..], b"\0\0\0\x20Cmx"].concat();
+    let kinds = [&b""[..], &offer[..7], &offer, &half];
+    let crowd: Vec<UnixStream> = (0..1200)
+        .map(|number| {
+            let mut stream = UnixStream::connect(&socket).unwrap();
+            stream.write_all(kinds[number % kinds.len()]).unwrap();
+            stream
+        })
+        .collect();
+    // The 1000 places are taken, and some had to give way already.
+    daemon.wait_for(&["said nothing; it gives way"]);
+    for (sender, code) in [("a@pass.example", 250), ("a@elsewhere.example", 550)] {
+        let mut client = Client::connect_as(postfix.port(), "ADDR=192.0.2.10 NAME=mail.pass.example");
+        client.ehlo("mail.pass.example");
+        assert_eq!(client.mail(sender).code(), 250);
+        assert_eq!(client.rcpt("info@local.test").code(), code, "{sender}");
+        if code == 250 {
+            assert_eq!(client.data("From: a@pass.example\r\n\r\nHello.\r\n").code(), 250);
+            assert!(sink.next().fields()[0].starts_with("Authentication-Results: mx.local.test"));
+        }
+    }
+    drop(crowd);
 }
 
 #[test]

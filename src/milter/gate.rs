@@ -1,20 +1,28 @@
-//! How many connections there may be: over all listeners, and from one peer.
+//! How many connections there may be: over all listeners, and from one peer; and who gives way to a new one when all
+//! places are taken.
+//!
+//! An MTA names its client as soon as it has connected. So a connection that has not is the first to go, the oldest
+//! before the others, once it has had a second: whoever holds places by saying nothing keeps none from those that speak. Then goes one that has
+//! been silent for longer than an SMTP client may be. All others stay, and new ones wait.
 
 use std::collections::HashMap;
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
 
+use super::occupants::{Occupant, Occupants, Stage};
 use super::traffic::Traffic;
 use super::trouble::{Trouble, Troubles};
 
 /// The limits of the milter shell (`limits` in the configuration).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Connections at a time over all listeners, at least one. Further ones wait in the system's queue.
+    /// Connections at a time over all listeners, at least one. A further one takes the place of one that says nothing, or
+    /// else waits in the system's queue.
     pub connections: usize,
     /// Connections at a time from one address; 0 means no limit. Further ones are closed. Unix sockets are exempt, as
     /// they have one peer.
@@ -68,8 +76,12 @@ pub(super) struct Gate {
     pub(super) troubles: Troubles,
     traffic: Arc<Traffic>,
     places: Arc<Semaphore>,
+    occupants: Occupants,
     peers: Mutex<HashMap<IpAddr, usize>>,
 }
+
+/// How long a full house is left alone before it is looked at again: silence comes by time alone.
+const REST: Duration = Duration::from_millis(250);
 
 impl Gate {
     pub(super) fn new(limits: Limits, traffic: Arc<Traffic>) -> Arc<Self> {
@@ -79,32 +91,81 @@ impl Gate {
             troubles: Troubles::new(Arc::clone(&traffic)),
             traffic,
             places: Arc::new(Semaphore::new(places)),
+            occupants: Occupants::default(),
             peers: Mutex::default(),
         })
     }
 
-    /// A free place, as soon as there is one.
-    pub(super) async fn place(&self) -> OwnedSemaphorePermit {
-        if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
-            return place;
-        }
-        self.troubles.report(Trouble::Limit, "all listeners", self.limits.connections);
-        let place = Arc::clone(&self.places).acquire_owned().await;
-        place.expect("the semaphore is never closed")
-    }
-
-    /// Gives a place to a peer, unless it has its share of places already.
-    pub(super) fn seat(self: &Arc<Self>, place: OwnedSemaphorePermit, peer: Peer) -> Option<Seat> {
-        if let Peer::Inet(address) = peer {
-            let mut peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
-            let open = peers.entry(address).or_default();
-            if self.limits.connections_per_peer != 0 && *open >= self.limits.connections_per_peer {
+    /// Waits until there is room for one more: a free place, or none where somebody gives way to it.
+    pub(super) async fn room(&self) -> Option<OwnedSemaphorePermit> {
+        let mut is_said = false;
+        loop {
+            if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
+                return Some(place);
+            }
+            if self.occupants.first_to_leave().is_some() {
                 return None;
             }
-            *open += 1;
+            self.full(&mut is_said);
+            if let Some(place) = self.freed().await {
+                return Some(place);
+            }
+        }
+    }
+
+    /// A place for a connection that is there already. Where none is free, somebody gives way.
+    pub(super) async fn place(&self) -> OwnedSemaphorePermit {
+        let mut is_said = false;
+        loop {
+            if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
+                return place;
+            }
+            if let Some(occupant) = self.occupants.first_to_leave() {
+                self.troubles.report(Trouble::Displaced, "all listeners", self.limits.connections);
+                occupant.leave();
+            } else {
+                self.full(&mut is_said);
+            }
+            if let Some(place) = self.freed().await {
+                return place;
+            }
+        }
+    }
+
+    /// Says, once, that a new connection has to wait.
+    fn full(&self, is_said: &mut bool) {
+        if !std::mem::replace(is_said, true) {
+            self.troubles.report(Trouble::Limit, "all listeners", self.limits.connections);
+        }
+    }
+
+    /// The place that somebody leaves within a moment.
+    async fn freed(&self) -> Option<OwnedSemaphorePermit> {
+        let place = timeout(REST, Arc::clone(&self.places).acquire_owned()).await.ok()?;
+        Some(place.expect("the semaphore is never closed"))
+    }
+
+    /// Whether a peer has less than its share of places.
+    pub(super) fn admits(&self, peer: &Peer) -> bool {
+        let most = self.limits.connections_per_peer;
+        match peer {
+            Peer::Inet(address) if most != 0 => self.peers().get(address).is_none_or(|open| *open < most),
+            Peer::Inet(_) | Peer::Unix => true,
+        }
+    }
+
+    /// Gives a place to a peer.
+    pub(super) fn seat(self: &Arc<Self>, place: OwnedSemaphorePermit, peer: Peer) -> Seat {
+        if let Peer::Inet(address) = peer {
+            *self.peers().entry(address).or_default() += 1;
         }
         self.traffic.note_opened();
-        Some(Seat { gate: Arc::clone(self), peer, _place: place })
+        let (number, occupant) = self.occupants.enter();
+        Seat { gate: Arc::clone(self), peer, number, occupant, _place: place }
+    }
+
+    fn peers(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
+        self.peers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until no connection is open. Nobody gets a place from then on.
@@ -124,12 +185,25 @@ impl Gate {
 pub(super) struct Seat {
     gate: Arc<Gate>,
     peer: Peer,
+    number: u64,
+    occupant: Arc<Occupant>,
     _place: OwnedSemaphorePermit,
 }
 
 impl Seat {
     pub(super) fn limits(&self) -> &Limits {
         &self.gate.limits
+    }
+
+    /// Takes note of how far the connection is.
+    pub(super) fn note(&self, stage: Stage) {
+        self.occupant.note(stage);
+    }
+
+    /// Waits until the connection has to give way.
+    pub(super) fn displaced(&self) -> impl Future<Output = ()> + Send + 'static {
+        let occupant = Arc::clone(&self.occupant);
+        async move { occupant.left().await }
     }
 
     /// Logs a trouble with this peer.
@@ -141,8 +215,9 @@ impl Seat {
 impl Drop for Seat {
     fn drop(&mut self) {
         self.gate.traffic.note_closed();
+        self.gate.occupants.exit(self.number);
         if let Peer::Inet(address) = self.peer {
-            let mut peers = self.gate.peers.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut peers = self.gate.peers();
             if let Some(open) = peers.get_mut(&address) {
                 *open -= 1;
                 if *open == 0 {
@@ -165,15 +240,19 @@ mod tests {
             Limits { connections: 2, connections_per_peer: 1, ..Limits::default() },
             Arc::default(),
         );
-        let first = gate.seat(gate.place().await, PEER).unwrap();
-        assert!(gate.seat(gate.place().await, PEER).is_none(), "one for each peer");
-        let second = gate.seat(gate.place().await, Peer::Unix).unwrap();
+        assert!(gate.admits(&PEER));
+        let first = gate.seat(gate.place().await, PEER);
+        assert!(!gate.admits(&PEER), "one for each peer");
+        let second = gate.seat(gate.place().await, Peer::Unix);
         assert_eq!(gate.open(), 2);
+        first.note(Stage::Busy);
+        second.note(Stage::Busy);
 
         let minute = Duration::from_mins(1);
-        assert!(tokio::time::timeout(minute, gate.place()).await.is_err(), "two over all");
+        assert!(timeout(minute, gate.room()).await.is_err(), "two over all");
         drop(first);
-        let third = gate.seat(gate.place().await, PEER).unwrap();
+        assert!(gate.admits(&PEER));
+        let third = gate.seat(gate.place().await, PEER);
 
         assert!(tokio::time::timeout(minute, gate.empty()).await.is_err(), "two are open");
         drop((second, third));

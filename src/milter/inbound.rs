@@ -18,6 +18,8 @@ pub(super) struct Inbound {
     ready: Vec<u8>,
     taken: usize,
     negotiating: bool,
+    /// Whether a client was named.
+    introduced: bool,
     /// The stage of the macro frame that came last, if nothing has come since.
     macros: Option<u8>,
 }
@@ -61,6 +63,11 @@ impl Inbound {
         !self.arrived.is_empty()
     }
 
+    /// Whether the MTA has named a client.
+    pub(super) fn is_introduced(&self) -> bool {
+        self.introduced
+    }
+
     /// Whether a frame of this kind may come now.
     fn expect(&mut self, kind: u8) -> Result<(), Malformed> {
         if !kind::COMMANDS.contains(&kind) {
@@ -87,6 +94,7 @@ impl Inbound {
             }
             kind::MAIL | kind::RCPT if announced != Some(kind) => self.forget_macros(kind),
             kind::CONNECT => {
+                self.introduced = true;
                 if let Some(payload) = plain_connect(payload) {
                     self.ready.extend(frame(kind, &payload));
                     return;

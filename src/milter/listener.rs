@@ -41,13 +41,13 @@ pub(super) type Listener = (Bound, mpsc::Sender<FrameStream<Stream>>);
 
 /// Accepts connections on all listeners, for ever. Dropped, it closes the sockets.
 ///
-/// It waits for a place first and for somebody to take it then, on all listeners at once, so a listener where nobody
-/// comes keeps no place from the others.
+/// It waits for room first and for somebody to take it then, on all listeners at once, so a listener where nobody comes
+/// keeps no place from the others. Nobody gives way before there is somebody to give way to.
 pub(super) async fn accept(listeners: Vec<Listener>, gate: Arc<Gate>, closing: impl Fn() -> Closing) {
     let mut pause = FIRST_PAUSE;
     let mut first = 0;
     loop {
-        let place = gate.place().await;
+        let free = gate.room().await;
         let (index, accepted) = any(&listeners, first).await;
         // The others come before this one next time.
         first = index + 1;
@@ -56,7 +56,7 @@ pub(super) async fn accept(listeners: Vec<Listener>, gate: Arc<Gate>, closing: i
         let (stream, peer) = match accepted {
             Ok(connection) => connection,
             Err(error) => {
-                drop(place);
+                drop(free);
                 gate.troubles.report(Trouble::Accept, address, error);
                 sleep(pause).await;
                 pause = (pause * 2).min(LONGEST_PAUSE);
@@ -70,12 +70,21 @@ pub(super) async fn accept(listeners: Vec<Listener>, gate: Arc<Gate>, closing: i
             gate.troubles.report(Trouble::Stranger, address, &peer);
             continue;
         }
-        let Some(seat) = gate.seat(place, peer.clone()) else {
+        if !gate.admits(&peer) {
             gate.troubles.report(Trouble::PeerLimit, address, &peer);
             continue;
+        }
+        let place = match free {
+            Some(place) => place,
+            None => gate.place().await,
         };
+        let seat = gate.seat(place, peer);
+        let (displaced, closing) = (seat.displaced(), closing());
+        let closing = Box::pin(async {
+            tokio::select! { () = displaced => {}, () = closing => {} }
+        });
         // The other side goes away when we shut down, and so do we.
-        let _ = sessions.send(FrameStream::new(stream, seat, closing())).await;
+        let _ = sessions.send(FrameStream::new(stream, seat, closing)).await;
     }
 }
 

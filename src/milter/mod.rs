@@ -20,6 +20,7 @@ mod gate;
 mod inbound;
 mod listener;
 mod negotiation;
+mod occupants;
 mod outbound;
 mod patience;
 mod socket;

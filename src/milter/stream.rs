@@ -12,6 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::gate::Seat;
 use super::inbound::Inbound;
+use super::occupants::Stage;
 use super::outbound::Outbound;
 use super::patience::{Patience, Wait};
 use super::socket::Acknowledge;
@@ -58,11 +59,19 @@ impl<S> FrameStream<S> {
         match lost {
             Wait::Negotiation | Wait::Frame => self.report(Trouble::Slow, format_args!("{limit:?}")),
             Wait::Reader => self.report(Trouble::Deaf, format_args!("{limit:?}")),
+            Wait::Introduction => self.report(Trouble::Mute, format_args!("{limit:?}")),
             // An MTA may sleep as long as its client does.
             Wait::Silence => tracing::debug!(?limit, "connection closed: limits.idle_time is over"),
             Wait::Nothing => {}
         }
         Poll::Ready(io::ErrorKind::TimedOut.into())
+    }
+
+    /// Takes note of it when the client was named.
+    fn note_introduction(&mut self) {
+        if self.inbound.is_introduced() && self.patience.introduced() {
+            self.seat.note(Stage::Busy);
+        }
     }
 
     fn report(&self, trouble: Trouble, detail: impl Display) {
@@ -85,8 +94,8 @@ impl<S: AsyncWrite + Unpin> FrameStream<S> {
             }
         }
         ready!(Pin::new(&mut self.socket).poll_flush(cx))?;
-        if self.outbound.ends_negotiation() {
-            self.patience.negotiated();
+        if self.outbound.ends_negotiation() && self.patience.negotiated() {
+            self.seat.note(Stage::Negotiated);
         }
         self.patience.wait_for(Wait::Nothing);
         Poll::Ready(Ok(()))
@@ -115,12 +124,18 @@ impl<S: AsyncRead + Acknowledge + Unpin> AsyncRead for FrameStream<S> {
                 Poll::Pending => {
                     this.socket.acknowledge();
                     let wait = if this.inbound.has_part() { Wait::Frame } else { Wait::Silence };
-                    this.patience.wait_for(wait);
+                    this.note_introduction();
+                    if this.patience.wait_for(wait) && this.inbound.is_introduced() {
+                        this.seat.note(Stage::Silent);
+                    }
                     return this.poll_end(cx).map(Err);
                 }
             }
         }
-        this.patience.wait_for(Wait::Nothing);
+        this.note_introduction();
+        if this.patience.wait_for(Wait::Nothing) && this.inbound.is_introduced() {
+            this.seat.note(Stage::Busy);
+        }
         Poll::Ready(Ok(()))
     }
 }
@@ -156,6 +171,7 @@ mod tests {
 
     use super::super::frame::frame;
     use super::super::gate::{Gate, Limits, Peer};
+    use super::super::patience::INTRODUCTION;
     use super::*;
 
     const OFFER: &[u8] = b"\0\0\0\x0dO\0\0\0\x06\0\0\x01\xff\0\x1f\xff\xff";
@@ -168,7 +184,7 @@ mod tests {
     async fn stream<S>(socket: S) -> FrameStream<S> {
         let gate =
             Gate::new(Limits { frame_time: FRAME_TIME, ..Limits::default() }, std::sync::Arc::default());
-        let seat = gate.seat(gate.place().await, Peer::Unix).unwrap();
+        let seat = gate.seat(gate.place().await, Peer::Unix);
         FrameStream::new(socket, seat, Box::pin(std::future::pending()))
     }
 
@@ -220,15 +236,62 @@ mod tests {
         }
     }
 
+    /// The same after the client was named.
+    async fn introduced(room: usize) -> (FrameStream<DuplexStream>, DuplexStream) {
+        let (mut stream, mut mta) = negotiated(room).await;
+        let frame = frame(b'C', b"mx\0U");
+        mta.write_all(&frame).await.unwrap();
+        stream.read_exact(&mut vec![0; frame.len()]).await.unwrap();
+        (stream, mta)
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_silence_has_its_own_limit() {
+        let (mut stream, _mta) = introduced(100).await;
+        check_lost(&mut stream, Limits::default().idle_time).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_names_no_client_is_closed() {
         let (mut stream, _mta) = negotiated(100).await;
+        check_lost(&mut stream, INTRODUCTION).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn macros_do_not_put_off_the_end_of_the_introduction() {
+        let (mut stream, mut mta) = negotiated(1000).await;
+        let macros = frame(b'D', b"Cj\0mx\0");
+        let start = Instant::now();
+        for minute in 1..5 {
+            tokio::time::sleep_until(start + minute * Duration::from_mins(1)).await;
+            mta.write_all(&macros).await.unwrap();
+            stream.read_exact(&mut vec![0; macros.len()]).await.unwrap();
+        }
+        check_lost(&mut stream, Duration::from_mins(1)).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_octet_a_minute_is_closed_as_half_a_frame() {
+        let (mut stream, mut mta) = introduced(100).await;
+        mta.write_all(b"\0").await.unwrap();
+        check_lost(&mut stream, FRAME_TIME).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_named_in_one_breath_is_named() {
+        let (mut mta, socket) = duplex(1000);
+        let mut stream = stream(socket).await;
+        let breath = [OFFER, &frame(b'C', b"mx\0U")].concat();
+        mta.write_all(&breath).await.unwrap();
+        stream.read_exact(&mut vec![0; breath.len()]).await.unwrap();
+        stream.write_all(OFFER).await.unwrap();
+        stream.flush().await.unwrap();
         check_lost(&mut stream, Limits::default().idle_time).await;
     }
 
     #[tokio::test(start_paused = true)]
     async fn half_a_frame_is_closed() {
-        let (mut stream, mut mta) = negotiated(100).await;
+        let (mut stream, mut mta) = introduced(100).await;
         mta.write_all(b"\0\0\0\x06Hab").await.unwrap();
         check_lost(&mut stream, FRAME_TIME).await;
     }

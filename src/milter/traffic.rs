@@ -26,7 +26,7 @@ impl Traffic {
     }
 
     /// Troubles by their word: `accept` (the system had no connection for us), `stranger` and `peer_limit` (refused),
-    /// `limit` (kept waiting), `malformed`, `slow` and `deaf` (closed).
+    /// `limit` (kept waiting), `displaced` (closed for another one), `malformed`, `slow`, `deaf` and `mute` (closed).
     pub fn troubles(&self) -> impl Iterator<Item = (&'static str, u64)> {
         let counts = self.troubles.iter().map(|count| count.load(Ordering::Relaxed));
         Trouble::ALL.into_iter().map(Trouble::as_str).zip(counts)

@@ -23,18 +23,31 @@ pub(super) enum Trouble {
     PeerLimit,
     /// `limits.connections` is reached.
     Limit,
+    /// `limits.connections` is reached, and one that says nothing gives way.
+    Displaced,
     /// The peer does not speak the milter protocol.
     Malformed,
     /// A frame or the negotiation has not come in `limits.frame_time`.
     Slow,
     /// The peer does not read our answers.
     Deaf,
+    /// The peer names no client after the negotiation.
+    Mute,
 }
 
 impl Trouble {
     /// All of them.
-    pub(super) const ALL: [Self; 7] =
-        [Self::Accept, Self::Stranger, Self::PeerLimit, Self::Limit, Self::Malformed, Self::Slow, Self::Deaf];
+    pub(super) const ALL: [Self; 9] = [
+        Self::Accept,
+        Self::Stranger,
+        Self::PeerLimit,
+        Self::Limit,
+        Self::Displaced,
+        Self::Malformed,
+        Self::Slow,
+        Self::Deaf,
+        Self::Mute,
+    ];
 
     /// The word for it.
     pub(super) fn as_str(self) -> &'static str {
@@ -43,9 +56,11 @@ impl Trouble {
             Self::Stranger => "stranger",
             Self::PeerLimit => "peer_limit",
             Self::Limit => "limit",
+            Self::Displaced => "displaced",
             Self::Malformed => "malformed",
             Self::Slow => "slow",
             Self::Deaf => "deaf",
+            Self::Mute => "mute",
         }
     }
 
@@ -55,9 +70,13 @@ impl Trouble {
             Self::Stranger => "connection refused: allowed_peers does not have this peer",
             Self::PeerLimit => "connection refused: limits.connections_per_peer is reached",
             Self::Limit => "limits.connections is reached; further MTAs wait until one is closed",
+            Self::Displaced => {
+                "connection closed: limits.connections is reached, and this peer said nothing; it gives way to another"
+            }
             Self::Malformed => "connection closed: the peer does not speak the milter protocol",
             Self::Slow => "connection closed: the peer sent no whole frame within limits.frame_time",
             Self::Deaf => "connection closed: the peer read no answer within limits.frame_time",
+            Self::Mute => "connection closed: the peer negotiated and then named no client",
         }
     }
 }

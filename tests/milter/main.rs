@@ -6,6 +6,7 @@
 mod frames;
 mod shell;
 
+mod crowds;
 mod descriptors;
 mod order;
 mod peers;

@@ -158,6 +158,8 @@ async fn the_limit_is_one_for_all_listeners() {
     let mut first = shell.greet().await;
     let mut second = Mta::connect(&shell.addresses[1]).await.unwrap();
     assert_eq!(second.ask(&[full_offer()]).await, "negotiated");
+    second.send(&connect("client.example", '4', 25, "192.0.2.1")).await.unwrap();
+    shell.record.until("connect client.example 192.0.2.1 25").await;
 
     let mut third = Mta::connect(&shell.addresses[1]).await.unwrap();
     third.send(&full_offer()).await.unwrap();

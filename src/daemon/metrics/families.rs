@@ -354,7 +354,7 @@ pub static FAMILIES: [Family; 35] = [
         kind: Kind::Counter,
         labels: &["trouble"],
         help: "Troubles: accept (the system had no connection), stranger and peer_limit (refused), limit (kept waiting), \
-               malformed, slow and deaf (closed)",
+               displaced (closed for another one), malformed, slow, deaf and mute (closed)",
         read: |sight, samples| {
             for (trouble, count) in sight.metrics.traffic.troubles() {
                 push(samples, &[trouble], count);
