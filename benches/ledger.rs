@@ -25,8 +25,8 @@ use jiff::Timestamp;
 use lockdown_milter::facts::{Cause, CauseQuestion, Tie};
 use lockdown_milter::lookup::ledger::{Ledger, Message};
 use lockdown_milter::lookup::store::{Queue, Resident, Store};
-use lockdown_milter::mail::ReversePath;
 use lockdown_milter::mail::spf::SpfResult;
+use lockdown_milter::mail::{ForwardPath, ReversePath};
 use lockdown_milter::milter::Address;
 use lockdown_milter::session::Origin;
 use tempfile::TempDir;
@@ -200,6 +200,7 @@ fn message(number: u64, at: Timestamp) -> Message {
         spf: Some(SpfResult::Pass),
         by_loopback: false,
         recipients: vec![(format!("user{}@example.org", number % 1009).parse().unwrap(), false)],
+        authors: Vec::new(),
         posted_to: Vec::new(),
     }
 }
@@ -236,7 +237,7 @@ fn fill() {
     println!("opened and examined in {:.1?}", begun.elapsed());
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
     let find = |number: u64, id: u64| {
-        let sender = format!("sender{}@example.com", number % 10_007).parse().unwrap();
+        let sender = ForwardPath::parse(&format!("sender{}@example.com", number % 10_007));
         let ties = vec![Tie::MessageId(format!("20261124.{id}.abcdef@mail.example.com"))];
         runtime.block_on(ledger.find(&CauseQuestion { sender, ties }))
     };

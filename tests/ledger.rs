@@ -274,12 +274,90 @@ async fn a_queue_id_that_is_given_out_again_means_the_newer_message() {
     let second = stage.send("192.0.2.10", "b@fail.example", to, "SHORT", &[]).await;
     check(&stage.answer("b@fail.example", &fields).await, "discard", "bounce-unwanted", Some(&second));
     let answer = stage.answer("a@pass.example", &fields).await;
-    check(&answer, "pass", "bounce-unknown", None);
+    // But that it came from there is known of some message.
+    check(&answer, "pass", "bounce-wanted", Some(&first));
     // An outsider's imitation of a bounce is mail like any other, and recorded as such.
     let imitation = stage.send("192.0.2.10", "", to, "FOREIGN", &fields).await;
     assert_eq!(imitation.field("verdict"), Some("pass"), "{imitation:?}");
     let answer = stage.answer("a@pass.example", &vacation(to, "<none@x>")).await;
     check(&answer, "pass", "auto-reply-wanted", Some(&first));
+    assert_eq!(stage.daemon.stop(), []);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_forged_copy_takes_no_answer_from_anybody() {
+    let mut stage = Stage::start().await;
+    let (from, to) = ("a@pass.example", "info@local.test");
+    let id = [("Message-ID", "<1@pass.example>")];
+    let good = stage.send("192.0.2.10", from, to, "GOOD", &id).await;
+    // From a host that the domain does not name.
+    let forged = stage.send("192.0.2.66", from, to, "FORGED", &id).await;
+    assert_eq!(forged.field("verdict"), Some("pass"), "{forged:?}");
+    // A stranger's own good message, with the same identifier, earns another nothing.
+    stage.send("192.0.2.10", "evil@other.example", to, "OTHER", &[("Message-ID", "<2@x>")]).await;
+    let other = stage.send("192.0.2.66", "b@pass.example", to, "VICTIM", &[("Message-ID", "<2@x>")]).await;
+    for _ in ["at once", "after a restart"] {
+        for answer in
+            [vacation(to, id[0].1), vacation(to, "nonsense"), vacation("alias@local.test", "nonsense")]
+        {
+            check(&stage.answer(from, &answer).await, "pass", "auto-reply-wanted", Some(&good));
+        }
+        let answer = stage.answer("b@pass.example", &vacation(to, "<2@x>")).await;
+        check(&answer, "discard", "auto-reply-unwanted", Some(&other));
+        // Which of the copies bounced is known.
+        for (queue_id, verdict, cause) in [("GOOD", "pass", &good), ("FORGED", "discard", &forged)] {
+            let fields = bounce(queue_id);
+            let fields: Vec<(&str, &str)> = fields.iter().map(|(n, v)| (*n, v.as_str())).collect();
+            let word = if verdict == "pass" { "bounce-wanted" } else { "bounce-unwanted" };
+            check(&stage.answer(from, &fields).await, verdict, word, Some(cause));
+        }
+        stage = stage.restart();
+    }
+    assert_eq!(stage.daemon.stop(), []);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whomever_an_answer_goes_to_it_is_tied_to_what_named_them() {
+    let mut stage = Stage::start().await;
+    let to = "sales@local.test";
+    let mut cases = Vec::new();
+    for (from, header, answered, verdict) in [
+        // An alias, and nothing that names the message.
+        ("a@softfail.example", None, "a@softfail.example", "discard"),
+        ("a@pass.example", None, "a@pass.example", "pass"),
+        // Responders that answer From or Reply-To.
+        ("x@pass.example", Some(("From", "victim@fail.example")), "victim@fail.example", "discard"),
+        ("y@pass.example", Some(("Reply-To", "V <victim2@fail.example>")), "victim2@fail.example", "discard"),
+        (
+            "z@softfail.example",
+            Some(("From", "z@news.softfail.example")),
+            "z@news.softfail.example",
+            "discard",
+        ),
+        ("b@pass.example", Some(("From", "shop@news.pass.example")), "shop@news.pass.example", "pass"),
+        ("", Some(("From", "null@fail.example")), "null@fail.example", "discard"),
+        // Address literals.
+        ("l@[192.0.2.77]", None, "l@[192.0.2.77]", "discard"),
+    ] {
+        let cause = stage.send("192.0.2.10", from, to, "Q", header.as_slice()).await;
+        cases.push((answered, verdict, cause));
+    }
+    for _ in ["at once", "after a restart"] {
+        for (answered, verdict, cause) in &cases {
+            let word = if *verdict == "pass" { "auto-reply-wanted" } else { "auto-reply-unwanted" };
+            let answer = stage.answer(answered, &vacation("bob@local.test", "nonsense")).await;
+            check(&answer, verdict, word, Some(cause));
+        }
+        stage = stage.restart();
+    }
+    let bounce = [
+        ("From", "MAILER-DAEMON@inner.local.test"),
+        ("Content-Type", "multipart/report; report-type=delivery-status; boundary=x"),
+    ];
+    for (answered, verdict, cause) in cases.iter().filter(|(answered, ..)| answered.starts_with(['a', 'l'])) {
+        let word = if *verdict == "pass" { "bounce-wanted" } else { "bounce-unwanted" };
+        check(&stage.answer(answered, &bounce).await, verdict, word, Some(cause));
+    }
     assert_eq!(stage.daemon.stop(), []);
 }
 

@@ -137,7 +137,8 @@ fn cause(question: &CauseQuestion, tie: &str, spf: SpfResult) -> Cause {
     }
     let recipients = vec![("info@example.org".parse().unwrap(), false)];
     let reference = "ABCDEFGH".to_owned();
-    Cause::Known(Box::new(Original { reference, origin: Origin::Foreign, spf: Some(spf), recipients }))
+    let (origin, spf, is_claimed) = (Origin::Foreign, Some(spf), false);
+    Cause::Known(Box::new(Original { reference, origin, spf, is_claimed, recipients }))
 }
 
 fn outcome(decision: &Decision) -> String {

@@ -27,8 +27,8 @@ use lockdown_milter::lookup::ledger::{Ledger, Message};
 use lockdown_milter::lookup::store::{
     Change, Input, MOST_ROWS, OpenError, Output, Queue, Record, Resident, Rows, Store, StoreError, Table,
 };
-use lockdown_milter::mail::ReversePath;
 use lockdown_milter::mail::spf::SpfResult;
+use lockdown_milter::mail::{ForwardPath, ReversePath};
 use lockdown_milter::session::Origin;
 use proptest::prelude::*;
 use tempfile::TempDir;
@@ -126,6 +126,7 @@ fn message(key: u64) -> Message {
         spf: SpfResult::ALL.get(usize::try_from(key % 9).unwrap()).copied(),
         by_loopback: false,
         recipients: (0..=key % 3).map(|number| (recipient(number), number == 1)).collect(),
+        authors: Vec::new(),
         posted_to: Vec::new(),
     }
 }
@@ -140,7 +141,7 @@ fn is_recorded(runtime: &tokio::runtime::Runtime, ledger: &Arc<Ledger>, key: u64
         Tie::Correspondents { mailbox: sent.recipients[0].0.clone(), answered },
     ];
     let known = ties.map(|tie| {
-        let sender = format!("sender{key}@example.com").parse().unwrap();
+        let sender = ForwardPath::parse(&format!("sender{key}@example.com"));
         match runtime.block_on(ledger.find(&CauseQuestion { sender, ties: vec![tie] })) {
             Cause::Known(original) => {
                 assert_eq!(original.reference, sent.reference);

@@ -3,7 +3,7 @@
 use crate::mail::Domain;
 
 /// Whether two domains belong to one organisation: relaxed alignment.
-pub(super) fn is_aligned(authenticated: &Domain, claimed: &Domain) -> bool {
+pub fn is_aligned(authenticated: &Domain, claimed: &Domain) -> bool {
     authenticated == claimed || authenticated.organisation() == claimed.organisation()
 }
 

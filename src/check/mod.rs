@@ -3,7 +3,7 @@
 //! A lock is one file here: its settings, its `judge`, its tests; and one line in [`REGISTRY`].
 
 pub mod addresses;
-mod alignment;
+pub mod alignment;
 pub mod auth_match;
 mod authors;
 mod delivery;

@@ -89,7 +89,7 @@ impl Profile {
         };
         // Ticket systems take the field for a sign that the message itself is automatic.
         let header = Suppress::Failed;
-        AutoSettings { policy, unknown: Unknown::Allow, header, header_exempt: Vec::new() }
+        AutoSettings { policy, unknown: self.unknown(), header, header_exempt: Vec::new() }
     }
 
     /// Bounces.
@@ -99,7 +99,15 @@ impl Profile {
             Self::Standard => Policy::RequireSpfPassIfPublished,
             Self::Lockdown => Policy::RequireSpfPass,
         };
-        BounceSettings { policy, unknown: Unknown::Allow, notifies_never: false }
+        BounceSettings { policy, unknown: self.unknown(), notifies_never: false }
+    }
+
+    /// Answers to what is not on record.
+    fn unknown(self) -> Unknown {
+        match self {
+            Self::Relaxed | Self::Standard => Unknown::Allow,
+            Self::Lockdown => Unknown::Discard,
+        }
     }
 
     /// The SPF lock.

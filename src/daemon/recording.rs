@@ -4,11 +4,13 @@
 //! can change a decision or delay it.
 
 use super::learning::sender_result;
+use crate::check::alignment::is_aligned;
 use crate::check::recipients::name_behind;
 use crate::check::{Known, Locks, Observation};
 use crate::decide::{Decision, Verdict};
-use crate::lookup::ledger::{Ledger, MOST_RECIPIENTS, Message};
-use crate::mail::{Domain, ForwardPath, Mailbox, message_id};
+use crate::lookup::ledger::{Ledger, MOST_AUTHORS, MOST_RECIPIENTS, Message};
+use crate::mail::address_list::{AddressList, Author};
+use crate::mail::{Domain, ForwardPath, Header, Mailbox, ReversePath, message_id};
 use crate::policy::Policy;
 use crate::session::{Origin, Point, Request};
 
@@ -55,6 +57,7 @@ impl Draft {
                     spf: sender_result(&request.envelope.reverse_path, &decision.observations),
                     by_loopback: comes_back(request),
                     recipients: std::mem::take(&mut self.recipients),
+                    authors: authors(policy, request, header),
                     posted_to: std::mem::take(&mut self.posted_to),
                 });
                 Some(reference)
@@ -97,6 +100,32 @@ impl Draft {
             self.posted_to.push(domain.clone());
         }
     }
+}
+
+/// The addresses in the header that programs may answer instead of the reverse-path, each once. Answers to our own domains
+/// are not judged.
+fn authors(policy: &Policy, request: &Request<'_>, header: &Header) -> Vec<(Mailbox, bool)> {
+    let sender = match &request.envelope.reverse_path {
+        ReversePath::Mailbox(mailbox) => Some(mailbox),
+        ReversePath::Null | ReversePath::Malformed(_) | ReversePath::Twofold(_) => None,
+    };
+    let mut authors: Vec<(Mailbox, bool)> = Vec::new();
+    for field in ["From", "Reply-To"].into_iter().flat_map(|name| header.all(name)) {
+        let AddressList::Exact(named) = AddressList::parse(&field.value) else { continue };
+        for mailbox in named.iter().filter_map(Author::mailbox) {
+            let is_known = sender.into_iter().chain(authors.iter().map(|(known, _)| known));
+            if authors.len() == MOST_AUTHORS {
+                return authors;
+            }
+            if policy.locks(mailbox.domain()).is_none()
+                && !is_known.into_iter().any(|known| known.is_like(mailbox))
+            {
+                let speaks = sender.is_some_and(|sender| is_aligned(sender.domain(), mailbox.domain()));
+                authors.push((mailbox.clone(), speaks));
+            }
+        }
+    }
+    authors
 }
 
 /// Whether it matters where this message goes, as one of ours sends it and lists may bring it back.

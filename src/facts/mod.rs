@@ -12,7 +12,7 @@ use ipnet::IpNet;
 use jiff::Timestamp;
 
 use crate::mail::spf::{SpfAnswer, SpfQuestion, SpfResult};
-use crate::mail::{Domain, Mailbox, ReversePath};
+use crate::mail::{Domain, ForwardPath, Mailbox, ReversePath};
 use crate::session::{Login, Origin};
 pub use existence::{Evidence, Existence, Key, Provenance};
 
@@ -37,7 +37,7 @@ pub enum Question {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CauseQuestion {
     /// Who sent the message, and so gets the answer.
-    pub sender: Mailbox,
+    pub sender: ForwardPath,
     /// What ties the two, the surest first.
     pub ties: Vec<Tie>,
 }
@@ -61,10 +61,17 @@ pub enum Tie {
         /// The domain.
         to: Domain,
     },
-    /// Who answers: the newest message of the sender to this mailbox counts, if it is not older than an hour.
+    /// Who answers: a message of the sender counts that is not older than an hour. Of several, one to this mailbox comes
+    /// first; but an alias may have led the message there, so any other will do.
     Correspondents {
         /// The mailbox, as the name behind it: without a tag or a subaddress, at the domain that its own follows.
         mailbox: Mailbox,
+        /// When the answer came.
+        answered: Timestamp,
+    },
+    /// Who is told that a message failed: any message of the sender counts that an MTA may still have been trying to
+    /// deliver.
+    Sender {
         /// When the answer came.
         answered: Timestamp,
     },
@@ -73,7 +80,8 @@ pub enum Tie {
 /// The answer to a [`CauseQuestion`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Cause {
-    /// This message.
+    /// This message. Of several that it may be, the one that is answered most readily: a stranger can always send one
+    /// more, but not take back what somebody else sent.
     Known(Box<Original>),
     /// None that we know; why.
     Unknown(String),
@@ -88,6 +96,9 @@ pub struct Original {
     pub origin: Origin,
     /// What SPF said of its sender; none where that was not examined.
     pub spf: Option<SpfResult>,
+    /// Whether nothing but its header names whom the answer is for, and SPF would not speak for that address: its
+    /// domain is not aligned with that of the reverse-path.
+    pub is_claimed: bool,
     /// The recipients at hosted domains, as the names behind them, and whether only a wildcard knows them.
     pub recipients: Vec<(Mailbox, bool)>,
 }

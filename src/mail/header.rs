@@ -38,12 +38,13 @@ impl Header {
     pub const LIMIT: usize = 1024 * 1024;
 
     /// The fields that are kept.
-    const KEPT: [&'static str; 35] = [
+    const KEPT: [&'static str; 36] = [
         authres::NAME,
         received::NAME,
         received_spf::NAME,
         "From",
         "Sender",
+        "Reply-To",
         "Resent-From",
         "Resent-Sender",
         "List-Id",

@@ -60,7 +60,7 @@ pub(crate) struct Case {
     /// Who uses a name: `real`, `unused`, `unknown`, or how many minutes ago this sender was deferred.
     #[serde(default)]
     pub(crate) usage: BTreeMap<String, String>,
-    /// The message that this one answers, by who gets the answer: `ORIGIN SPF [RECIPIENT|RECIPIENT*…]`, a `*` after those
+    /// The message that this one answers, by who gets the answer: `ORIGIN [claimed] SPF [RECIPIENT|RECIPIENT*…]`, a `*` after those
     /// that only a wildcard knows; SPF is `-` where it was not examined. What is missing is unknown. That a message itself
     /// was sent to a domain stands by `SENDER to DOMAIN`.
     #[serde(default)]
@@ -219,11 +219,14 @@ impl Case {
         let origin = words.next().expect("an origin");
         let origins = [Origin::Foreign, Origin::Trusted, Origin::Login, Origin::Local];
         let origin = origins.into_iter().find(|known| known.as_str() == origin).expect("an origin");
+        let mut words = words.peekable();
+        let is_claimed = words.next_if_eq(&"claimed").is_some();
         let spf = words.next().filter(|word| *word != "-").map(|word| word.parse().expect("a result"));
         let recipients = words
             .map(|word| (word.trim_end_matches('*').parse().expect("a mailbox"), word.ends_with('*')))
             .collect();
-        Cause::Known(Box::new(Original { reference: "ABCDEFGH".to_owned(), origin, spf, recipients }))
+        let reference = "ABCDEFGH".to_owned();
+        Cause::Known(Box::new(Original { reference, origin, spf, is_claimed, recipients }))
     }
 
     fn standing(&self) -> Standing {

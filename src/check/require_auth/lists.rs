@@ -91,5 +91,5 @@ fn posted(header: &Header, domain: &Domain, list: &Domain) -> Option<CauseQuesti
         return None;
     }
     let tie = Tie::Posted { id: message_id::of(header)?, to: list.clone() };
-    Some(CauseQuestion { sender, ties: vec![tie] })
+    Some(CauseQuestion { sender: sender.into(), ties: vec![tie] })
 }

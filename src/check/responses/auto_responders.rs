@@ -90,10 +90,11 @@ pub(super) fn recipient_domains(site: &Site, request: &Request<'_>) -> Vec<Domai
     domains
 }
 
-/// The recipients that are not ours: answers among our own users are their own affair.
-pub(super) fn outsiders(site: &Site, request: &Request<'_>) -> Vec<Mailbox> {
-    let mailboxes = request.envelope.forward_paths().filter_map(ForwardPath::mailbox);
-    mailboxes.filter(|mailbox| !site.hosts(mailbox.domain())).cloned().collect()
+/// The recipients that are not ours: answers among our own users are their own affair. Those at an address literal are at
+/// no domain of ours.
+pub(super) fn outsiders(site: &Site, request: &Request<'_>) -> Vec<ForwardPath> {
+    let is_outside = |path: &&ForwardPath| path.domain().is_none_or(|domain| !site.hosts(domain));
+    request.envelope.forward_paths().filter(is_outside).filter_map(ForwardPath::answered).collect()
 }
 
 /// The sign by which the message is an automatic reply.
@@ -182,7 +183,12 @@ fn after(case: &Case<'_>, header: &Header, facts: &View<'_>) -> Result<Judgment,
     }
     let mailbox = recipients::name_behind(case.site, &case.locks.addresses, &author);
     let by_wildcard = |original: &Original| {
-        original.recipients.iter().any(|(recipient, by_wildcard)| *recipient == mailbox && *by_wildcard)
+        let mut all = original.recipients.iter();
+        match original.recipients.iter().find(|(recipient, _)| *recipient == mailbox) {
+            Some((_, by_wildcard)) => *by_wildcard,
+            // An alias led it there.
+            None => all.next().is_some_and(|(_, first)| *first) && all.all(|(_, by_wildcard)| *by_wildcard),
+        }
     };
     let mut judgments = Ok(Vec::new());
     for sender in outsiders(case.site, case.request) {

@@ -113,6 +113,9 @@ fn judge_answer(
         return discard(format!("{shown}, to a name that only a wildcard knows"));
     }
     let shown = format!("policy {word}; {shown}, spf {spf}");
+    if original.is_claimed && original.spf.is_some() {
+        return discard(format!("{shown}, which is not about this address: it stands in the header alone"));
+    }
     if policy.answers(original.spf, unknown) { pass(reasons.pass, shown) } else { discard(shown) }
 }
 

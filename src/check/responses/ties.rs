@@ -4,14 +4,14 @@ use jiff::Timestamp;
 
 use crate::facts::{CauseQuestion, Tie};
 use crate::mail::media_type::MediaType;
-use crate::mail::{Header, Mailbox, message_id};
+use crate::mail::{ForwardPath, Header, Mailbox, message_id};
 use crate::session::Request;
 
 /// Identifiers that are taken from one field. The nearest stand at the end of References.
 const MOST_IDENTIFIERS: usize = 3;
 
 /// The ties of a bounce to a message of this sender, the surest first.
-pub(super) fn of_bounce(request: &Request<'_>, header: &Header, sender: Mailbox) -> CauseQuestion {
+pub(super) fn of_bounce(request: &Request<'_>, header: &Header, sender: ForwardPath) -> CauseQuestion {
     let mut ties: Vec<Tie> = queue(header).into_iter().collect();
     if let Some(report) = request.report {
         ties.extend(report.message_ids.iter().cloned().map(Tie::MessageId));
@@ -19,6 +19,7 @@ pub(super) fn of_bounce(request: &Request<'_>, header: &Header, sender: Mailbox)
         ties.extend(report.queue_id.clone().map(|id| Tie::Queue { id, answered }));
     }
     ties.extend(identifiers(header));
+    ties.push(Tie::Sender { answered: request.now });
     CauseQuestion { sender, ties: distinct(ties) }
 }
 
@@ -27,7 +28,7 @@ pub(super) fn of_reply(
     request: &Request<'_>,
     header: &Header,
     mailbox: Mailbox,
-    sender: Mailbox,
+    sender: ForwardPath,
 ) -> CauseQuestion {
     // A receipt names what it is about in its body (RFC 8098, 3.2.5).
     let named = request.report.into_iter().flat_map(|report| &report.message_ids);

@@ -113,7 +113,8 @@ fn cause(said: &str) -> Result<Cause, String> {
     let recipients = parts.skip(usize::from(spf.is_some()));
     let recipients = recipients.map(|name| name.parse().map(|name: Mailbox| (name, false)));
     let recipients = recipients.collect::<Result<_, _>>().map_err(|_| wrong)?;
-    Ok(Cause::Known(Box::new(Original { reference: "assumed".to_owned(), origin, spf, recipients })))
+    let (reference, is_claimed) = ("assumed".to_owned(), false);
+    Ok(Cause::Known(Box::new(Original { reference, origin, spf, is_claimed, recipients })))
 }
 
 /// The answer to a question, if it is assumed.

@@ -34,8 +34,9 @@ pub(super) fn answer(answer: &Answer) -> String {
     match answer {
         Answer::Cause(Cause::Known(original)) => {
             let spf = original.spf.map_or("not examined", |result| result.as_str());
+            let header = if original.is_claimed { ", whose header alone names it" } else { "" };
             format!(
-                "the one of reference {}, from {}, SPF {spf}",
+                "the one of reference {}, from {}, SPF {spf}{header}",
                 original.reference,
                 original.origin.as_str()
             )

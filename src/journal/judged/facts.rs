@@ -13,6 +13,7 @@ use crate::facts::{
     self, CauseQuestion, GrantQuestion, HarvestQuestion, Original, Question, RecipientQuestion, SourceId,
     UsageQuestion,
 };
+use crate::mail::ForwardPath;
 use crate::mail::spf::{SpfAnswer, SpfIdentity, SpfQuestion};
 use crate::session::Login;
 
@@ -71,6 +72,7 @@ pub(super) enum Tie<'a> {
     MessageId(Text<'a>),
     Posted { id: Text<'a>, to: Text<'a> },
     Correspondents { mailbox: Text<'a>, answered: Timestamp },
+    Sender { answered: Timestamp },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -81,6 +83,8 @@ pub(super) enum Cause<'a> {
         reference: Text<'a>,
         origin: Text<'a>,
         spf: Option<Text<'a>>,
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        claimed: bool,
         recipients: Vec<(Text<'a>, bool)>,
     },
     Unknown(Text<'a>),
@@ -141,7 +145,10 @@ impl<'a> Fact<'a> {
     ) -> Option<Self> {
         Some(match (question, answer) {
             (Question::Cause(question), facts::Answer::Cause(answer)) => Self::Cause {
-                sender: mailbox_text(&question.sender),
+                sender: match &question.sender {
+                    ForwardPath::Mailbox(mailbox) => mailbox_text(mailbox),
+                    other => other.to_string().into(),
+                },
                 ties: question.ties.iter().map(Tie::of).collect(),
                 answer: Cause::of(answer),
             },
@@ -185,7 +192,11 @@ impl<'a> Fact<'a> {
         let (question, answer) = match self {
             Self::Cause { sender, ties, answer } => {
                 let ties = ties.into_iter().map(Tie::read).collect::<Option<_>>()?;
-                let question = CauseQuestion { sender: mailbox(&sender)?, ties };
+                let sender = match mailbox(&sender) {
+                    Some(mailbox) => mailbox.into(),
+                    None => ForwardPath::AtLiteral(sender.into_owned()),
+                };
+                let question = CauseQuestion { sender, ties };
                 (Question::Cause(question), facts::Answer::Cause(answer.read()?))
             }
             Self::Harvest { client, null_sender, answer } => {
@@ -237,6 +248,7 @@ impl<'a> Tie<'a> {
             facts::Tie::Correspondents { mailbox, answered } => {
                 Self::Correspondents { mailbox: mailbox_text(mailbox), answered: *answered }
             }
+            facts::Tie::Sender { answered } => Self::Sender { answered: *answered },
         }
     }
 
@@ -248,6 +260,7 @@ impl<'a> Tie<'a> {
             Self::Correspondents { mailbox: name, answered } => {
                 facts::Tie::Correspondents { mailbox: mailbox(&name)?, answered }
             }
+            Self::Sender { answered } => facts::Tie::Sender { answered },
         })
     }
 }
@@ -259,6 +272,7 @@ impl<'a> Cause<'a> {
                 reference: text(&original.reference),
                 origin: text(original.origin.as_str()),
                 spf: original.spf.map(|result| text(result.as_str())),
+                claimed: original.is_claimed,
                 recipients: original.recipients.iter().map(|(name, by)| (mailbox_text(name), *by)).collect(),
             },
             facts::Cause::Unknown(why) => Self::Unknown(text(why)),
@@ -267,12 +281,13 @@ impl<'a> Cause<'a> {
 
     fn read(self) -> Option<facts::Cause> {
         Some(match self {
-            Self::Known { reference, origin: name, spf, recipients } => {
+            Self::Known { reference, origin: name, spf, claimed, recipients } => {
                 let recipients = recipients.into_iter();
                 facts::Cause::Known(Box::new(Original {
                     reference: reference.into_owned(),
                     origin: origin(&name)?,
                     spf: spf.map(|result| result.parse()).transpose().ok()?,
+                    is_claimed: claimed,
                     recipients: recipients
                         .map(|(name, by)| Some((mailbox(&name)?, by)))
                         .collect::<Option<_>>()?,

@@ -82,6 +82,7 @@ fn tie() -> impl Strategy<Value = Tie> {
         said().prop_map(Tie::MessageId),
         (said(), mailbox()).prop_map(|(id, mailbox)| Tie::Posted { id, to: mailbox.domain().clone() }),
         (mailbox(), time()).prop_map(|(mailbox, answered)| Tie::Correspondents { mailbox, answered }),
+        time().prop_map(|answered| Tie::Sender { answered }),
     ]
 }
 
@@ -90,13 +91,18 @@ fn cause() -> impl Strategy<Value = (Question, Answer)> {
         said(),
         origin(),
         prop::option::of(result()),
+        any::<bool>(),
         prop::collection::vec((mailbox(), any::<bool>()), 0..3),
     )
-        .prop_map(|(reference, origin, spf, recipients)| {
-            Cause::Known(Box::new(Original { reference, origin, spf, recipients }))
+        .prop_map(|(reference, origin, spf, is_claimed, recipients)| {
+            Cause::Known(Box::new(Original { reference, origin, spf, is_claimed, recipients }))
         });
     let answer = prop_oneof![known, said().prop_map(Cause::Unknown)];
-    (mailbox(), prop::collection::vec(tie(), 0..3), answer).prop_map(|(sender, ties, answer)| {
+    let sender = prop_oneof![
+        mailbox().prop_map(ForwardPath::Mailbox),
+        Just(ForwardPath::AtLiteral("a@[192.0.2.1]".to_owned())),
+    ];
+    (sender, prop::collection::vec(tie(), 0..3), answer).prop_map(|(sender, ties, answer)| {
         (Question::Cause(CauseQuestion { sender, ties }), Answer::Cause(answer))
     })
 }

@@ -1,8 +1,12 @@
 //! The ledger: which messages were accepted, so that an answer can be judged by what it answers.
 //!
 //! Every accepted message has an entry in the [store](super::store), found by its queue id, by its sender and
-//! identifier, and by its sender and each of its recipients; these are kept as keyed hashes. Messages are numbered as
-//! they come, and ‘newest’ means the highest number, whatever clocks said.
+//! identifier, by its sender, and by the addresses in its header that an answer might go to; these are kept as keyed
+//! hashes. Messages are numbered as they come, and ‘newest’ means the highest number, whatever clocks said.
+//!
+//! Of several messages that an answer may be about, one that is known to come from whom it names is the cause: a stranger
+//! can send a copy of somebody else's message, but cannot take the message back. What is found under an address is kept
+//! apart by that, so that no number of forgeries stands before it.
 //!
 //! The index is written many messages at a time; until then memory has them, and whoever opens the file makes up for
 //! those that are missing.
@@ -35,14 +39,14 @@ use jiff::{SignedDuration, Timestamp};
 use tracing::warn;
 
 use super::store::{Change, MOST_ROWS, Queue, Reader, Resident, Rows, Secret, StoreError};
-use crate::facts::{Cause, CauseQuestion, Tie};
+use crate::facts::{Cause, CauseQuestion, Original};
 
-pub use entry::{Entry, MOST_RECIPIENTS, Message};
+pub use entry::{Entry, MOST_AUTHORS, MOST_RECIPIENTS, Message};
 
 use entry::ENTRIES;
 use index::{INDEX, INDEXED, Indexed, Place, Places};
 use recent::Recent;
-use search::{Found, Search};
+use search::{Found, MOST_ALIKE, Search};
 
 /// Seconds of a day.
 const DAY: i64 = 24 * 60 * 60;
@@ -73,6 +77,14 @@ enum Disk {
     Store(Reader),
     /// In a file of another process.
     File(PathBuf),
+}
+
+/// What memory alone can say.
+enum Known {
+    /// The file would say nothing else.
+    Surely(Cause),
+    /// This message, if the file knows none that is answered more readily.
+    Perhaps(Original),
 }
 
 #[derive(Debug, Default)]
@@ -132,13 +144,10 @@ impl Ledger {
             return;
         };
         self.purge(&mut state, message.at);
-        let mut entry = message.entry(secret);
-        if message.by_loopback
-            && let Some(id) = &message.message_id
-            && let Some(earlier) = state.recent.find(entry::of_message_id(secret, entry.sender, id)).next()
-        {
-            (entry.origin, entry.spf) = (earlier.origin, earlier.spf);
-        }
+        let identity = if message.by_loopback { message.identity(secret) } else { None };
+        let earlier = identity.and_then(|hash| state.recent.find(hash).next());
+        let came = earlier.map_or((message.origin, message.spf), |earlier| (earlier.origin, earlier.spf));
+        let entry = message.entry(secret, came);
         let number = state.next;
         state.next += 1;
         state.parts.insert(day(entry.at));
@@ -181,16 +190,21 @@ impl Ledger {
     /// The message that an answer answers.
     pub async fn find(self: &Arc<Self>, question: &CauseQuestion) -> Cause {
         let now = (self.clock)();
-        if let Some(cause) = self.find_recent(question, now) {
-            return cause;
-        }
+        let recent = match self.find_recent(question, now) {
+            Some(Known::Surely(cause)) => return cause,
+            Some(Known::Perhaps(original)) => Some(original),
+            None => None,
+        };
         let (ledger, question) = (Arc::clone(self), question.clone());
         let found = tokio::task::spawn_blocking(move || ledger.find_anywhere(&question, now)).await;
-        match found.map_err(|error| error.to_string()).flatten() {
-            Ok(cause) => cause,
-            Err(why) => {
+        match (found.map_err(|error| error.to_string()).flatten(), recent) {
+            (Ok(cause), _) => cause,
+            (Err(why), recent) => {
                 self.note_trouble(&why);
-                Cause::Unknown(format!("the ledger cannot be read: {why}"))
+                match recent {
+                    Some(original) => Cause::Known(Box::new(original)),
+                    None => Cause::Unknown(format!("the ledger cannot be read: {why}")),
+                }
             }
         }
     }
@@ -200,18 +214,19 @@ impl Ledger {
         Search { question, secret, now, retention }
     }
 
-    /// The answer, if nothing but memory is needed for it.
-    fn find_recent(&self, question: &CauseQuestion, now: Timestamp) -> Option<Cause> {
+    /// What memory says, if it says anything.
+    fn find_recent(&self, question: &CauseQuestion, now: Timestamp) -> Option<Known> {
         let state = self.lock();
         let search = self.search(question, state.secret?, now);
         for tie in &question.ties {
-            match judge_recent(&state.recent, &search, tie) {
-                Found::Cause(entry) => return Some(Cause::Known(Box::new(entry.original()))),
+            match search.judge(tie, |hash| Ok(recent(&state.recent, hash))).ok()? {
+                Found::Cause(original) => return Some(Known::Surely(Cause::Known(Box::new(original)))),
+                Found::Perhaps(_, original) => return Some(Known::Perhaps(original)),
                 Found::Nothing => {}
                 Found::Unknown => return None,
             }
         }
-        Some(Cause::Unknown(search.tried()))
+        Some(Known::Surely(Cause::Unknown(search.tried())))
     }
 
     /// The answer; waits for the disk.
@@ -229,15 +244,17 @@ impl Ledger {
         };
         let search = self.search(question, rows.secret(), now);
         for tie in &question.ties {
-            let mut found = match &other {
-                Some(recent) => judge_recent(recent, &search, tie),
-                None => judge_recent(&self.lock().recent, &search, tie),
+            let entries = |hash| {
+                let recent: Vec<_> = match &other {
+                    Some(recent) => self::recent(recent, hash).collect(),
+                    None => self::recent(&self.lock().recent, hash).collect(),
+                };
+                Ok(recent.into_iter().chain(stored(&rows, hash)?))
             };
-            if matches!(found, Found::Unknown) {
-                found = judge_stored(&rows, &search, tie).map_err(words)?;
-            }
-            if let Found::Cause(entry) = found {
-                return Ok(Cause::Known(Box::new(entry.original())));
+            if let Found::Cause(original) | Found::Perhaps(_, original) =
+                search.judge(tie, entries).map_err(words)?
+            {
+                return Ok(Cause::Known(Box::new(original)));
             }
         }
         Ok(Cause::Unknown(search.tried()))
@@ -261,18 +278,20 @@ impl Ledger {
     }
 }
 
-fn judge_recent(recent: &Recent, search: &Search<'_>, tie: &Tie) -> Found {
-    let (hash, most) = search.hash(tie);
-    let entries = recent.find(hash).take(most).cloned().map(Ok);
-    search.judge(tie, entries).unwrap_or(Found::Unknown)
+/// What is found in memory under a hash, the newest first.
+fn recent(recent: &Recent, hash: u64) -> impl Iterator<Item = Result<Entry, StoreError>> {
+    recent.find(hash).take(MOST_ALIKE).cloned().map(Ok)
 }
 
-/// What the file says about a tie.
-fn judge_stored(rows: &Rows, search: &Search<'_>, tie: &Tie) -> Result<Found, StoreError> {
-    let (hash, most) = search.hash(tie);
+/// What is found in the file under a hash, the newest first.
+fn stored(
+    rows: &Rows,
+    hash: u64,
+) -> Result<impl Iterator<Item = Result<Entry, StoreError>> + '_, StoreError> {
     let entry = |place: Place| rows.find(&ENTRIES.part(place.day), &place.number);
-    let entries = Places::new(rows, hash, most)?.map(|place| place.and_then(entry));
-    search.judge(tie, entries.filter_map(Result::transpose))
+    let places = Places::new(rows, hash, MOST_ALIKE)?.take(MOST_ALIKE);
+    let entries = places.map(move |place| place.and_then(entry));
+    Ok(entries.filter_map(Result::transpose))
 }
 
 /// Where an entry is to be found.

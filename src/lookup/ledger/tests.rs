@@ -11,7 +11,7 @@ use super::*;
 use crate::facts::{Original, Tie};
 use crate::lookup::store::{MOST_ROWS, Store};
 use crate::mail::spf::SpfResult;
-use crate::mail::{Mailbox, ReversePath};
+use crate::mail::{ForwardPath, Mailbox, ReversePath};
 use crate::session::Origin;
 
 const RETENTION: Duration = Duration::from_hours(14 * 24);
@@ -67,7 +67,7 @@ impl Stage {
 
     /// The reference of the cause, or the word for none.
     fn find(&self, sender: &str, ties: &[Tie]) -> String {
-        let question = CauseQuestion { sender: mailbox(sender), ties: ties.to_vec() };
+        let question = CauseQuestion { sender: ForwardPath::parse(sender), ties: ties.to_vec() };
         match self.runtime.block_on(self.ledger.find(&question)) {
             Cause::Known(original) => original.reference,
             Cause::Unknown(_) => "unknown".to_owned(),
@@ -113,6 +113,7 @@ fn message(time: Timestamp, text: &str) -> Message {
         spf: Some(SpfResult::Fail),
         by_loopback: false,
         recipients: vec![(mailbox(&word()), false)],
+        authors: Vec::new(),
         posted_to: Vec::new(),
     }
 }
@@ -206,6 +207,108 @@ fn a_queue_id_means_the_newest_message_before_the_answer_and_no_other() {
     );
 }
 
+/// The same with what SPF said of it.
+fn with(spf: Option<SpfResult>, message: Message) -> Message {
+    Message { spf, ..message }
+}
+
+#[test]
+fn a_good_cause_among_several_is_the_cause() {
+    let pass = Some(SpfResult::Pass);
+    let softfail = Some(SpfResult::Softfail);
+    let start = at("10T12:00:00");
+    let mut messages = vec![
+        with(pass, message(start, "R1 a@example.com Q1 m@x info@example.org")),
+        with(softfail, message(start, "R2 a@example.com Q2 m@x other@example.org")),
+        // A stranger's own good message says nothing of anybody else's.
+        with(pass, message(start, "R3 evil@evil.example Q3 n@x info@example.org")),
+        with(softfail, message(start, "R4 b@example.com Q4 n@x info@example.org")),
+        // What was not examined is answered more readily than what did not pass.
+        with(None, message(start, "R5 c@example.com Q5 o@x info@example.org")),
+        with(softfail, message(start, "R6 c@example.com Q6 o@x info@example.org")),
+        // One with no tie but its sender.
+        with(pass, message(start, "R7 d@example.com Q7 p@x other@example.org")),
+    ];
+    messages[2].authors = vec![(mailbox("b@example.com"), false)];
+    messages.extend((0..200).map(|number| {
+        let text = format!("F{number} a@example.com F{number} m@x info@example.org");
+        with(softfail, message(start, &text))
+    }));
+    messages.extend((0..2 * search::MOST_ALIKE).map(|number| {
+        let text = format!("D{number} d@example.com D{number} d{number}@x info@example.org");
+        with(softfail, message(start, &text))
+    }));
+    let later = at("10T12:30:00");
+    check(
+        &messages,
+        &[
+            ("a@example.com", id("m@x"), "R1"),
+            ("a@example.com", pair("info@example.org", later), "R1"),
+            ("a@example.com", pair("other@example.org", later), "R1"),
+            ("a@example.com", Tie::Sender { answered: later }, "R1"),
+            ("a@example.com", queue("Q2", later), "R2"),
+            ("b@example.com", id("n@x"), "R4"),
+            ("b@example.com", pair("info@example.org", later), "R4"),
+            ("c@example.com", id("o@x"), "R5"),
+            ("c@example.com", pair("info@example.org", later), "R5"),
+            // No number of forgeries stands before it.
+            ("d@example.com", pair("info@example.org", later), "R7"),
+            ("d@example.com", Tie::Sender { answered: at("18T11:59:59") }, "R7"),
+            ("d@example.com", Tie::Sender { answered: at("18T12:00:01") }, "unknown"),
+        ],
+    );
+}
+
+#[test]
+fn whoever_a_header_names_is_answered_if_spf_speaks_for_them() {
+    let pass = Some(SpfResult::Pass);
+    let start = at("10T12:00:00");
+    let authors = |of: &[(&str, bool)]| of.iter().map(|(name, speaks)| (mailbox(name), *speaks)).collect();
+    let mut messages = [
+        with(pass, message(start, "R1 bounce@news.example.com Q1 m1@x info@example.org")),
+        with(pass, message(start, "R2 x@evil.example Q2 m2@x info@example.org")),
+        with(None, message(start, "R3 x@forwarder.example Q3 m3@x info@example.org")),
+        with(Some(SpfResult::Fail), message(start, "R4 <> Q4 m4@x info@example.org")),
+        with(Some(SpfResult::Softfail), message(start, "R5 x@[192.0.2.1] Q5 m5@x info@example.org")),
+    ];
+    messages[0].authors = authors(&[("shop@example.com", true), ("other@example.net", false)]);
+    messages[1].authors = authors(&[("victim@example.com", false)]);
+    messages[2].authors = authors(&[("friend@example.com", false)]);
+    messages[3].authors = authors(&[("null@example.com", false)]);
+    let later = at("10T12:30:00");
+    let mut stage = Stage::new();
+    for message in &messages {
+        stage.record(message);
+    }
+    for place in ["memory", "a file", "an indexed file"] {
+        for (sender, reference, is_claimed) in [
+            ("shop@example.com", "R1", false),
+            ("bounce@news.example.com", "R1", false),
+            ("other@example.net", "R1", true),
+            ("Victim@example.com", "R2", true),
+            ("friend@example.com", "R3", true),
+            ("null@example.com", "R4", true),
+            ("X@[192.0.2.1]", "R5", false),
+        ] {
+            // Whatever mailbox answers: an alias may have led the message there.
+            let ties = vec![id("unknown@x"), pair("alias@example.org", later)];
+            let question = CauseQuestion { sender: ForwardPath::parse(sender), ties };
+            let Cause::Known(original) = stage.runtime.block_on(stage.ledger.find(&question)) else {
+                panic!("{place}: {sender} is not known");
+            };
+            assert_eq!(
+                (original.reference.as_str(), original.is_claimed),
+                (reference, is_claimed),
+                "{sender}"
+            );
+        }
+        match place {
+            "memory" => stage.restart(),
+            _ => stage.restart_indexed(),
+        }
+    }
+}
+
 #[test]
 fn correspondents_are_tied_for_an_hour() {
     let messages = [
@@ -219,9 +322,12 @@ fn correspondents_are_tied_for_an_hour() {
             ("a@example.com", pair("info@example.org", at("10T12:30:00")), "R2"),
             ("A@example.com", pair("other@example.org", at("10T12:30:00")), "R3"),
             ("a@example.com", pair("info@example.org", at("10T13:10:00")), "R2"),
-            ("a@example.com", pair("info@example.org", at("10T13:10:01")), "unknown"),
+            // To whom it was sent counts for less, as there are aliases.
+            ("a@example.com", pair("info@example.org", at("10T13:10:01")), "R3"),
+            ("a@example.com", pair("nobody@example.org", at("10T12:30:00")), "R3"),
+            ("a@example.com", pair("info@example.org", at("10T13:20:00")), "R3"),
+            ("a@example.com", pair("info@example.org", at("10T13:20:01")), "unknown"),
             ("b@example.com", pair("info@example.org", at("10T12:30:00")), "unknown"),
-            ("a@example.com", pair("nobody@example.org", at("10T12:30:00")), "unknown"),
         ],
     );
 }
@@ -300,10 +406,12 @@ fn what_is_answered_is_what_was_recorded() {
             ..message(now(), &format!("R{number} a@example.com Q{number} m{number}@x info@example.org"))
         };
         stage.record(&sent);
-        let question =
-            CauseQuestion { sender: mailbox("a@example.com"), ties: vec![id(&format!("m{number}@x"))] };
+        let question = CauseQuestion {
+            sender: ForwardPath::parse("a@example.com"),
+            ties: vec![id(&format!("m{number}@x"))],
+        };
         let reference = format!("R{number}");
-        let expected = Original { reference, origin, spf, recipients: recipients.clone() };
+        let expected = Original { reference, origin, spf, is_claimed: false, recipients: recipients.clone() };
         for _ in 0..2 {
             let cause = stage.runtime.block_on(stage.ledger.find(&question));
             assert_eq!(cause, Cause::Known(Box::new(expected.clone())));
@@ -333,7 +441,7 @@ fn what_a_filter_gives_back_is_from_where_it_came() {
         (5, (Origin::Trusted, None)),
     ] {
         let ties = vec![queue(&format!("Q{number}"), now())];
-        let question = CauseQuestion { sender: mailbox("a@example.com"), ties };
+        let question = CauseQuestion { sender: ForwardPath::parse("a@example.com"), ties };
         let Cause::Known(original) = stage.runtime.block_on(stage.ledger.find(&question)) else {
             panic!("Q{number} is not known");
         };
@@ -355,13 +463,13 @@ fn what_waits_for_the_disk_is_found() {
     let most = MOST_ROWS / 4;
     for number in 0..most + 10 {
         let text = format!("R{number} a@example.com Q{number} m{number}@x info@example.org");
-        ledger.record(&message(now(), &text));
+        ledger.record(&with(Some(SpfResult::Pass), message(now(), &text)));
     }
     assert_eq!(ledger.lock().recent.len(), most, "memory is bounded");
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let find = |number: usize| {
         let ties = vec![id(&format!("m{number}@x"))];
-        runtime.block_on(ledger.find(&CauseQuestion { sender: mailbox("a@example.com"), ties }))
+        runtime.block_on(ledger.find(&CauseQuestion { sender: ForwardPath::parse("a@example.com"), ties }))
     };
     assert!(matches!(find(most + 9), Cause::Known(_)));
     assert!(matches!(find(10), Cause::Known(_)));
@@ -378,7 +486,7 @@ fn nothing_is_recorded_before_there_is_a_store() {
     assert_eq!(ledger.troubles(), 1);
     let ledger = Arc::new(Ledger::of_file("/nonexistent/ledger.redb".into(), RETENTION, now));
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let question = CauseQuestion { sender: mailbox("a@example.com"), ties: vec![id("m@x")] };
+    let question = CauseQuestion { sender: ForwardPath::parse("a@example.com"), ties: vec![id("m@x")] };
     assert!(matches!(runtime.block_on(ledger.find(&question)), Cause::Unknown(_)));
 }
 
@@ -470,29 +578,54 @@ fn a_clock_that_jumps_a_day_expires_nothing_early() {
 }
 
 /// A few of each, so that they meet.
-fn some_message() -> impl Strategy<Value = (i64, usize, usize, usize, usize)> {
-    (-30_000..90_000_i64, 0..3_usize, 0..3_usize, 0..3_usize, 0..2_usize)
+fn some_message() -> impl Strategy<Value = (i64, usize, usize, usize, usize, usize)> {
+    (-30_000..90_000_i64, 0..3_usize, 0..3_usize, 0..3_usize, 0..2_usize, 0..3_usize)
 }
+
+const RESULTS: [Option<SpfResult>; 3] = [Some(SpfResult::Pass), Some(SpfResult::Softfail), None];
 
 const SENDERS: [&str; 3] = ["a@example.com", "b@example.com", ""];
 const RECIPIENTS: [&str; 2] = ["info@example.org", "other@example.org"];
 
+/// The best by rank; of equal ones the newest, which comes first.
+fn best<'m>(all: impl Iterator<Item = (i32, &'m Message)>) -> Option<&'m Message> {
+    let best = all.reduce(|best, next| if next.0 > best.0 { next } else { best });
+    best.map(|(_, message)| message)
+}
+
 /// The rules once more, over all messages at once.
 fn expected(messages: &[Message], sender: &str, tie: &Tie, now: Timestamp) -> String {
     let retention = SignedDuration::try_from(RETENTION).unwrap();
-    let mut newest_first =
-        messages.iter().rev().filter(|message| now.duration_since(message.at) <= retention);
+    let newest_first = messages.iter().rev().filter(|message| now.duration_since(message.at) <= retention);
     let is_theirs = |message: &&Message| message.reverse_path.to_string() == sender;
+    let merit = |message: &Message| match message.spf {
+        Some(SpfResult::Pass) => 2,
+        None => 1,
+        Some(_) => 0,
+    };
+    let age = |answered: &Timestamp, message: &Message| answered.as_second() - message.at.as_second();
+    let by_sender = |answered: &Timestamp, limit: i64, to: Option<&Mailbox>| {
+        let theirs: Vec<&Message> = newest_first.clone().filter(is_theirs).collect();
+        let of = |comes: bool| {
+            let such = theirs.iter().copied().filter(move |message| (merit(message) == 2) == comes);
+            such.take_while(|message| age(answered, message) <= limit)
+        };
+        let rank = |message: &Message| 2 * merit(message) + i32::from(to == Some(&message.recipients[0].0));
+        best(of(true).chain(of(false)).map(|message| (rank(message), message)))
+    };
     let cause = match tie {
         Tie::Posted { .. } => None,
-        Tie::MessageId(id) => newest_first.find(|m| m.message_id.as_ref() == Some(id) && is_theirs(m)),
+        Tie::MessageId(id) => {
+            let same = newest_first.clone().filter(|m| m.message_id.as_ref() == Some(id) && is_theirs(m));
+            best(same.map(|message| (merit(message), message)))
+        }
         Tie::Queue { id, answered } => newest_first
-            .find(|m| m.queue_id.as_ref() == Some(id) && answered.as_second() - m.at.as_second() >= -60)
+            .clone()
+            .find(|m| m.queue_id.as_ref() == Some(id) && age(answered, m) >= -60)
             .filter(is_theirs)
-            .filter(|m| answered.as_second() - m.at.as_second() <= 8 * DAY),
-        Tie::Correspondents { mailbox, answered } => newest_first
-            .find(|m| is_theirs(m) && m.recipients[0].0 == *mailbox)
-            .filter(|m| answered.as_second() - m.at.as_second() <= 3600),
+            .filter(|m| age(answered, m) <= 8 * DAY),
+        Tie::Correspondents { mailbox, answered } => by_sender(answered, 3600, Some(mailbox)),
+        Tie::Sender { answered } => by_sender(answered, 8 * DAY, None),
     };
     cause.map_or("unknown".to_owned(), |message| message.reference.clone())
 }
@@ -507,11 +640,12 @@ proptest! {
     ) {
         let mut stage = Stage::new();
         let (mut time, mut recorded) = (at("10T12:00:00"), Vec::new());
-        for (number, ((step, sender, queue, id, recipient), restarts)) in messages.into_iter().enumerate() {
+        for (number, ((step, sender, queue, id, recipient, spf), restarts)) in messages.into_iter().enumerate() {
             time += step.seconds();
             NOW.set(time);
             let (sender, recipient) = (SENDERS[sender], RECIPIENTS[recipient]);
-            recorded.push(message(time, &format!("R{number} {sender} Q{queue} m{id} {recipient}")));
+            let text = format!("R{number} {sender} Q{queue} m{id} {recipient}");
+            recorded.push(with(RESULTS[spf], message(time, &text)));
             stage.record(recorded.last().unwrap());
             match number % 7 {
                 2 if restarts => stage.restart(),
@@ -525,6 +659,7 @@ proptest! {
                 self::queue(&format!("Q{queue}"), now()),
                 self::id(&format!("m{id}")),
                 pair(RECIPIENTS[recipient], now()),
+                Tie::Sender { answered: now() },
             ];
             for tie in ties {
                 let expected = expected(&recorded, SENDERS[sender], &tie, now());

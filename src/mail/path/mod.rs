@@ -186,6 +186,12 @@ impl fmt::Display for ReversePath {
     }
 }
 
+impl From<Mailbox> for ForwardPath {
+    fn from(mailbox: Mailbox) -> Self {
+        Self::Mailbox(mailbox)
+    }
+}
+
 /// The argument of RCPT TO (RFC 5321, 4.1.1.3).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ForwardPath {
@@ -212,6 +218,18 @@ impl ForwardPath {
             Ok(mailbox) => Self::Mailbox(mailbox),
             Err(PathError::Domain(DomainError::Literal(_))) => Self::AtLiteral(address.to_owned()),
             Err(_) => Self::Malformed(address.to_owned()),
+        }
+    }
+
+    /// The address that answers go to, as the MTA keeps it: a mailbox, at a domain or at an address literal.
+    pub fn answered(&self) -> Option<Self> {
+        match self {
+            Self::Mailbox(_) | Self::AtLiteral(_) => Some(self.clone()),
+            Self::Twofold(twofold) => match Self::parse(twofold.written()) {
+                kept @ (Self::Mailbox(_) | Self::AtLiteral(_)) => Some(kept),
+                _ => None,
+            },
+            Self::Postmaster | Self::Malformed(_) => None,
         }
     }
 
