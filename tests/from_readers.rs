@@ -162,7 +162,7 @@ impl Shown {
             let behind = behind.trim_start_matches(|c: char| c.is_whitespace() || "[(<\"'".contains(c));
             behind
                 .split(|c: char| {
-                    !c.is_alphanumeric() && !"-._\u{301}\u{308}\u{3002}\u{ff0e}\u{ff61}".contains(c)
+                    !c.is_alphanumeric() && !"-._\u{301}\u{308}\u{3002}\u{ff0e}\u{ff61}\u{fffd}".contains(c)
                 })
                 .next()
                 .unwrap()

@@ -33,28 +33,24 @@ pub(super) fn readings(text: &str) -> BTreeSet<String> {
     let mut readings = BTreeSet::from([read(&runs(text, Ends::AtFirstMark), apart)]);
     readings.extend(decoded(text));
     let text = clip(text, MAX_ODD);
-    let runs = runs(text, Ends::AtFirstMark);
-    let words = || runs.iter().flat_map(Run::words);
-    let mut read_with = |care: Care| {
-        readings.insert(read(&runs, |words| by_charset(words, care)));
-    };
-    if words().any(Word::is_cut) {
-        read_with(Care::Joined);
-        read_with(Care::Whole);
-    }
-    if words().any(Word::is_padded_within) {
-        read_with(Care::Padded);
-    }
-    if words().any(Word::is_broken) {
-        read_with(Care::Loose);
-    }
-    readings.insert(read(&runs, |words| one_by_one(words, |word| by_charset(word, Care::Plain))));
-    if words().any(|word| word.charset().is_odd()) {
-        for runs in [&runs, &self::runs(text, Ends::WithoutMarks)] {
-            for way in WAYS {
-                let decode = |words: &[Word<'_>]| way(&octets(words, Care::Plain));
-                readings.extend([read(runs, decode), read(runs, |words| one_by_one(words, decode))]);
-            }
+    for ends in [Ends::AtFirstMark, Ends::WithoutMarks] {
+        let runs = runs(text, ends);
+        let words: Vec<&Word<'_>> = runs.iter().flat_map(Run::words).collect();
+        let is_cut = words.iter().any(|word| word.is_cut());
+        let cares = [
+            (Care::Joined, is_cut),
+            (Care::Whole, is_cut),
+            (Care::Padded, words.iter().any(|word| word.is_padded_within())),
+            (Care::Loose, words.iter().any(|word| word.is_broken())),
+        ];
+        for (care, _) in cares.into_iter().filter(|(_, is_needed)| *is_needed) {
+            readings.insert(read(&runs, |words| by_charset(words, care)));
+        }
+        readings.insert(read(&runs, |words| one_by_one(words, |word| by_charset(word, Care::Plain))));
+        let is_odd = words.iter().any(|word| word.charset().is_odd());
+        for way in WAYS.iter().filter(|_| is_odd) {
+            let decode = |words: &[Word<'_>]| way(&octets(words, Care::Plain));
+            readings.extend([read(&runs, decode), read(&runs, |words| one_by_one(words, decode))]);
         }
     }
     // What words decode to may make words of what stands behind them, which Python's email package decodes as well.
@@ -120,7 +116,9 @@ impl Word<'_> {
 
     /// Whether there may be white space between the equals sign of Q and its digits.
     fn is_broken(&self) -> bool {
-        !self.is_base64 && self.content.contains('=') && self.content.contains([' ', '\t', '\n', '_'])
+        !self.is_base64
+            && self.content.contains('=')
+            && self.content.contains(|c: char| c == '_' || c.is_whitespace())
     }
 
     /// Whether its base64 ends within a group of digits: readers drop the group, or go on with the next word.
@@ -133,7 +131,7 @@ impl Word<'_> {
 fn mended(content: &str) -> String {
     let mut due = 0_u8;
     let is_kept = |c: &char| {
-        let is_between = c.is_ascii_whitespace() || (due > 0 && *c == '_');
+        let is_between = c.is_whitespace() || (due > 0 && *c == '_');
         let is_kept = !is_between;
         due = if *c == '=' { 2 } else { due.saturating_sub(u8::from(is_kept)) };
         is_kept
@@ -162,7 +160,7 @@ fn runs(text: &str, ends: Ends) -> Vec<Run<'_>> {
         let before = &text[begun..start];
         (begun, at) = (end, end);
         match runs.last_mut() {
-            Some(Run::Words(words)) if before.trim_ascii().is_empty() => {
+            Some(Run::Words(words)) if before.trim().is_empty() => {
                 word.before = before;
                 words.push(word);
             }

@@ -31,7 +31,11 @@ pub fn domains(text: &str) -> Vec<Domain> {
     let mut taken = vec![Cow::Borrowed(text)];
     if text.contains("=?") && text.contains(|c| c == '(' || is_taken(c)) {
         let bare = text.replace(is_taken, "");
-        taken.extend([without_comments(text), without_comments(&bare), bare].map(Cow::Owned));
+        taken.extend([without_comments(text, true), without_comments(&bare, true), bare].map(Cow::Owned));
+    }
+    // To some, the end of one word is the beginning of the next as well.
+    if text.contains("?=?") {
+        taken.push(Cow::Owned(text.replace("?=?", "?==?")));
     }
     for text in taken {
         forms.extend(encoded_word::readings(&text));
@@ -47,7 +51,8 @@ pub fn domains(text: &str) -> Vec<Domain> {
     for form in &forms {
         behind_at_signs(form, &mut names);
         if form.contains('(') {
-            behind_at_signs(&without_comments(form), &mut names);
+            behind_at_signs(&without_comments(form, true), &mut names);
+            behind_at_signs(&without_comments(form, false), &mut names);
         }
     }
     let domains: BTreeSet<Domain> = names.iter().filter_map(|name| name.parse().ok()).collect();
@@ -93,14 +98,14 @@ fn undisguised(text: &str) -> String {
     plain
 }
 
-/// The text without its comments. Where one ends, readers may see differently: those that know quoted pairs in it and those
+/// The text without its comments, in which others may be or not. Where one ends, readers may see differently: those that know quoted pairs in it and those
 /// that do not see other domains behind it only where one of them sees no end.
-fn without_comments(text: &str) -> String {
+fn without_comments(text: &str, nest: bool) -> String {
     let mut plain = String::with_capacity(text.len());
     let mut depth = 0_usize;
     for c in text.chars() {
         match c {
-            '(' => depth += 1,
+            '(' => depth = if nest { depth + 1 } else { 1 },
             ')' => depth = depth.saturating_sub(1),
             _ if depth == 0 => plain.push(c),
             _ => {}
@@ -129,6 +134,8 @@ fn behind_at_signs(text: &str, names: &mut BTreeSet<String>) {
         let pieces = behind.split(|c| !is_part(c)).filter(|piece| (1..=MAX_SPELLING).contains(&piece.len()));
         for (at, piece) in pieces.enumerate() {
             add(piece);
+            // nodemailer ends an address where ASCII ends.
+            add(piece.split(|c: char| !c.is_ascii()).next().unwrap_or_default());
             let most = if joined.is_ascii() && piece.is_ascii() { MAX_PIECES } else { MAX_MAPPED_PIECES };
             if at < most && joined.chars().count() + piece.len() <= MAX_PIECES {
                 joined.push_str(piece);

@@ -109,6 +109,10 @@ pub(super) fn tokens(body: &str) -> Result<(Vec<Lexeme>, Gap), Ambiguity> {
                 if written.contains(['\r', '\n']) && may_hold_address(written) {
                     return Err(Ambiguity::AddressAsName);
                 }
+                // jsmime looks for the end of an encoded-word behind the quotes.
+                if written.rsplit_once("=?").is_some_and(|(_, word)| !word.contains("?=")) {
+                    return Err(Ambiguity::EncodedWord);
+                }
                 Token::Quoted(content)
             }
             '[' => {
