@@ -281,7 +281,7 @@ proptest! {
         let judged = Judged { session, envelope, about, report, now, findings, facts: known, lost };
 
         let line = line(&judged, &facts, &decision);
-        prop_assert!(line.chars().all(|c| c == ' ' || c == '…' || c.is_ascii_graphic() || c.is_alphanumeric()));
+        prop_assert!(line.chars().all(|c| " …‘’".contains(c) || c.is_ascii_graphic() || c.is_alphanumeric()));
         prop_assert!(parse::parse(&line).is_ok());
         prop_assert_eq!(read(&line, source), Ok(judged));
     }
