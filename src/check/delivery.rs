@@ -5,21 +5,23 @@ use crate::mail::{Domain, ForwardPath, Mailbox};
 use crate::session::{Origin, Request};
 
 /// Whose settings judge recipients: those of every hosted domain that a form of one names, each once, and for an address
-/// literal (RFC 5321, 4.1.3) those of the [host](host) or else `defaults`.
+/// literal (RFC 5321, 4.1.3) or a [name of the host](is_host) those of the [host](host) or else `defaults`.
 pub(super) fn subjects<'p>(
     site: &Site,
     request: &Request<'_>,
     paths: impl Iterator<Item = &'p ForwardPath>,
 ) -> Vec<Subject> {
-    let (mut domains, mut is_at_literal) = (Vec::new(), false);
+    let (mut domains, mut is_at_host) = (Vec::new(), false);
     for path in paths {
-        domains.extend(path.domains());
-        is_at_literal |= path.at_literal().is_some();
+        let named = path.domains();
+        is_at_host |=
+            path.at_literal().is_some() || named.iter().any(|domain| is_host(site, request, domain));
+        domains.extend(named);
     }
     domains.sort();
     domains.dedup();
     let mut subjects: Vec<Subject> = domains.into_iter().map(Subject::Hosted).collect();
-    subjects.extend(is_at_literal.then(|| Subject::OrDefaults(host(site, request))));
+    subjects.extend(is_at_host.then(|| Subject::OrDefaults(host(site, request))));
     subjects
 }
 
@@ -40,6 +42,13 @@ pub(super) fn mailboxes(site: &Site, request: &Request<'_>, path: &ForwardPath) 
     mailboxes.extend(name.zip(host(site, request)).map(|(name, host)| Mailbox::new(name, host)));
     mailboxes.dedup();
     mailboxes
+}
+
+/// Whether a domain that is not hosted is the host itself. `mydestination` has these names from the start, and every local
+/// user gets mail at them, also what is addressed to no domain at all: without this, no lock would concern itself.
+fn is_host(site: &Site, request: &Request<'_>, domain: &Domain) -> bool {
+    let is_localhost = || domain.as_str().split('.').next() == Some("localhost");
+    !site.hosts(domain) && (is_localhost() || host(site, request).is_some_and(|host| host == *domain))
 }
 
 /// The MTA's own name, at which it delivers mail for its address literals.

@@ -82,6 +82,9 @@ const HOSTED: [&str; 5] =
     ["example.org", "second.example", "virtual.example", "relay.example", "xn--bcher-kva.example"];
 const LISTED: [&str; 1] = ["example.org"];
 
+/// The names of the host, at which the defaults judge.
+const HOST: [&str; 3] = ["mx.local.test", "localhost", "localhost.local.test"];
+
 fn domain_of(path: &str) -> Option<Domain> {
     path.rsplit_once('@')?.1.parse().ok()
 }
@@ -170,7 +173,9 @@ pub(crate) fn of_rcpt(world: &World<'_>, rng: &mut fastrand::Rng, count: usize) 
 }
 
 fn of_failing(command: &str, delivered: &str, reply: &str) -> &'static str {
-    let is_ours = is_hosted(domain_of(delivered).as_ref()) || delivered.ends_with("[127.0.0.1]");
+    let domain = domain_of(delivered);
+    let is_of_host = domain.as_ref().is_some_and(|domain| HOST.contains(&domain.as_str()));
+    let is_ours = is_hosted(domain.as_ref()) || is_of_host || delivered.ends_with("[127.0.0.1]");
     match (is_ours, accepted(reply)) {
         (true, true) => "WRONG: mail that fails SPF reaches a hosted domain",
         (true, false) => "mail that fails SPF is refused",
