@@ -3,7 +3,7 @@
 use crate::check::{CheckId, Known, Mode, Observation, recipients, roles};
 use crate::decide::Decision;
 use crate::mail::tagged::is_srs;
-use crate::mail::{Domain, ForwardPath, Mailbox};
+use crate::mail::{ForwardPath, Mailbox};
 use crate::milter::Rcpt;
 use crate::policy::Policy;
 use crate::session::Origin;
@@ -48,8 +48,9 @@ pub(super) fn of_decision(
         // The MTA knows it, and nobody else was asked.
         (None, None) => {
             let mailbox = path.mailbox()?;
-            let is_off = policy.locks(mailbox.domain())?.recipients.mode == Mode::Off;
-            is_off.then(|| name(policy, mailbox)).flatten().map(Guess::Good)
+            let locks = policy.locks(mailbox.domain());
+            let is_off = locks.is_none_or(|locks| locks.recipients.mode == Mode::Off);
+            is_off.then(|| Guess::Good(name(policy, mailbox)))
         }
         _ => None,
     }
@@ -64,7 +65,7 @@ pub(super) fn of_refusal(policy: &Policy, origin: Origin, rcpt: &Rcpt) -> Option
     }
     match &path {
         ForwardPath::Postmaster => None,
-        ForwardPath::Mailbox(mailbox) => name(policy, mailbox),
+        ForwardPath::Mailbox(mailbox) => Some(name(policy, mailbox)),
         // The MTA understood more than we do. Otherwise who harvests would write addresses as nobody else does.
         ForwardPath::AtLiteral(_) | ForwardPath::Malformed(_) | ForwardPath::Twofold(_) => {
             Some(path.to_string().to_lowercase())
@@ -72,29 +73,21 @@ pub(super) fn of_refusal(policy: &Policy, origin: Origin, rcpt: &Rcpt) -> Option
     }
 }
 
-/// Whether a recipient counts at all: a stranger asks for it, it is one of ours, and it is none of those that must be
-/// reachable for everybody. Addresses of SRS do not: they are what others' bounces come back to, and no names.
+/// Whether a recipient counts at all: a stranger asks for it, and it is none of those that must be reachable for everybody.
+/// Addresses of SRS do not: they are what others' bounces come back to, and no names.
+///
+/// Whether its domain is hosted does not matter. The MTA says only of its own domains that a name is unknown, and under
+/// one that nobody thought of hosting, such as `localhost`, it knows the names that others have, too.
 fn counts(policy: &Policy, origin: Origin, path: &ForwardPath) -> bool {
-    let is_hosted = |domain: &Domain| policy.locks(domain).is_some();
-    let is_ours = match path {
-        ForwardPath::Mailbox(mailbox) => is_hosted(mailbox.domain()) && !is_srs(mailbox.local_part()),
-        ForwardPath::Malformed(raw) => match raw.rsplit_once('@') {
-            Some((_, domain)) => domain.parse().is_ok_and(|domain| is_hosted(&domain)),
-            // What has no domain is the MTA's own.
-            None => true,
-        },
-        ForwardPath::Twofold(twofold) => twofold.domains().iter().any(is_hosted),
-        ForwardPath::Postmaster | ForwardPath::AtLiteral(_) => true,
-    };
-    is_ours
-        && origin == Origin::Foreign
+    origin == Origin::Foreign
         && policy.defaults.harvest != Mode::Off
+        && !path.mailbox().is_some_and(|mailbox| is_srs(mailbox.local_part()))
         && !roles::is_always_reachable(path)
 }
 
-fn name(policy: &Policy, mailbox: &Mailbox) -> Option<String> {
-    let locks = policy.locks(mailbox.domain())?;
-    Some(recipients::name_behind(&policy.site, &locks.addresses, mailbox).to_string())
+fn name(policy: &Policy, mailbox: &Mailbox) -> String {
+    let locks = policy.locks(mailbox.domain()).unwrap_or(&policy.defaults);
+    recipients::name_behind(&policy.site, &locks.addresses, mailbox).to_string()
 }
 
 #[cfg(test)]
@@ -203,7 +196,9 @@ domains:
         check(&policy, "<Nobody+x@alias.test>", &unknown(), "unknown nobody@hosted.test");
         check(&policy, "<abuse@hosted.test>", &unknown(), "-");
         check(&policy, "<postmaster>", &unknown(), "-");
-        check(&policy, "<nobody@elsewhere.test>", &unknown(), "-");
+        // No lock is asked about a domain that is not hosted: the MTA knows the name.
+        check(&policy, "<info@elsewhere.test>", &unknown(), "good info@elsewhere.test");
+        check(&policy, "<abuse@elsewhere.test>", &unknown(), "-");
         // A forged one, or a bounce that comes too late; either says nothing about names.
         check(&policy, "<SRS0=h=t=a.example=b@hosted.test>", &unknown(), "-");
         check(&policy, "<srs1+h=a.example==h=t=b.example=c@reject.test>", &unknown(), "-");
@@ -266,10 +261,34 @@ domains:
         check_refusal(Foreign, "<nobody@hosted.test>", "5.1.8", "-");
         check_refusal(Foreign, "<nobody@hosted.test>", "4.1.1", "-");
         check_refusal(Foreign, "<nobody@hosted.test>", "5.7.1", "-");
-        check_refusal(Foreign, "<nobody@elsewhere.test>", "5.1.1", "-");
+        // The MTA's own domains, hosted or not; by any of them all of its users can be asked for.
+        check_refusal(Foreign, "<nobody@elsewhere.test>", "5.1.1", "unknown nobody@elsewhere.test");
+        check_refusal(Foreign, "<Nobody+x@localhost>", "5.1.1", "unknown nobody@localhost");
+        check_refusal(
+            Foreign,
+            "<nobody%hosted.test@localhost>",
+            "5.1.1",
+            "unknown nobody%hosted.test@localhost",
+        );
+        check_refusal(Foreign, "<hosted.test!nobody@mx>", "5.1.1", "unknown hosted.test!nobody@mx");
+        check_refusal(
+            Foreign,
+            "<nobody@hosted.test@localhost>",
+            "5.1.1",
+            "unknown nobody@hosted.test@localhost",
+        );
+        check_refusal(
+            Foreign,
+            "<\"nobody@hosted.test\"@localhost>",
+            "5.1.1",
+            "unknown \"nobody@hosted.test\"@localhost",
+        );
+        check_refusal(Foreign, "<nobody@elsewhere.test>", "5.1.2", "-");
+        check_refusal(Foreign, "<abuse@localhost>", "5.1.1", "-");
+        check_refusal(Foreign, "<SRS0=h=t=a.example=b@localhost>", "5.1.1", "-");
         check_refusal(Foreign, "<postmaster@hosted.test>", "5.1.1", "-");
         check_refusal(Foreign, "<a(b)@Hosted.test>", "5.1.1", "unknown a(b)@hosted.test");
-        check_refusal(Foreign, "<a(b)@elsewhere.test>", "5.1.1", "-");
+        check_refusal(Foreign, "<a(b)@elsewhere.test>", "5.1.1", "unknown a(b)@elsewhere.test");
         check_refusal(Foreign, "<@relay.test:nobody@hosted.test>", "5.1.1", "unknown nobody@hosted.test");
         check_refusal(Foreign, "<bare>", "5.1.1", "unknown bare");
         check_refusal(Foreign, "<a@[192.0.2.1]>", "5.1.1", "unknown a@[192.0.2.1]");
