@@ -633,6 +633,35 @@ fn logins_are_never_blocked() {
     assert_eq!(session.rcpt("info@local.test").code(), 250);
 }
 
+/// Under a name of the host that nobody hosts, the MTA knows the same users.
+#[test]
+fn names_count_at_every_domain_of_the_mta() {
+    if !Postfix::is_available() {
+        return;
+    }
+    let stage = Stage::set();
+    let postfix = stage
+        .postfix_before(stage.milter)
+        .main_cf("relay_domains =\nmydestination = local.test, localhost\nlocal_recipient_maps = inline:{ info=x }")
+        .start();
+    let _daemon = Daemon::start(&stage.config(""));
+    let forms = [
+        "NAME@localhost",
+        "NAME%local.test@localhost",
+        "local.test!NAME@localhost",
+        "NAME@local.test@localhost",
+        "\"NAME@local.test\"@localhost",
+    ];
+    for (host, form) in forms.iter().enumerate() {
+        let client = format!("ADDR=192.0.2.{}", 30 + host);
+        for guess in 0..10 {
+            let reply = ask_once(&postfix, &client, &form.replace("NAME", &format!("guess{host}.{guess}")));
+            assert!(reply.starts_with("550 5.1.1 "), "{form}: {reply}");
+        }
+        check_no_oracle(&postfix, &client);
+    }
+}
+
 /// An exception may hold for a recipient, of whom nobody knows at MAIL.
 #[test]
 fn an_exception_for_a_recipient_outlasts_a_block() {
@@ -641,7 +670,9 @@ fn an_exception_for_a_recipient_outlasts_a_block() {
     }
     let stage = Stage::set();
     let postfix = stage.postfix();
-    let exceptions = "exceptions: [ { recipient: info@local.test, network: 192.0.2.66, lock: harvest } ]";
+    // Without a network an exception lifts no block: anybody could go on for the sake of that recipient.
+    let exceptions = "exceptions: [ { recipient: info@local.test, network: 192.0.2.66, lock: harvest }, \
+                      { recipient: user1@local.test }, { sender: pass.example, lock: harvest } ]";
     let recipients = "recipients: { sources: [ list: [info@local.test, user1@local.test] ] }";
     let daemon = Daemon::start(&stage.config_with("", &format!("{{ {recipients}, {exceptions} }}")));
     for client in [HARVESTER, "ADDR=192.0.2.67"] {

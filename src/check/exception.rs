@@ -28,6 +28,13 @@ pub struct Exception {
 }
 
 impl Exception {
+    /// Whether this exception may lift `check` for anybody. What lifts the block of a client that guesses names is its
+    /// network: the client itself writes the sender, and one for which a recipient would lift the block could go on to
+    /// ask for all others, as nobody knows at MAIL who the recipients will be.
+    pub fn may_lift(&self, check: CheckId) -> bool {
+        self.lock.is_none_or(|lock| lock == check) && (check != CheckId::Harvest || self.network.is_some())
+    }
+
     /// Whether this exception lifts `check` for the request; `rules` are those of the domain that it stands at.
     pub fn matches(&self, check: CheckId, request: &Request<'_>, rules: LoginRules<'_>) -> bool {
         let today = TimeZone::UTC.to_datetime(request.now).date();
@@ -39,7 +46,7 @@ impl Exception {
                 .as_ref()
                 .map(|pattern| request.account().is_some_and(|account| pattern.matches(&account, rules))),
         ];
-        self.lock.is_none_or(|lock| lock == check)
+        self.may_lift(check)
             && !self.is_expired(today)
             && conditions.iter().any(Option::is_some)
             && conditions.into_iter().flatten().all(|holds| holds)

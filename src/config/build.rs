@@ -112,8 +112,7 @@ pub(super) fn build(problems: &mut Problems<'_>, host: &Host, base: &Path, writt
 fn lifting_blocks<'a>(all: impl Iterator<Item = &'a Arc<Locks>>) -> Vec<Exception> {
     let mut lifting: Vec<Exception> = Vec::new();
     for exception in all.flat_map(|locks| &locks.exceptions) {
-        let lifts = exception.lock.is_none_or(|lock| lock == CheckId::Harvest);
-        if lifts && !lifting.contains(exception) {
+        if exception.may_lift(CheckId::Harvest) && !lifting.contains(exception) {
             lifting.push(exception.clone());
         }
     }

@@ -63,6 +63,16 @@ impl At<Written> {
                 .warning(word.node, "this lifts nothing: `relay` is about domains that are not hosted")
                 .hint("move it to `defaults`");
         }
+        if let Some(word) = self.value.lock.as_ref().filter(|_| exception.lock == Some(CheckId::Harvest))
+            && !exception.may_lift(CheckId::Harvest)
+        {
+            problems
+                .warning(
+                    word.node,
+                    "this lifts nothing: a client that is blocked is known by its `network` alone",
+                )
+                .hint("name its `network`");
+        }
         if let Some(text) = until.as_ref().filter(|_| exception.is_expired(host.today)) {
             problems
                 .warning(text.node, "this exception has expired")
