@@ -198,5 +198,5 @@ fn after(case: &Case<'_>, header: &Header, facts: &View<'_>) -> Result<Judgment,
             judgments
         });
     }
-    Ok(super::mildest(judgments?))
+    Ok(super::strictest(judgments?))
 }

@@ -96,7 +96,7 @@ impl Check for Bounces {
         };
         let causes = causes(case.site, case.request, header, facts)?;
         let judge = |cause| judge_answer(cause, (policy, unknown), by_wildcard, &REASONS);
-        Ok(super::mildest(causes.into_iter().map(judge).collect()).into())
+        Ok(super::strictest(causes.into_iter().map(judge).collect()).into())
     }
 }
 

@@ -119,11 +119,12 @@ fn judge_answer(
     if policy.answers(original.spf, unknown) { pass(reasons.pass, shown) } else { discard(shown) }
 }
 
-/// The judgment of an answer to several: it leaves if one of them should have it.
-fn mildest(judgments: Vec<Judgment>) -> Judgment {
+/// The judgment of an answer to several: it leaves if all of them should have it. Otherwise a stranger who has a program
+/// answer him and whomever else he names, as by Reply-To, would reach them with what is his own due.
+fn strictest(judgments: Vec<Judgment>) -> Judgment {
     let none = || Judgment::NotExamined(Remark::new("answer-inside", "nobody outside gets it"));
     let discards = |judgment: &Judgment| matches!(judgment, Judgment::Discard(_));
-    let at = judgments.iter().position(|judgment| !discards(judgment)).unwrap_or_default();
+    let at = judgments.iter().position(discards).unwrap_or_default();
     judgments.into_iter().nth(at).unwrap_or_else(none)
 }
 
