@@ -124,6 +124,13 @@ mod tests {
         check("<>", &[&report("feedback-report")], "- feedback-report");
         check("<>", &[&report("tlsrpt")], "- tls-report");
         check("<>", &["Subject: Report Domain: example.org Submitter: x Report-ID: <1>"], "- dmarc-report");
+        // A vacation notice whose subject is that of what it answers.
+        let subject = "Subject: Report Domain: example.org Submitter: x Report-ID: <1>";
+        check("<>", &["Auto-Submitted: auto-replied", subject], "reply auto-replied");
+        check("<a@example.org>", &["Auto-Submitted: auto-replied", subject], "reply auto-replied");
+        check("<>", &["X-Autoreply: yes", "In-Reply-To: <1@x>", subject], "reply responder");
+        check("<>", &["Precedence: bulk", "References: <1@x>", subject], "reply vacation");
+        check("<d@example.org>", &["Auto-Submitted: auto-generated", subject], "- auto-generated");
         check("<a@example.org>", &["Content-Type: text/calendar; method=REPLY"], "- calendar");
         check(
             "<list-bounces@example.org>",

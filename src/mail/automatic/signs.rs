@@ -89,8 +89,11 @@ pub static EXEMPT: [Sign; 8] = [
         name: "dmarc-report",
         source: "RFC 7489, 7.2.1.1",
         bears: |message| {
+            // Programs answer a subject that a stranger wrote with the same one. No report answers anything.
+            let answers = ["In-Reply-To", "References"].iter().any(|name| message.has(name))
+                || message.auto_submitted == "auto-replied";
             let subject = message.value("Subject").to_ascii_lowercase();
-            subject.starts_with("report domain:") && subject.contains("submitter:")
+            !answers && subject.starts_with("report domain:") && subject.contains("submitter:")
         },
     },
     Sign {
