@@ -69,6 +69,9 @@ impl Stage {
         let zone = Zone::new()
             .txt("pass.example", "v=spf1 ip4:192.0.2.0/24 ip6:2001:db8::/32 ~all")
             .txt("evil.example", "v=spf1 ip4:203.0.113.66 -all")
+            .txt("open.example", "v=spf1 mx +all")
+            .txt("wide.example", "v=spf1 ip4:0.0.0.0/1 ip4:128.0.0.0/1 -all")
+            .txt("half.example", "v=spf1 ip4:128.0.0.0/1 -all")
             .txt("forwarder.example", "v=spf1 ip4:192.0.2.20 ip6:2001:db8::20 -all");
         let find =
             |name: &str| if name == "info@local.test" { Answer::Found("yes") } else { Answer::NotFound };
@@ -544,6 +547,15 @@ fn a_provider_that_our_users_write_to_is_not_blocked() {
     daemon.wait_for(&["harvesting: blocked", "network=198.51.100.66/32", "names=10"]);
     guess_as("evil.example", "ADDR=203.0.113.66", 0..10);
     daemon.wait_for(&["harvesting: blocked", "network=203.0.113.66/32", "names=10"]);
+    // Nor that they write to domains that authorise everybody, whom no domain says anything about.
+    for (host, domain) in ["open.example", "wide.example", "half.example"].into_iter().enumerate() {
+        submit(&format!("friend@{domain}"), "");
+        let client = format!("ADDR=203.0.113.{}", 70 + host);
+        guess_as(domain, &client, 0..10);
+        daemon.wait_for(&["harvesting: blocked", &format!("network=203.0.113.{}/32", 70 + host), "names=10"]);
+        let reply = ask_from(&mut connect(&postfix, &client), &format!("a@{domain}"), "info@local.test");
+        assert!(reply.starts_with(BLOCKED), "{reply}");
+    }
     // A host of the provider that was blocked before our users wrote there.
     submit("friend@evil.example", "");
     let reply = ask_from(&mut connect(&postfix, "ADDR=203.0.113.66"), "a@evil.example", "info@local.test");

@@ -4,7 +4,7 @@
 //! Nobody waits for it: the guess has had its answer. Where DNS cannot tell of forwarders, no block begins, so that none is
 //! blocked for that; the next guess after a minute asks again.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use tokio::time::Instant;
@@ -25,6 +25,15 @@ const MOST_PARTNERS: usize = 16;
 
 /// Suspects that may be hosts of them, at most. Each takes an evaluation for each domain.
 const MOST_SUSPECTS: usize = 32;
+
+/// Addresses that no host on the Internet has (RFC 1122, 3.2.1.3; RFC 1112, 4; RFC 6666; RFC 3879), of both halves of IPv4
+/// and of IPv6.
+const NOBODYS: [IpAddr; 4] = [
+    IpAddr::V4(Ipv4Addr::new(0, 0, 0, 1)),
+    IpAddr::V4(Ipv4Addr::new(240, 0, 0, 1)),
+    IpAddr::V6(Ipv6Addr::new(0x100, 0, 0, 0, 0, 0, 0, 1)),
+    IpAddr::V6(Ipv6Addr::new(0xfec0, 0, 0, 0, 0, 0, 0, 1)),
+];
 
 /// Whether it takes DNS to know who is to be excused.
 pub(super) fn may_excuse(snapshot: &Snapshot) -> bool {
@@ -52,9 +61,9 @@ pub(super) fn note(
     tokio::spawn(async move {
         let forwarders: Vec<Domain> = forwarders(&snapshot).cloned().collect();
         let few = &suspects[..suspects.len().min(MOST_SUSPECTS)];
-        let ((excused, is_certain), (vouched_for, _)) = tokio::join!(
+        let ((excused, is_certain), vouched_for) = tokio::join!(
             authorised(&suspects, &forwarders, &snapshot, &helo),
-            authorised(few, &vouching, &snapshot, &helo),
+            hosts(few, &vouching, &snapshot, &helo),
         );
         for (client, _) in &excused {
             daemon.harvest.excuse(*client);
@@ -80,8 +89,8 @@ pub(super) async fn vouch(
     client: IpAddr,
 ) -> bool {
     knows(snapshot, sender) && {
-        let (passing, _) = authorised(&[client], std::slice::from_ref(sender), snapshot, helo).await;
-        !passing.is_empty() && daemon.harvest.vouch(client, sender.as_str())
+        let hosts = hosts(&[client], std::slice::from_ref(sender), snapshot, helo).await;
+        !hosts.is_empty() && daemon.harvest.vouch(client, sender.as_str())
     }
 }
 
@@ -109,6 +118,31 @@ pub(super) fn release(daemon: &Daemon, decision: &Decision, facts: &Facts, quest
     {
         daemon.harvest.excuse(question.client);
     }
+}
+
+/// Which suspects are hosts of which of the domains: authorised by a record that does not authorise everybody. By `+all`, or by
+/// half of all addresses, a domain would vouch for any client at all.
+async fn hosts(
+    suspects: &[IpAddr],
+    domains: &[Domain],
+    snapshot: &Snapshot,
+    helo: &str,
+) -> Vec<(IpAddr, String)> {
+    let (mut passing, _) = authorised(suspects, domains, snapshot, helo).await;
+    let passed: Vec<Domain> = domains
+        .iter()
+        .filter(|domain| passing.iter().any(|(_, passed)| passed == domain.as_str()))
+        .cloned()
+        .collect();
+    if passed.is_empty() {
+        return passing;
+    }
+    let (open, _) = authorised(&NOBODYS, &passed, snapshot, helo).await;
+    passing.retain(|(client, domain)| {
+        let mut same = open.iter().filter(|(nobodys, _)| nobodys.is_ipv4() == client.is_ipv4());
+        same.all(|(_, open)| open != domain)
+    });
+    passing
 }
 
 /// Which suspects are authorised for which of the domains, and whether DNS could tell of all of them.
