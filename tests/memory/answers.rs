@@ -63,6 +63,7 @@ fn strangers(kind: usize, family: char, count: usize) -> impl Iterator<Item = St
         family,
         client: if family == '4' { format!("192.0.2.{number}") } else { format!("2001:db8:{number:x}::1") },
         mail: format!("a@{number}.{kind}.hostile.example"),
+        to: "<info@ours.test>",
     })
 }
 

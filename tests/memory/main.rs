@@ -9,6 +9,7 @@ mod daemon;
 #[path = "../support/frames.rs"]
 mod frames;
 mod hostile_dns;
+mod together;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -48,15 +49,16 @@ struct Stranger {
     family: char,
     client: String,
     mail: String,
+    to: &'static str,
 }
 
 /// What the stranger is told at RCPT.
 async fn envelope(address: &Address, stranger: &Stranger) -> String {
     let mut mta = Mta::connect(address).await.unwrap();
     assert_eq!(mta.ask(&[full_offer()]).await, "negotiated");
-    let Stranger { family, client, mail: sender } = stranger;
+    let Stranger { family, client, mail: sender, to } = stranger;
     mta.send(&[connect("mail.example", *family, 4567, client), helo("mail.invalid")].concat()).await.unwrap();
-    let answer = mta.ask(&[mail(&[&format!("<{sender}>")]), rcpt("<info@ours.test>")]).await;
+    let answer = mta.ask(&[mail(&[&format!("<{sender}>")]), rcpt(to)]).await;
     mta.send(&quit()).await.unwrap();
     answer
 }
