@@ -192,6 +192,8 @@ mod tests {
                 let header: Header = (0..fields).map(|_| Field::new(name, unit.repeat(times))).collect();
                 assert!(!header.is_excessive());
                 let deleted = deletions(&header, "mx.example.org", &sender).len();
+                // What is too long to be read to its end may name us there.
+                let expected = expected || times > 1;
                 assert_eq!(deleted, if expected { fields } else { 0 }, "{unit} {times}");
             }
         }
