@@ -1,11 +1,12 @@
-//! Whose a recipient is: of which domains, and of the host itself where it is at an address literal.
+//! Whose an address is: of which domains, and of the host itself where it is at an address literal or a name of the host.
 
 use super::{Site, Subject};
 use crate::mail::{Domain, ForwardPath, Mailbox};
 use crate::session::{Origin, Request};
 
-/// Whose settings judge recipients: those of every hosted domain that a form of one names, each once, and for an address
-/// literal (RFC 5321, 4.1.3) or a [name of the host](is_host) those of the [host](host) or else `defaults`.
+/// Whose settings judge recipients: those of every hosted domain that a form of one names, each once, and for the bare
+/// `postmaster`, an address literal (RFC 5321, 4.1.3) or a [name of the host](is_host) those of the [host](host) or else
+/// `defaults`.
 pub(super) fn subjects<'p>(
     site: &Site,
     request: &Request<'_>,
@@ -14,8 +15,9 @@ pub(super) fn subjects<'p>(
     let (mut domains, mut is_at_host) = (Vec::new(), false);
     for path in paths {
         let named = path.domains();
-        is_at_host |=
-            path.at_literal().is_some() || named.iter().any(|domain| is_host(site, request, domain));
+        is_at_host |= *path == ForwardPath::Postmaster
+            || path.at_literal().is_some()
+            || named.iter().any(|domain| is_host(site, request, domain));
         domains.extend(named);
     }
     domains.sort();
@@ -52,6 +54,6 @@ fn is_host(site: &Site, request: &Request<'_>, domain: &Domain) -> bool {
 }
 
 /// The MTA's own name, at which it delivers mail for its address literals.
-fn host(site: &Site, request: &Request<'_>) -> Option<Domain> {
+pub(super) fn host(site: &Site, request: &Request<'_>) -> Option<Domain> {
     request.session.mta_name.as_deref().unwrap_or(&site.host_name).parse().ok()
 }
