@@ -73,6 +73,16 @@ impl At<Written> {
                 )
                 .hint("name its `network`");
         }
+        let proves_nothing = exception.network.is_none() && exception.login.is_none();
+        let lifts_login = exception.lock.is_none_or(|lock| lock == CheckId::RequireAuth);
+        if let Some(sender) = self.value.sender.as_ref().filter(|_| proves_nothing && lifts_login) {
+            problems
+                .warning(
+                    sender.node,
+                    "any stranger can write this in MAIL FROM, and then any of our addresses in From",
+                )
+                .hint("add the `network` of the sender, or a `lock` other than `require_auth`");
+        }
         if let Some(text) = until.as_ref().filter(|_| exception.is_expired(host.today)) {
             problems
                 .warning(text.node, "this exception has expired")
