@@ -55,7 +55,7 @@ trusted_networks: [192.0.2.200, \"2001:db8::200\"]
 profile: standard
 domains:
   example.org:
-    require_auth: { mail_from: reject, header_from: reject }
+    require_auth: { mail_from: reject, header_from: reject, lists: [lists.example] }
     auth_match: { mail_from: address, header_from: address, sender: address }
   example.net:
   trouble.example:

@@ -79,7 +79,7 @@ impl Stage {
         let daemon = Daemon::start(&format!("{policy}dns: {{ servers: [\"{}\"] }}\n", dns.address()));
         let postfix = Postfix::builder(sink.port())
             .main_cf(&format!(
-                "mydestination = mx.local.test, example.org, second.example, bücher.example, xn--bcher-kva.example\nlocal_transport = smtp:[127.0.0.1]:{}\n\
+                "mydestination = mx.local.test, localhost, example.org, second.example, bücher.example, xn--bcher-kva.example\nlocal_transport = smtp:[127.0.0.1]:{}\n\
                  virtual_mailbox_domains = virtual.example\nvirtual_mailbox_maps = static:ok\n\
                  virtual_transport = smtp:[127.0.0.1]:{}\nresolve_dequoted_address = yes\n{more}",
                 sink.port(),

@@ -93,10 +93,15 @@ fn is_hosted(domain: Option<&Domain>) -> bool {
     domain.is_some_and(|domain| HOSTED.contains(&domain.as_str()))
 }
 
-/// Whether the text names a hosted domain anywhere.
-fn names_hosted(text: &str) -> bool {
+/// Whether a domain is hosted, or the MTA's own name. By localhost, strangers may send that do not know their own.
+fn is_ours(domain: Option<&Domain>) -> bool {
+    is_hosted(domain) || domain.is_some_and(|domain| domain.as_str() == HOST[0])
+}
+
+/// Whether the text names a domain of ours anywhere.
+fn names_ours(text: &str) -> bool {
     let plain: String = text.chars().filter(|c| !" \\\"()\u{ad}".contains(*c)).collect();
-    [text, &plain].into_iter().flat_map(visible::named).any(|domain| is_hosted(Some(&domain)))
+    [text, &plain].into_iter().flat_map(visible::named).any(|domain| is_ours(Some(&domain)))
 }
 
 /// MAIL FROM: who is taken for the sender, and who it is to the next host.
@@ -124,13 +129,19 @@ pub(crate) fn of_mail(world: &World<'_>, rng: &mut fastrand::Rng, count: usize) 
 fn of_stranger(command: &str, kept: &str, reply: &str) -> &'static str {
     let domain = domain_of(kept);
     let is_spoofed = domain.as_ref().is_some_and(|domain| domain.as_str() == "spoof.example");
-    match (is_hosted(domain.as_ref()), accepted(reply)) {
+    let ends_at_loopback = command.to_lowercase().contains("localhost");
+    match (is_ours(domain.as_ref()), accepted(reply)) {
+        (true, true) if !is_hosted(domain.as_ref()) && (ends_at_loopback || command.contains('[')) => {
+            "argued: a name alone that resolves to localhost or to an address literal"
+        }
         (true, true) => "WRONG: a stranger sends as a hosted domain",
         (true, false) => "a stranger is refused a hosted domain",
         (false, true) if is_spoofed => "WRONG: a sender that fails SPF is accepted",
         (false, true) => "a stranger sends as another domain",
         (false, false) if is_spoofed => "a sender that fails SPF is refused",
-        (false, false) if names_hosted(command) => "argued: a hosted domain is on the way of the sender",
+        (false, false) if names_ours(command) || ends_at_loopback => {
+            "argued: a hosted domain is on the way of the sender"
+        }
         (false, false) if command.contains("spoof") => "argued: a sender on whose way SPF fails",
         (false, false) => "WRONG: a stranger is refused a domain that is not ours",
     }
@@ -180,7 +191,10 @@ fn of_failing(command: &str, delivered: &str, reply: &str) -> &'static str {
         (true, true) => "WRONG: mail that fails SPF reaches a hosted domain",
         (true, false) => "mail that fails SPF is refused",
         (false, true) => "mail that fails SPF reaches a domain that is not ours",
-        (false, false) if names_hosted(command) || command.contains("127.0.0.1") => {
+        (false, false)
+            if HOST.iter().chain(&["127.0.0.1"]).any(|name| command.to_lowercase().contains(name))
+                || names_ours(command) =>
+        {
             "argued: a hosted domain is on the way of the recipient"
         }
         (false, false) if reply.starts_with("553 5.1.3") => "argued: a recipient that is not an address",

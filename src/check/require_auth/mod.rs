@@ -8,7 +8,7 @@ use lists::Word;
 
 use super::alignment::is_aligned;
 use super::authors::visible_domains;
-use super::{Case, Check, CheckId, Judgment, Opinion, Remark, Site, Subject, forwarding, gateways};
+use super::{Case, Check, CheckId, Judgment, Opinion, Remark, Site, Subject, delivery, forwarding, gateways};
 use crate::facts::{Open, View};
 use crate::mail::spf::{SpfAnswer, SpfQuestion, SpfResult};
 use crate::mail::{Domain, Header, Reply, ReversePath};
@@ -19,7 +19,7 @@ use crate::session::{Origin, Point, Request};
 pub struct Settings {
     /// Whether the domain in MAIL FROM takes a login.
     pub mail_from: bool,
-    /// Whether the domain in the header's From takes a login.
+    /// Whether the domains in the header's From and Sender take a login.
     pub header_from: bool,
     /// Whether a client needs no login that the domain's SPF record authorises.
     pub unless_spf_pass: bool,
@@ -42,32 +42,73 @@ impl Check for RequireAuth {
         CheckId::RequireAuth
     }
 
-    fn concerns(&self, _: &Site, request: &Request<'_>) -> Vec<Subject> {
+    fn concerns(&self, site: &Site, request: &Request<'_>) -> Vec<Subject> {
         if request.origin != Origin::Foreign {
             return Vec::new();
         }
-        let domains = match request.point {
+        let router = router(request);
+        let mut domains = match request.point {
             // What we cannot read, the MTA and the readers of Return-Path may read all the same.
             Point::Recipient(_) => request.envelope.reverse_path.domains(),
-            Point::Message(header) => visible_domains(header, "From"),
+            Point::Message(header) => shown_domains(header),
             Point::Transaction => Vec::new(),
         };
-        domains.into_iter().map(Subject::Hosted).collect()
+        if let Some(router) = router.as_ref().filter(|router| !domains.contains(router)) {
+            domains.push(router.clone());
+        }
+        // What sends by the name of the host is on the host itself, and no stranger.
+        let host = delivery::host(site, request);
+        let is_host = |domain: &Domain| [&host, &router].into_iter().flatten().any(|own| own == domain);
+        let subject = |domain| {
+            if is_host(&domain) { Subject::OrDefaults(Some(domain)) } else { Subject::Hosted(domain) }
+        };
+        domains.into_iter().map(subject).collect()
     }
 
     fn judge(&self, case: &Case<'_>, facts: &View<'_>) -> Result<Opinion, Open> {
         let settings = &case.locks.require_auth.settings;
+        let own = || router(case.request).or_else(|| delivery::host(case.site, case.request));
+        let own = if case.domain.is_none() { own() } else { None };
+        let domain = case.domain.or(own.as_ref());
         let judgment = match case.request.point {
-            Point::Transaction | Point::Recipient(_) => judge_mail_from(case, settings, facts)?,
-            Point::Message(header) => judge_header_from(case, settings, header, facts)?,
+            Point::Transaction | Point::Recipient(_) => judge_mail_from(case, settings, domain, facts)?,
+            Point::Message(header) => judge_header(case, settings, (header, domain), facts)?,
         };
         Ok(judgment.into())
     }
 }
 
-/// The judgment of the reverse-path, at RCPT.
-fn judge_mail_from(case: &Case<'_>, settings: &Settings, facts: &View<'_>) -> Result<Judgment, Open> {
-    let Some(domain) = case.domain.filter(|_| settings.mail_from) else {
+/// The domain through which the reverse-path is a route to another: the MTA takes only domains of its own off an address,
+/// hosted or not. Bounces would go to the other, whose SPF record nobody has read.
+fn router(request: &Request<'_>) -> Option<Domain> {
+    let (Point::Recipient(_), ReversePath::Twofold(twofold)) =
+        (request.point, &request.envelope.reverse_path)
+    else {
+        return None;
+    };
+    let kept = twofold.kept()?;
+    let leads_on = twofold.delivered().is_some_and(|delivered| delivered.domain() != kept.domain());
+    leads_on.then(|| kept.domain().clone())
+}
+
+/// The domains of whoever a reader shows a message to be from, sorted: those in From and in Sender. Outlook shows both, and
+/// only Sender where there is no From.
+fn shown_domains(header: &Header) -> Vec<Domain> {
+    let mut domains = visible_domains(header, "From");
+    domains.extend(visible_domains(header, "Sender"));
+    domains.sort();
+    domains.dedup();
+    domains
+}
+
+/// The judgment of one domain in the reverse-path, at RCPT.
+fn judge_mail_from(
+    case: &Case<'_>,
+    settings: &Settings,
+    domain: Option<&Domain>,
+    facts: &View<'_>,
+) -> Result<Judgment, Open> {
+    let Some(domain) = domain.filter(|_| settings.mail_from) else {
         return Ok(Judgment::NotExamined(Remark::new("auth-not-required", "require_auth.mail_from is off")));
     };
     if let Some(remark) = forwarding::by_network(case.site, case.request) {
@@ -90,14 +131,14 @@ fn judge_mail_from(case: &Case<'_>, settings: &Settings, facts: &View<'_>) -> Re
     refuse(case, domain, "auth-required-mail-from", "MAIL FROM", facts)
 }
 
-/// The judgment of one domain in From, at the end of the message.
-fn judge_header_from(
+/// The judgment of one domain in From or Sender, at the end of the message.
+fn judge_header(
     case: &Case<'_>,
     settings: &Settings,
-    header: &Header,
+    (header, domain): (&Header, Option<&Domain>),
     facts: &View<'_>,
 ) -> Result<Judgment, Open> {
-    let Some(domain) = case.domain.filter(|_| settings.header_from) else {
+    let Some(domain) = domain.filter(|_| settings.header_from) else {
         return Ok(Judgment::NotExamined(Remark::new(
             "auth-not-required",
             "require_auth.header_from is off",
@@ -119,7 +160,7 @@ fn judge_header_from(
         match lists::word(case, header, domain, &signers, facts)? {
             Word::Signed(why) => return Ok(Judgment::Pass(Remark::new("auth-list", why))),
             Word::IfSpfPasses(why) => ("auth-list", why),
-            Word::None => return refuse(case, domain, "auth-required-header-from", "From", facts),
+            Word::None => return refuse(case, domain, "auth-required-header-from", "From or Sender", facts),
         }
     };
     if let Some(answer) = sender_spf(case.request, facts)? {
@@ -131,7 +172,7 @@ fn judge_header_from(
             _ => {}
         }
     }
-    refuse(case, domain, "auth-required-header-from", "From", facts)
+    refuse(case, domain, "auth-required-header-from", "From or Sender", facts)
 }
 
 /// The SPF answer about the sender, by HELO if there is no reverse-path; none where SPF does not apply.

@@ -20,6 +20,17 @@ message
 < 530 5.7.0 *Authentication required to send as example.org (ref {header})
 log event=message verdict=reject check=require_auth reason=auth-required-header-from header_from=*ceo@example.org* ref={header}
 
+# Nor in Sender, which readers show beside From.
+mail forger@forger.example -> info@example.org
+message
+    From: The Forger <forger@forger.example>
+    Sender: The Chief <ceo@example.org>
+    Subject: urgent
+
+    Pay.
+< 530 5.7.0 *Authentication required to send as example.org (ref {shown})
+log event=message verdict=reject check=require_auth reason=auth-required-header-from ref={shown}
+
 # Nor does List-Id help where nothing vouches for the list.
 mail forger@forger.example -> info@example.org
 message
@@ -64,7 +75,7 @@ delivered news@example.org -> info@example.org
 
     News.
 
-# What alice wrote to a list comes back from the list, for which the list's own SPF record vouches.
+# What alice wrote to a list that may bring it back, and for which its own SPF record vouches.
 client ADDR=192.0.2.20 NAME=lists.example
 > EHLO lists.example
 < 250 *
