@@ -20,8 +20,12 @@ mod generator;
 mod host;
 #[path = "support/mta.rs"]
 mod mta;
+#[path = "support/network.rs"]
+mod network;
 #[path = "support/postfix.rs"]
 mod postfix;
+#[path = "support/sendmail.rs"]
+mod sendmail;
 #[path = "support/sink.rs"]
 mod sink;
 #[path = "support/smtp.rs"]
@@ -36,6 +40,7 @@ use daemon::Daemon;
 use dns::{Dns, Zone};
 use mta::{Mta as _, Service};
 use postfix::Postfix;
+use sendmail::Sendmail;
 use serde::Deserialize;
 use sink::Sink;
 use smtp::Client;
@@ -236,4 +241,52 @@ fn the_daemon_judges_what_postfix_makes_of_generated_commands() {
         all.add(compare(&world, seed, share(configurations.len())));
     }
     check_argued(&all);
+}
+
+/// Sendmail has no port without a milter, so what no lock guards is guarded by a daemon that is off; and it delivers
+/// what it reads as local to a name that tells at which domain it was.
+#[test]
+fn the_daemon_judges_what_sendmail_makes_of_generated_commands() {
+    if !Sendmail::is_available() {
+        return;
+    }
+    network::isolated(mta::HOST_NAME, || {
+        let (sink, dns) = (Sink::start(), Dns::start(zone()));
+        let (port, idle) = (host::free_port(), host::free_port());
+        let servers = format!("dns: {{ servers: [\"{}\"] }}\n", dns.address());
+        let config = |port: u16| format!("{}{servers}", POLICY.replace("PORT", &port.to_string()));
+        let _guard = Daemon::start(&config(port));
+        let _idle = Daemon::start(&config(idle).replacen("mode: enforce", "mode: off", 1));
+        let local = ["example.org", "second.example", "b\u{fc}cher.example", "xn--bcher-kva.example"];
+        let builder = ["relay.example", "virtual.example"]
+            .into_iter()
+            .fold(Sendmail::builder(sink.port(), port, idle), sendmail::Builder::relay_domain)
+            .logins(&["alice@example.org"])
+            .exempt_submission();
+        let builder = local.into_iter().fold(builder, |builder, domain| {
+            builder
+                .local_domain(domain)
+                .virtual_user(&format!("@{domain}"), &format!("%1--{domain}@inner.test"))
+        });
+        let sendmail = ["mx.local.test", "[127.0.0.1]"]
+            .into_iter()
+            .fold(builder, |builder, domain| {
+                builder.virtual_user(
+                    &format!("@{domain}"),
+                    &format!("%1--{}@inner.test", domain.trim_matches(['[', ']'])),
+                )
+            })
+            .start();
+        let connect = |speaker| {
+            let service = if speaker == Speaker::Unguarded { Service::Submission } else { Service::Exchange };
+            let mut client = sendmail.connect(service, "ADDR=192.0.2.66");
+            client.ehlo("host.stranger.example");
+            if speaker == Speaker::Alice {
+                client.log_in(smtp::Mechanism::Plain, "alice@example.org", mta::PASSWORD);
+            }
+            client
+        };
+        let world = World { connect: &connect, sink: &sink, recipient: "info@relay.example" };
+        check_argued(&compare(&world, 99, share(1)));
+    });
 }

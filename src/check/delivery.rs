@@ -34,9 +34,7 @@ pub(super) fn subjects<'p>(
 /// looked up.
 pub(super) fn mailboxes(site: &Site, request: &Request<'_>, path: &ForwardPath) -> Vec<Mailbox> {
     let mut mailboxes = match path {
-        ForwardPath::Twofold(twofold) => {
-            twofold.kept().into_iter().chain(twofold.delivered().cloned()).collect()
-        }
+        ForwardPath::Twofold(twofold) => twofold.mailboxes(),
         path => Vec::from_iter(path.mailbox().cloned()),
     };
     mailboxes.retain(|mailbox| site.hosts(mailbox.domain()));

@@ -309,19 +309,20 @@ fn login(mail: &Mail, is_postfix: bool) -> Option<Login> {
     Some(Login(if is_postfix { login.to_owned() } else { xtext::decode(login) }))
 }
 
-/// The reverse-path. Postfix's macro holds it in canonical form, as the queue will have it; that of Sendmail may hold
-/// the place a local sender's mail is delivered to, so there the client's own words count.
+/// The reverse-path, by what the client wrote and what the MTA makes of it.
 fn reverse_path(mail: &Mail, is_postfix: bool) -> ReversePath {
-    match mail.address.as_deref().filter(|_| is_postfix) {
-        Some(canonical) => ReversePath::settle(&mail.argument, canonical),
+    match mail.address.as_deref() {
+        Some(canonical) if is_postfix => ReversePath::settle(&mail.argument, canonical),
+        Some(target) => ReversePath::read(&mail.argument, target),
         None => ReversePath::parse(&mail.argument),
     }
 }
 
 /// The forward-path, by the same rule as the reverse-path.
 fn forward_path(rcpt: &Rcpt, is_postfix: bool) -> ForwardPath {
-    match rcpt.address.as_deref().filter(|address| is_postfix && !address.is_empty()) {
-        Some(canonical) => ForwardPath::settle(&rcpt.argument, canonical),
+    match rcpt.address.as_deref().filter(|address| !address.is_empty()) {
+        Some(canonical) if is_postfix => ForwardPath::settle(&rcpt.argument, canonical),
+        Some(target) => ForwardPath::read(&rcpt.argument, target),
         None => ForwardPath::parse(&rcpt.argument),
     }
 }

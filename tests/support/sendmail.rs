@@ -59,6 +59,7 @@ pub(crate) struct Builder {
     virtual_users: String,
     aliases: String,
     away: Vec<String>,
+    submission_modifiers: &'static str,
 }
 
 impl Sendmail {
@@ -82,6 +83,7 @@ impl Sendmail {
             virtual_users: String::new(),
             aliases: String::new(),
             away: Vec::new(),
+            submission_modifiers: "a",
         }
     }
 
@@ -161,6 +163,11 @@ impl Builder {
     pub(crate) fn logins(mut self, logins: &[&str]) -> Self {
         self.logins.extend(logins.iter().map(|&login| login.to_owned()));
         self
+    }
+
+    /// Takes mail for submission from those who have not logged in, too.
+    pub(crate) fn exempt_submission(self) -> Self {
+        Self { submission_modifiers: "", ..self }
     }
 
     /// Relays a domain to the sink.
@@ -333,7 +340,7 @@ FEATURE(`virtusertable',`hash {dir}/virtusertable')dnl
         }
         let services = [
             ("exchange", self.milter, PORT, ""),
-            ("submission", self.submission_milter, SUBMISSION_PORT, "a"),
+            ("submission", self.submission_milter, SUBMISSION_PORT, self.submission_modifiers),
         ];
         for (name, milter, port, modifiers) in services {
             writeln!(

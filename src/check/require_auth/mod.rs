@@ -53,11 +53,14 @@ impl Check for RequireAuth {
             Point::Message(header) => shown_domains(header),
             Point::Transaction => Vec::new(),
         };
+        let host = delivery::host(site, request);
+        if matches!(request.point, Point::Recipient(_)) && request.envelope.reverse_path.may_be_completed() {
+            domains.extend(host.clone().filter(|host| !domains.contains(host)));
+        }
         if let Some(router) = router.as_ref().filter(|router| !domains.contains(router)) {
             domains.push(router.clone());
         }
         // What sends by the name of the host is on the host itself, and no stranger.
-        let host = delivery::host(site, request);
         let is_host = |domain: &Domain| [&host, &router].into_iter().flatten().any(|own| own == domain);
         let subject = |domain| {
             if is_host(&domain) { Subject::OrDefaults(Some(domain)) } else { Subject::Hosted(domain) }

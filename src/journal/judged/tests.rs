@@ -30,7 +30,8 @@ fn mailbox() -> impl Strategy<Value = Mailbox> {
 }
 
 fn twofold() -> impl Strategy<Value = Box<Twofold>> {
-    (said(), said()).prop_map(|(written, resolved)| Box::new(Twofold::new(written, resolved)))
+    (said(), said(), any::<bool>())
+        .prop_map(|(written, resolved, is_stripped)| Box::new(Twofold::new(written, resolved, is_stripped)))
 }
 
 fn reverse_path() -> impl Strategy<Value = ReversePath> {

@@ -99,8 +99,8 @@ pub(super) enum Path<'a> {
     Mailbox(Text<'a>),
     Literal(Text<'a>),
     Malformed(Text<'a>),
-    /// As written, and as the MTA resolves it.
-    Twofold(Text<'a>, Text<'a>),
+    /// As written, as the MTA resolves it, and whether it keeps that.
+    Twofold(Text<'a>, Text<'a>, bool),
 }
 
 /// Text that is borrowed.
@@ -325,7 +325,7 @@ impl<'a> Path<'a> {
     }
 
     fn of_twofold(twofold: &'a Twofold) -> Self {
-        Self::Twofold(text(twofold.written()), text(twofold.resolved()))
+        Self::Twofold(text(twofold.written()), text(twofold.resolved()), twofold.is_stripped())
     }
 
     pub(super) fn reverse(self) -> Option<ReversePath> {
@@ -333,8 +333,8 @@ impl<'a> Path<'a> {
             Self::Null => Some(ReversePath::Null),
             Self::Mailbox(text) => mailbox(&text).map(ReversePath::Mailbox),
             Self::Malformed(raw) => Some(ReversePath::Malformed(raw.into_owned())),
-            Self::Twofold(written, resolved) => {
-                Some(ReversePath::Twofold(Box::new(Twofold::new(written, resolved))))
+            Self::Twofold(written, resolved, is_stripped) => {
+                Some(ReversePath::Twofold(Box::new(Twofold::new(written, resolved, is_stripped))))
             }
             Self::Postmaster | Self::Literal(_) => None,
         }
@@ -346,8 +346,8 @@ impl<'a> Path<'a> {
             Self::Mailbox(text) => mailbox(&text).map(ForwardPath::Mailbox),
             Self::Literal(raw) => Some(ForwardPath::AtLiteral(raw.into_owned())),
             Self::Malformed(raw) => Some(ForwardPath::Malformed(raw.into_owned())),
-            Self::Twofold(written, resolved) => {
-                Some(ForwardPath::Twofold(Box::new(Twofold::new(written, resolved))))
+            Self::Twofold(written, resolved, is_stripped) => {
+                Some(ForwardPath::Twofold(Box::new(Twofold::new(written, resolved, is_stripped))))
             }
             Self::Null => None,
         }

@@ -256,17 +256,13 @@ impl ForwardPath {
         }
     }
 
-    /// The local-part at the address literal to which mail is delivered, where that is one.
+    /// The local-part at the address literal to which mail is delivered, or through which it goes, where there is one.
     pub fn at_literal(&self) -> Option<String> {
-        let raw = match self {
-            Self::AtLiteral(raw) => raw,
-            Self::Twofold(twofold) => match Self::parse(twofold.resolved()) {
-                Self::AtLiteral(_) => twofold.resolved(),
-                _ => return None,
-            },
-            Self::Postmaster | Self::Mailbox(_) | Self::Malformed(_) => return None,
-        };
-        split(raw).ok().map(|(local_part, _)| local_part)
+        match self {
+            Self::AtLiteral(raw) => split(raw).ok().map(|(local_part, _)| local_part),
+            Self::Twofold(twofold) => twofold.at_literal(),
+            Self::Postmaster | Self::Mailbox(_) | Self::Malformed(_) => None,
+        }
     }
 }
 

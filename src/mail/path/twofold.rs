@@ -6,14 +6,15 @@
 //! | form | Postfix | Sendmail |
 //! |---|---|---|
 //! | the argument | what the client wrote | the same |
-//! | kept: queue, Return-Path, next hop's MAIL | the argument without routes `@a,@b:`, comments, trailing dot and needless quotes; a name without `@` is rewritten (`b!user` and `user%b` to `user@b`, as `swap_bangpath` and `allow_percent_hack` say) or completed by `myorigin` | the same, always rewritten |
-//! | resolved: where a recipient's mail goes | the kept form, of which every domain of `mydestination` and every address literal of the host is stripped, and what is left rewritten again | the same with class `w` |
-//! | the macro, `{mail_addr}` or `{rcpt_addr}` | the *resolved* form in lower case, of reverse-paths too | the delivery target, aliases and virtual users applied |
+//! | resolved: where a recipient's mail goes | every domain of `mydestination` and every address literal of the host is stripped, and what is left is rewritten again (`b!user` and `user%b` to `user@b`, as `swap_bangpath` and `allow_percent_hack` say, in quotes by `resolve_dequoted_address`) | the same with class `w` |
+//! | kept: Return-Path, next hop's MAIL | the argument without routes `@a,@b:`, comments, a trailing dot and needless quotes; what has no `@` is rewritten or completed by `myorigin` | the *resolved* form |
+//! | the macro, `{mail_addr}` or `{rcpt_addr}` | the *resolved* form in lower case, of reverse-paths too | the delivery target, aliases and virtual users applied; what is not stripped is as written |
 //!
-//! Mostly they are one but for case, and the macro is believed. Where the argument, read as the MTA reads it, is another
-//! address than the macro has, the path is [`Twofold`]: it is judged by every domain that either names. A reverse-path counts
-//! as what is kept, as that is what the next host and the reader see, and matches no login; a recipient must exist in
-//! both forms. A foreign domain is never stripped: `%` and `!` in front of it are part of a name, and of no interest.
+//! Mostly they are one but for case. Where the argument, read as the MTA reads it, is another address than the macro has
+//! (to Sendmail: if it has a route at all), the path is [`Twofold`]: it is judged by every domain that either names. A
+//! reverse-path counts as what is kept, as that is what the next host and the reader see, and matches no login; a
+//! recipient must exist at every hosted station. A foreign domain is never stripped: `%` and `!` in front of it are part
+//! of a name, and of no interest.
 
 use super::argument::inner_address;
 use super::{ForwardPath, Mailbox, ReversePath};
@@ -24,20 +25,35 @@ use crate::mail::{Domain, visible};
 pub struct Twofold {
     written: String,
     resolved: String,
+    is_stripped: bool,
     delivered: Option<Mailbox>,
 }
 
 impl Twofold {
-    /// The address that a client wrote, and the one to which the MTA resolves it, without angle brackets.
-    pub fn new(written: impl Into<String>, resolved: impl Into<String>) -> Self {
+    /// The address that a client wrote, and the one to which the MTA resolves it, without angle brackets; and whether the
+    /// MTA keeps the latter of a reverse-path, as Sendmail does.
+    pub fn new(written: impl Into<String>, resolved: impl Into<String>, is_stripped: bool) -> Self {
         let (written, resolved) = (written.into(), resolved.into());
         let delivered = resolved.parse().ok();
-        Self { written, resolved, delivered }
+        Self { written, resolved, is_stripped, delivered }
     }
 
     /// The same of two arguments.
     fn of(argument: &str, canonical: &str) -> Self {
-        Self::new(inner_address(argument), inner_address(canonical))
+        Self::new(inner_address(argument), inner_address(canonical), false)
+    }
+
+    /// The route of an argument to Sendmail, where it has one that the MTA follows: to the station that is its target, or else
+    /// to the last one.
+    fn of_route(argument: &str, target: &str) -> Option<Self> {
+        let written = inner_address(argument);
+        let (stations, target) = (stations(written), kept(target));
+        let last = stations.len().checked_sub(1)?;
+        let is_target = |station: &Mailbox| target.as_ref().is_some_and(|target| station.is_like(target));
+        let end = stations.iter().position(is_target).unwrap_or(last);
+        // Without an `@` of its own the whole may be completed, or a part of it be the domain.
+        let is_followed = end > 0 || kept(written).is_none();
+        is_followed.then(|| Self::new(written, stations[end].to_string(), true))
     }
 
     /// What the client wrote, without angle brackets and source route.
@@ -60,9 +76,34 @@ impl Twofold {
         self.delivered.as_ref()
     }
 
-    /// The mailbox that a reader of the queue sees: what is kept, or else what it resolves to.
+    /// Whether the MTA keeps what the address resolves to.
+    pub fn is_stripped(&self) -> bool {
+        self.is_stripped
+    }
+
+    /// The mailbox that a reader of the message sees: what is kept, or else what it resolves to.
     pub fn shown(&self) -> Option<Mailbox> {
-        self.kept().or_else(|| self.delivered.clone())
+        let kept = self.kept().filter(|_| !self.is_stripped);
+        kept.or_else(|| self.delivered.clone())
+    }
+
+    /// The mailboxes by which tables may be asked: what is written, where it ends, and what Sendmail may read on the way.
+    pub fn mailboxes(&self) -> Vec<Mailbox> {
+        let mut mailboxes =
+            if self.is_stripped { stations(&self.written) } else { Vec::from_iter(self.kept()) };
+        mailboxes.extend(self.delivered.clone());
+        mailboxes.dedup();
+        mailboxes
+    }
+
+    /// The local-part at an address literal that either form ends in, what it resolves to first.
+    pub fn at_literal(&self) -> Option<String> {
+        let at_literal = |text: &String| {
+            let masked = masked(text);
+            let (local_part, domain) = masked.rsplit_once('@')?;
+            domain.starts_with('[').then(|| unmasked(local_part))
+        };
+        [&self.resolved, &self.written].into_iter().find_map(at_literal)
     }
 
     /// Every domain that either form names, sorted.
@@ -87,6 +128,28 @@ impl ReversePath {
         };
         if is_one { meant } else { Self::Twofold(Box::new(Twofold::of(argument, canonical))) }
     }
+
+    /// Whether it has no `@` of its own, so that the MTA may keep the whole of it as a name of the host.
+    pub fn may_be_completed(&self) -> bool {
+        let written = match self {
+            Self::Null | Self::Mailbox(_) => return false,
+            Self::Malformed(raw) => raw,
+            Self::Twofold(twofold) => twofold.written(),
+        };
+        !masked(written).contains('@')
+    }
+
+    /// The reverse-path as Sendmail reads an argument whose delivery target is known.
+    pub fn read(argument: &str, target: &str) -> Self {
+        match Self::parse(argument) {
+            Self::Mailbox(mailbox) if !is_routed(&mailbox) => Self::Mailbox(mailbox),
+            path @ (Self::Mailbox(_) | Self::Malformed(_)) => match Twofold::of_route(argument, target) {
+                Some(twofold) => Self::Twofold(Box::new(twofold)),
+                None => kept(inner_address(argument)).map_or(path, Self::Mailbox),
+            },
+            path => path,
+        }
+    }
 }
 
 impl ForwardPath {
@@ -105,6 +168,23 @@ impl ForwardPath {
         };
         if is_one { meant } else { Self::Twofold(Box::new(Twofold::of(argument, canonical))) }
     }
+
+    /// The forward-path as Sendmail reads an argument whose delivery target is known.
+    pub fn read(argument: &str, target: &str) -> Self {
+        match Self::parse(argument) {
+            Self::Mailbox(mailbox) if !is_routed(&mailbox) => Self::Mailbox(mailbox),
+            path @ (Self::Mailbox(_) | Self::AtLiteral(_) | Self::Malformed(_)) => {
+                let twofold = Twofold::of_route(argument, target);
+                twofold.map_or(path, |twofold| Self::Twofold(Box::new(twofold)))
+            }
+            path => path,
+        }
+    }
+}
+
+/// Whether a local-part could be a route.
+fn is_routed(mailbox: &Mailbox) -> bool {
+    mailbox.local_part().contains(['%', '!', '@'])
 }
 
 fn is_same(argument: &str, canonical: &str) -> bool {
@@ -116,13 +196,9 @@ fn means(argument: &str, mailbox: &Mailbox) -> bool {
     let written = inner_address(argument);
     match kept(written) {
         Some(kept) => kept.is_like(mailbox) || is_completed(&kept, mailbox),
-        // Without a domain of its own the MTA rewrites or completes it. Any other domain in it was a step on the way.
-        None => {
-            !written.is_empty()
-                && named(written)
-                    .iter()
-                    .all(|name| name == mailbox.domain() || completes(name, mailbox.domain()))
-        }
+        // Without a domain of its own it is completed. A route may end at the macro's address before or after that: who can
+        // tell what is kept?
+        None => !written.is_empty() && named(written).is_empty(),
     }
 }
 
@@ -141,7 +217,7 @@ fn completes(host: &Domain, domain: &Domain) -> bool {
 /// Every domain that an address names, sorted: as it is written, and as an MTA reads it.
 pub(super) fn named(address: &str) -> Vec<Domain> {
     let mut named = visible::named(address);
-    let (plain, _) = plain(address);
+    let plain = unmasked(&masked(address));
     if plain != address {
         named.extend(visible::named(&plain));
         named.sort();
@@ -153,36 +229,66 @@ pub(super) fn named(address: &str) -> Vec<Domain> {
 /// The mailbox that an MTA reads from an address: the domain behind the last `@` outside of quotes. None where that is no
 /// domain.
 fn kept(written: &str) -> Option<Mailbox> {
-    let (plain, at) = plain(written);
-    let (local_part, domain) = (plain.get(..at?)?, plain.get(at? + 1..)?);
-    Some(Mailbox::new(local_part, domain.parse().ok()?))
+    mailbox(masked(written).rsplit_once('@')?)
 }
 
-/// An address as an MTA reads it, comments, angle brackets and white space left out, quotes and backslashes undone; and
-/// where its last `@` outside of quotes stands.
-fn plain(written: &str) -> (String, Option<usize>) {
-    let (mut plain, mut at, mut is_quoted, mut depth) = (String::new(), None, false, 0_usize);
+/// The stations of a route, as far as they are mailboxes: what is written, and what remains each time that a domain is
+/// taken off, by `@` before `%` before `!`, and then from what was in quotes.
+fn stations(written: &str) -> Vec<Mailbox> {
+    const MOST: usize = 16;
+    let (mut stations, mut rest) = (Vec::new(), masked(written));
+    for _ in 0..MOST {
+        let behind = rest.rsplit_once('@').or_else(|| rest.rsplit_once('%'));
+        let before = || rest.split_once('!').map(|(domain, remaining)| (remaining, domain));
+        let next = match behind.or_else(before) {
+            Some((remaining, domain)) => {
+                stations.extend(mailbox((remaining, domain)));
+                remaining.to_owned()
+            }
+            None => masked(&unmasked(&rest)),
+        };
+        if next == rest {
+            break;
+        }
+        rest = next;
+    }
+    stations
+}
+
+fn mailbox((local_part, domain): (&str, &str)) -> Option<Mailbox> {
+    let domain = unmasked(domain).trim_end_matches('.').parse().ok()?;
+    Some(Mailbox::new(unmasked(local_part), domain))
+}
+
+/// The operators of routes, and what stands for them where quotes or a backslash have taken their meaning.
+const MASKS: [(char, char); 3] = [('@', '\u{f8f0}'), ('%', '\u{f8f1}'), ('!', '\u{f8f2}')];
+
+/// An address as an MTA reads it: comments, angle brackets and white space left out, quotes and backslashes undone.
+fn masked(written: &str) -> String {
+    let mask = |c: char| MASKS.iter().find(|(operator, _)| *operator == c).map_or(c, |(_, mask)| *mask);
+    let (mut plain, mut is_quoted, mut depth) = (String::with_capacity(written.len()), false, 0_usize);
     let mut characters = written.chars();
     while let Some(c) = characters.next() {
         match c {
             '\\' => {
                 let escaped = characters.next();
-                plain.extend(escaped.filter(|_| depth == 0));
+                plain.extend(escaped.filter(|_| depth == 0).map(mask));
             }
             '(' if !is_quoted => depth += 1,
             ')' if !is_quoted && depth > 0 => depth -= 1,
             _ if depth > 0 => {}
             '"' => is_quoted = !is_quoted,
             '<' | '>' | ' ' | '\t' if !is_quoted => {}
-            c => {
-                if c == '@' && !is_quoted {
-                    at = Some(plain.len());
-                }
-                plain.push(c);
-            }
+            c => plain.push(if is_quoted { mask(c) } else { c }),
         }
     }
-    (plain, at)
+    plain
+}
+
+/// The same with every operator as it is.
+fn unmasked(masked: &str) -> String {
+    let unmask = |c: char| MASKS.iter().find(|(_, mask)| *mask == c).map_or(c, |(operator, _)| *operator);
+    masked.chars().map(unmask).collect()
 }
 
 #[cfg(test)]
@@ -220,8 +326,6 @@ mod tests {
         check("<first.last@mail>", "first.last@mail.example.org", "first.last@mail.example.org");
         check("<copier>", "copier@mx.test", "copier@mx.test");
         check("<first.last>", "first.last@mx.test", "first.last@mx.test");
-        check("<user%example.com>", "user@example.com", "user@example.com");
-        check("<example.com!user>", "user@example.com", "user@example.com");
         check("<a%example.org@x.test>", "a%example.org@x.test", "a%example.org@x.test");
         check("<example.org!a@x.test>", "example.org!a@x.test", "example.org!a@x.test");
         check("<a@xn--bcher-kva.example>", "a@b\u{fc}cher.example", "a@xn--bcher-kva.example");
@@ -245,8 +349,10 @@ mod tests {
         );
         check("<u%x.test@example.org()>", "u@x.test", "u%x.test@example.org of example.org x.test");
         check("<u%x.test@()example.org>", "u@x.test", "u%x.test@example.org of example.org x.test");
+        check("<user%example.com>", "user@example.com", "user@example.com of example.com");
+        check("<example.com!user>", "user@example.com", "user@example.com of example.com");
         check("<example.org!u%x.test>", "u@x.test", "u@x.test of example.org x.test");
-        check("<example\\.org!u%x.test>", "u@x.test", "u@x.test of example.org x.test");
+        check("<example\\.org!u%x.test>", "u@x.test", "u@x.test of example.org org x.test");
         check("<exam()ple.org!\"u%mx\">", "u@mx.x.test", "u@mx.x.test of example.org mx.x.test ple.org");
         check("<u%mx@x.test>", "u@mx.example.org", "u%mx@x.test of mx.example.org x.test");
         check("<a%example.org@example.org>", "a@example.org", "a%example.org@example.org of example.org");
@@ -272,6 +378,34 @@ mod tests {
         assert!(routed.domains().contains(&"example.org".parse().unwrap()));
         let routed = ForwardPath::settle("<info%x.test@example.org>", "info@x.test");
         assert_eq!(routed.mailbox().map(Mailbox::to_string).as_deref(), Some("info@x.test"));
+    }
+
+    #[track_caller]
+    fn check_read(argument: &str, target: &str, expected: &str) {
+        let shown = match ReversePath::read(argument, target) {
+            ReversePath::Malformed(raw) => format!("malformed {raw}"),
+            ReversePath::Twofold(twofold) => both(&twofold),
+            path => path.to_string(),
+        };
+        assert_eq!(shown, expected, "{argument} {target}");
+    }
+
+    #[test]
+    fn what_sendmail_reads() {
+        check_read("<Alice@Example.org>", "root", "Alice@example.org");
+        check_read("<a%b.test@x.test>", "a%b.test@x.test", "a%b.test@x.test");
+        check_read("<b.test!a@x.test>", "b.test!a@x.test", "b.test!a@x.test");
+        check_read("<a@x . test>", "a@x.test", "a@x.test");
+        check_read("<a(c)@x.test..>", "a@x.test", "a@x.test");
+        check_read("<a@[192.0.2.1]>", "a", "malformed a@[192.0.2.1]");
+        check_read("<copier>", "copier", "malformed copier");
+        check_read("<>", "", "<>");
+        check_read("<a%b.test@x.test>", "a@b.test", "a@b.test of b.test x.test");
+        check_read("<a%b.test@x.test>", "root", "a@b.test of b.test x.test");
+        check_read("<b.test!a>", "a@b.test", "a@b.test of b.test");
+        check_read("<\"a@b.test\"%x.test>", "a@b.test", "a@b.test of b.test b.testx.test x.test");
+        check_read("<a%b.test%x.test>", "a%b.test@x.test", "a%b.test@x.test of b.test x.test");
+        check_read("<\"a@(c)b.test\"@x.test>", "a@b.test", "a@b.test of b.test c cb.test x.test");
     }
 
     proptest! {
