@@ -13,7 +13,7 @@ use std::net::IpAddr;
 use divan::Bencher;
 use divan::counter::ItemsCount;
 use jiff::{SignedDuration, Timestamp};
-use lockdown_milter::lookup::harvest::{Asker, Settings, Tracker};
+use lockdown_milter::memory::harvest::{Asker, Settings, Tracker};
 
 /// Names and networks that are remembered.
 const ENTRIES: usize = 100_000;

@@ -11,9 +11,9 @@ use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
 use jiff::{SignedDuration, Timestamp};
 use lockdown_milter::facts::UsageQuestion;
-use lockdown_milter::lookup::catch_all::{Accepted, CatchAll, Seen, Sighting, Spf};
-use lockdown_milter::lookup::store::{Queue, Resident, Store};
 use lockdown_milter::mail::{Mailbox, ReversePath};
+use lockdown_milter::memory::catch_all::{Accepted, CatchAll, Seen, Sighting, Spf};
+use lockdown_milter::memory::store::{Queue, Resident, Store};
 use tempfile::TempDir;
 
 /// Messages in one turn.

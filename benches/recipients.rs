@@ -14,7 +14,7 @@ use std::sync::LazyLock;
 use divan::Bencher;
 use divan::counter::ItemsCount;
 use lockdown_milter::facts::{Cost, Existence, RecipientQuestion, SourceId};
-use lockdown_milter::lookup::recipients::{Recipients, SourceSettings};
+use lockdown_milter::sources::recipients::{Recipients, SourceSettings};
 use tempfile::NamedTempFile;
 use tokio::runtime::{Builder, Runtime};
 

@@ -18,9 +18,9 @@ use std::time::{Duration, Instant};
 use cases::{Case, NOW};
 use lockdown_milter::decide::evidence;
 use lockdown_milter::journal::{Record, judged, render};
-use lockdown_milter::lookup::recipients::identities;
 use lockdown_milter::mail::ForwardPath;
 use lockdown_milter::session::{Point, Recipient, Request};
+use lockdown_milter::sources::recipients::identities;
 
 /// Lines of the log.
 const LINES: usize = 1_000_000;

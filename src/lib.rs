@@ -5,7 +5,7 @@
 //! ```text
 //! milter event -> Session + Envelope -> Request -> decide() -> Decision -> journal -> answer -> milter reply
 //!                                                   ^   |
-//!                                          Facts ---+   +--- Questions -> lookup (DNS, tables, ledger)
+//!                                          Facts ---+   +--- Questions -> sources (DNS, tables, ledger)
 //! ```
 //!
 //! One pure function, [`decide::decide`], says what becomes of a recipient or a message. What it does not know it asks
@@ -23,7 +23,10 @@
 //! | [`decide`] | the decision |
 //! | [`journal`] | decisions as records with what they were judged on, records as lines, and what lines add up to |
 //! | [`spf`] | SPF evaluation, term by term where asked, on viaspf-record's grammar; what is wrong with a record |
-//! | [`lookup`] | finding answers: the loop around the decision; DNS; which recipients exist; who guesses them; who may send as what; Postfix's tables and services, Sendmail's; the store with what was learned, which messages were accepted, who sends as our domains and whom our users write to; counts of all that |
+//! | [`clients`] | DNS, SMTP, LDAP, SQL, socketmap and Dovecot: one file for each protocol; files that are watched; counts of what look-ups come to |
+//! | [`mta`] | the mail server's own files and tables: Postfix's and Sendmail's |
+//! | [`memory`] | what must be known tomorrow: the store, with what was learned of catch-alls, the accepted messages, those who send as our domains and those our users write to; and the clients that guess names |
+//! | [`sources`] | the loop around the decision, and who answers: which recipients exist, and what a login may send as |
 //! | [`config`] | from the file to the policy, with all problems and their places; and back, with where each setting comes from |
 //! | [`audit`] | the hardening guide as a checklist: a host that was looked at, judged row by row |
 //! | [`milter`] | the milter protocol: indymilter behind a face of ours |
@@ -35,12 +38,13 @@
 //!
 //! # What holds
 //!
-//! - **Dependencies point one way**: `mail` <- `session` <- `facts` <- `check` <- `policy` <- `decide` <- `lookup` <-
-//!   `daemon`, `cli`; [`audit`] judges what `cli` gathered. [`milter`] and [`spf`] know nothing of ours but [`mail`].
+//! - **Dependencies point one way**: `mail` <- `session` <- `facts` <- `check` <- `policy` <- `decide` <- `sources` <-
+//!   `daemon`, `cli`; [`audit`] judges what `cli` gathered. [`milter`], [`spf`] and [`clients`] know nothing of ours but
+//!   [`mail`] (and `clients` the zone that `spf` asks), [`mta`] those two.
 //! - **The core is pure**: `mail`, `session`, `facts`, `check`, `policy`, `decide` and `journal` have no sockets, files,
 //!   tasks or clock. Time is an argument.
 //! - **One place for each stranger**: viaspf-record is named in `spf`, indymilter in `milter`, `serde_yaml` in `config/yaml.rs`,
-//!   redb in `lookup/store`, hyper and prometheus-client in `daemon/metrics`, the clock in `daemon/clock.rs`.
+//!   redb in `memory/store`, hyper and prometheus-client in `daemon/metrics`, the clock in `daemon/clock.rs`.
 //! - **A missing answer is never a good one**: a check gets the answer or hands back the question.
 //! - **What is known already changes no verdict**: a check sees the facts of its class of cost and of cheaper ones.
 //! - **Only an enforced finding refuses.** Results are recorded in every mode but `off`.
@@ -53,14 +57,17 @@
 pub mod audit;
 pub mod check;
 pub mod cli;
+pub mod clients;
 pub mod config;
 pub mod daemon;
 pub mod decide;
 pub mod facts;
 pub mod journal;
-pub mod lookup;
 pub mod mail;
+pub mod memory;
 pub mod milter;
+pub mod mta;
 pub mod policy;
 pub mod session;
+pub mod sources;
 pub mod spf;

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module with the modules that it may name.
-const ARROWS: [(&str, &[&str]); 14] = [
+const ARROWS: [(&str, &[&str]); 17] = [
     ("mail", &[]),
     ("session", &["mail"]),
     ("facts", &["mail", "session"]),
@@ -14,22 +14,29 @@ const ARROWS: [(&str, &[&str]); 14] = [
     ("decide", &["mail", "session", "facts", "check", "policy"]),
     ("journal", &["mail", "session", "facts", "check", "decide"]),
     ("spf", &["mail"]),
-    ("lookup", &["mail", "session", "facts", "policy", "decide", "spf"]),
-    ("config", &["mail", "session", "facts", "check", "policy", "lookup"]),
-    ("audit", &["mail", "session", "facts", "check", "lookup", "config"]),
+    // The zone that SPF is evaluated on is a trait of `spf`.
+    ("clients", &["mail", "spf"]),
+    ("mta", &["mail", "clients"]),
+    ("memory", &["mail", "session", "facts", "clients"]),
+    ("sources", &["mail", "session", "facts", "policy", "decide", "spf", "clients", "mta", "memory"]),
+    (
+        "config",
+        &["mail", "session", "facts", "check", "policy", "spf", "clients", "mta", "memory", "sources"],
+    ),
+    ("audit", &["mail", "session", "facts", "check", "clients", "mta", "memory", "sources", "config"]),
     ("milter", &["mail"]),
     (
         "daemon",
         &[
-            "mail", "session", "facts", "check", "policy", "decide", "journal", "spf", "lookup", "config",
-            "milter",
+            "mail", "session", "facts", "check", "policy", "decide", "journal", "spf", "clients", "mta",
+            "memory", "sources", "config", "milter",
         ],
     ),
     (
         "cli",
         &[
-            "mail", "session", "facts", "check", "policy", "decide", "journal", "spf", "lookup", "config",
-            "audit", "daemon",
+            "mail", "session", "facts", "check", "policy", "decide", "journal", "spf", "clients", "mta",
+            "memory", "sources", "config", "audit", "daemon",
         ],
     ),
 ];
@@ -53,16 +60,16 @@ const STRANGERS: [(&str, &str); 14] = [
     ("viaspf_record", "src/spf/"),
     ("indymilter", "src/milter/"),
     ("serde_yaml", "src/config/yaml.rs"),
-    ("hickory_resolver", "src/lookup/dns/"),
-    ("tokio_postgres", "src/lookup/clients/sql/postgres.rs"),
-    ("mysql_async", "src/lookup/clients/sql/mysql.rs"),
-    ("rusqlite", "src/lookup/clients/sql/sqlite.rs"),
-    ("redb::", "src/lookup/store/"),
+    ("hickory_resolver", "src/clients/dns/"),
+    ("tokio_postgres", "src/clients/sql/postgres.rs"),
+    ("mysql_async", "src/clients/sql/mysql.rs"),
+    ("rusqlite", "src/clients/sql/sqlite.rs"),
+    ("redb::", "src/memory/store/"),
     ("Timestamp::now", "src/daemon/clock.rs"),
     ("annotate_snippets", "src/config/diagnostic.rs"),
     ("prometheus_client", "src/daemon/metrics/text.rs"),
     ("hyper::", "src/daemon/metrics/"),
-    ("ldap3", "src/lookup/clients/ldap/connection.rs"),
+    ("ldap3", "src/clients/ldap/connection.rs"),
     ("listenfd", "src/daemon/activation.rs"),
 ];
 

@@ -20,14 +20,14 @@ use lockdown_milter::config::{self, Config, Host};
 use lockdown_milter::daemon::{self, Lesson};
 use lockdown_milter::decide::Decision;
 use lockdown_milter::facts::Facts;
-use lockdown_milter::lookup::catch_all::CatchAll;
-use lockdown_milter::lookup::harvest::Uncounted;
-use lockdown_milter::lookup::postfix::main_cf::MainCf;
-use lockdown_milter::lookup::store::{Queue, Resident, Store};
-use lockdown_milter::lookup::{Sources, resolve};
 use lockdown_milter::mail::spf::{SpfAnswer, SpfQuestion, SpfResult};
 use lockdown_milter::mail::{Field, ForwardPath, Header, ReversePath};
+use lockdown_milter::memory::catch_all::CatchAll;
+use lockdown_milter::memory::harvest::Uncounted;
+use lockdown_milter::memory::store::{Queue, Resident, Store};
+use lockdown_milter::mta::postfix::main_cf::MainCf;
 use lockdown_milter::session::{Client, Envelope, Login, Point, Recipient, Request, Role, Session};
+use lockdown_milter::sources::{Sources, resolve};
 use tempfile::TempDir;
 
 fn clock() -> Timestamp {

@@ -13,10 +13,10 @@ use lockdown_milter::check::auth_match::Axis;
 use lockdown_milter::check::require_auth::Lists;
 use lockdown_milter::check::spf::Action;
 use lockdown_milter::check::{CheckId, Locks, Mode};
+use lockdown_milter::clients::files::Problem;
 use lockdown_milter::config::{self, Config, Format, Host, Report, Severity, Style};
-use lockdown_milter::lookup::Problem;
-use lockdown_milter::lookup::identities::SourceSettings;
-use lockdown_milter::lookup::postfix::main_cf::MainCf;
+use lockdown_milter::mta::postfix::main_cf::MainCf;
+use lockdown_milter::sources::identities::SourceSettings;
 use proptest::prelude::*;
 
 /// The Postfix instances of that host.

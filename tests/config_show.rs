@@ -14,14 +14,14 @@ use std::process::Output;
 use lockdown_milter::check::CheckId;
 use lockdown_milter::config::show::{Origin, Setting, Shown};
 use lockdown_milter::config::{Config, Host};
-use lockdown_milter::lookup::postfix::main_cf::MainCf;
 use lockdown_milter::mail::Domain;
+use lockdown_milter::mta::postfix::main_cf::MainCf;
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 
 /// The Postfix of that host; it passes on the mail of relay.example.
 #[expect(clippy::unnecessary_wraps, reason = "others may fail")]
-fn main_cf(_: Option<&Path>, _: &[&str]) -> Result<MainCf, lockdown_milter::lookup::Problem> {
+fn main_cf(_: Option<&Path>, _: &[&str]) -> Result<MainCf, lockdown_milter::clients::files::Problem> {
     Ok(MainCf::of(
         Path::new("/etc/postfix"),
         &[("mydestination", "example.org"), ("relay_domains", "relay.example")],

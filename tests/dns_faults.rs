@@ -13,7 +13,7 @@ use std::time::Duration;
 use dns::{Fault, Server, Zone};
 use hickory_proto::op::ResponseCode;
 use hickory_proto::rr::RecordType;
-use lockdown_milter::lookup::dns::{Resolver, Settings};
+use lockdown_milter::clients::dns::{Resolver, Settings};
 use lockdown_milter::mail::ReversePath;
 use lockdown_milter::mail::spf::{SpfAnswer, SpfQuestion};
 use lockdown_milter::spf::{NotFound, Options, Records, evaluate};

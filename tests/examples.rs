@@ -9,9 +9,9 @@ mod host;
 use std::fs;
 use std::path::Path;
 
+use lockdown_milter::clients::files::Problem;
 use lockdown_milter::config::{self, Host, Style};
-use lockdown_milter::lookup::Problem;
-use lockdown_milter::lookup::postfix::main_cf::MainCf;
+use lockdown_milter::mta::postfix::main_cf::MainCf;
 
 /// The documents with blocks of examples, and what ends an indented block there.
 const DOCUMENTS: [&str; 4] =

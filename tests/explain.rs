@@ -18,10 +18,10 @@ use cases::{Case, NOW};
 use lockdown_milter::decide::{Decision, evidence};
 use lockdown_milter::facts::{Answer, Facts, Question};
 use lockdown_milter::journal::{Record, judged, render};
-use lockdown_milter::lookup::recipients::identities;
 use lockdown_milter::mail::ForwardPath;
 use lockdown_milter::policy::Policy;
 use lockdown_milter::session::{Point, Recipient, Request};
+use lockdown_milter::sources::recipients::identities;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 

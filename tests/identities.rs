@@ -12,8 +12,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use lockdown_milter::facts::{Grant, GrantQuestion};
-use lockdown_milter::lookup::identities::{Identities, SourceSettings};
 use lockdown_milter::session::Login;
+use lockdown_milter::sources::identities::{Identities, SourceSettings};
 use postfix_dir::PostfixDir;
 use tokio::runtime::Builder;
 
@@ -22,7 +22,7 @@ const LOGIN_DOMAIN: &str = "example.org";
 
 async fn open(settings: &[SourceSettings]) -> Result<Identities, Vec<String>> {
     let domain = LOGIN_DOMAIN.parse().unwrap();
-    let shown = |problem: lockdown_milter::lookup::problem::Problem| problem.to_string();
+    let shown = |problem: lockdown_milter::clients::files::problem::Problem| problem.to_string();
     Identities::open(settings, Some(&domain))
         .await
         .map_err(|problems| problems.into_iter().map(shown).collect())

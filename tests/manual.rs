@@ -16,7 +16,7 @@ use lockdown_milter::config::show::Shown;
 use lockdown_milter::config::{self, Host};
 use lockdown_milter::daemon::metrics::FAMILIES;
 use lockdown_milter::journal::parse::Field;
-use lockdown_milter::lookup::postfix::main_cf::MainCf;
+use lockdown_milter::mta::postfix::main_cf::MainCf;
 
 const COMMANDS: &str = "man/lockdown-milter.8";
 const CONFIGURATION: &str = "man/lockdown-milter.conf.5";

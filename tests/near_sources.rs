@@ -31,10 +31,10 @@ use daemon::Daemon;
 use dovecot::{Dovecot, Users};
 use gate::{Gate, Socket, State};
 use lockdown_milter::facts::{Cost, Existence, RecipientQuestion, SourceId};
-use lockdown_milter::lookup::recipients::{
+use lockdown_milter::mail::Mailbox;
+use lockdown_milter::sources::recipients::{
     CallAheadSettings, DovecotSettings, Recipients, SocketmapSettings, SourceSettings,
 };
-use lockdown_milter::mail::Mailbox;
 use map_server::{Answer, MAP, MapServer, Protocol};
 use postfix::Postfix;
 use smtp::Client;

@@ -20,8 +20,8 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use lockdown_milter::facts::{Cost, Existence, RecipientQuestion, SourceId};
-use lockdown_milter::lookup::recipients::{Recipients, SourceSettings};
 use lockdown_milter::mail::Mailbox;
+use lockdown_milter::sources::recipients::{Recipients, SourceSettings};
 use mta::{Mta as _, Service};
 use postfix::Postfix;
 use smtp::Client;

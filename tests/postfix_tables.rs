@@ -7,9 +7,9 @@ mod host;
 #[path = "support/postfix_dir.rs"]
 mod postfix_dir;
 
-use lockdown_milter::lookup::postfix::main_cf::MainCf;
-use lockdown_milter::lookup::postfix::maps::{Key, Maps};
-use lockdown_milter::lookup::postfix::tables::Usage;
+use lockdown_milter::mta::postfix::main_cf::MainCf;
+use lockdown_milter::mta::postfix::maps::{Key, Maps};
+use lockdown_milter::mta::postfix::tables::Usage;
 use postfix_dir::PostfixDir;
 
 /// Where the tables under test are.

@@ -18,8 +18,8 @@ use lockdown_milter::decide::decide;
 use lockdown_milter::facts::{Answer, Facts, Grant, Question};
 use lockdown_milter::journal::summary::Summary;
 use lockdown_milter::journal::{Record, render};
-use lockdown_milter::lookup::postfix::main_cf::MainCf;
 use lockdown_milter::mail::{Field, ForwardPath, Header, ReversePath};
+use lockdown_milter::mta::postfix::main_cf::MainCf;
 use lockdown_milter::session::{Client, Envelope, Login, Point, Recipient, Request, Role, Session};
 
 /// Runs `report`, as for a pipe of so many columns, with a log on standard input.

@@ -4,11 +4,11 @@ use std::fs;
 use std::path::Path;
 
 use lockdown_milter::check::Mode;
+use lockdown_milter::clients::files::Problem;
 use lockdown_milter::config::{self, Host, Report, Style};
-use lockdown_milter::lookup::Problem;
-use lockdown_milter::lookup::postfix::main_cf::MainCf;
-use lockdown_milter::lookup::recipients::SourceSettings;
 use lockdown_milter::mail::Domain;
+use lockdown_milter::mta::postfix::main_cf::MainCf;
+use lockdown_milter::sources::recipients::SourceSettings;
 
 fn host() -> Host {
     Host {

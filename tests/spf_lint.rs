@@ -15,7 +15,7 @@ use dns::{Fault, Server, Zone};
 use hickory_proto::op::ResponseCode;
 use hickory_proto::rr::rdata::NULL;
 use hickory_proto::rr::{RData, RecordType};
-use lockdown_milter::lookup::dns::{Resolver, Settings};
+use lockdown_milter::clients::dns::{Resolver, Settings};
 use lockdown_milter::mail::Domain;
 use lockdown_milter::mail::spf::{SpfQuestion, SpfResult};
 use lockdown_milter::spf::lint::{Duties, Lint, STRANGERS, Severity, lint_domain, lint_record};

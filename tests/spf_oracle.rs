@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use child::{Pyspf, Told};
 use dns::{Server, Zone};
-use lockdown_milter::lookup::dns::{Resolver, Settings};
+use lockdown_milter::clients::dns::{Resolver, Settings};
 use lockdown_milter::mail::Domain;
 use lockdown_milter::mail::spf::{SpfAnswer, SpfIdentity, SpfQuestion, SpfResult};
 use lockdown_milter::spf::lint::{Duties, STRANGERS, Severity, lint_domain};

@@ -22,7 +22,7 @@ use daemon::Daemon;
 use dns::{Fault, Server, Zone};
 use frames::Mta;
 use hickory_proto::op::ResponseCode;
-use lockdown_milter::lookup::dns::{Resolver, Settings};
+use lockdown_milter::clients::dns::{Resolver, Settings};
 use lockdown_milter::milter::Address;
 use lockdown_milter::spf::lint::mend;
 use lockdown_milter::spf::suggest::{Allowed, Known, Term, suggest};

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use dns::{Server, Zone};
 use libtest_mimic::{Arguments, Failed, Trial};
-use lockdown_milter::lookup::dns::{Resolver, Settings};
+use lockdown_milter::clients::dns::{Resolver, Settings};
 use lockdown_milter::mail::ReversePath;
 use lockdown_milter::mail::spf::{SpfAnswer, SpfQuestion};
 use lockdown_milter::spf::{Options, evaluate};

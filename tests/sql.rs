@@ -26,12 +26,12 @@ use std::process::Command;
 use std::time::Duration;
 
 use database::{Database, databases};
+use lockdown_milter::clients::sql::{DatabaseUrl, Query, Settings};
 use lockdown_milter::facts::{Cost, Existence, Grant, GrantQuestion, RecipientQuestion, SourceId};
-use lockdown_milter::lookup::clients::sql::{DatabaseUrl, Query, Settings};
-use lockdown_milter::lookup::identities::{self, Identities};
-use lockdown_milter::lookup::recipients::{self, Recipients};
 use lockdown_milter::mail::Mailbox;
 use lockdown_milter::session::Login;
+use lockdown_milter::sources::identities::{self, Identities};
+use lockdown_milter::sources::recipients::{self, Recipients};
 use mariadb::MariaDb;
 use postgres::Postgres;
 use tls::Authority;

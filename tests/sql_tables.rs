@@ -20,9 +20,9 @@ mod tls;
 
 use std::fmt::Write as _;
 
-use lockdown_milter::lookup::postfix::main_cf::MainCf;
-use lockdown_milter::lookup::postfix::maps::{Key, Maps};
-use lockdown_milter::lookup::postfix::tables::Usage;
+use lockdown_milter::mta::postfix::main_cf::MainCf;
+use lockdown_milter::mta::postfix::maps::{Key, Maps};
+use lockdown_milter::mta::postfix::tables::Usage;
 use mariadb::MariaDb;
 use postfix_dir::PostfixDir;
 use postgres::Postgres;

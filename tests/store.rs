@@ -23,12 +23,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use lockdown_milter::facts::{Cause, CauseQuestion, Tie};
-use lockdown_milter::lookup::ledger::{Ledger, Message};
-use lockdown_milter::lookup::store::{
-    Change, Input, MOST_ROWS, OpenError, Output, Queue, Record, Resident, Rows, Store, StoreError, Table,
-};
 use lockdown_milter::mail::spf::SpfResult;
 use lockdown_milter::mail::{ForwardPath, ReversePath};
+use lockdown_milter::memory::ledger::{Ledger, Message};
+use lockdown_milter::memory::store::{
+    Change, Input, MOST_ROWS, OpenError, Output, Queue, Record, Resident, Rows, Store, StoreError, Table,
+};
 use lockdown_milter::session::Origin;
 use proptest::prelude::*;
 use tempfile::TempDir;

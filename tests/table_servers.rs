@@ -15,10 +15,10 @@ mod postfix_dir;
 use std::process::Stdio;
 
 use lockdown_milter::facts::{Cost, Existence, RecipientQuestion, SourceId};
-use lockdown_milter::lookup::postfix::main_cf::MainCf;
-use lockdown_milter::lookup::postfix::maps::{Key, Maps};
-use lockdown_milter::lookup::postfix::tables::Usage;
-use lockdown_milter::lookup::recipients::{Recipients, SourceSettings};
+use lockdown_milter::mta::postfix::main_cf::MainCf;
+use lockdown_milter::mta::postfix::maps::{Key, Maps};
+use lockdown_milter::mta::postfix::tables::Usage;
+use lockdown_milter::sources::recipients::{Recipients, SourceSettings};
 use map_server::{Answer, MAP, MapServer, Protocol};
 use postfix_dir::PostfixDir;
 

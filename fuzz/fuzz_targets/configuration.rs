@@ -5,7 +5,7 @@ use std::path::Path;
 
 use libfuzzer_sys::fuzz_target;
 use lockdown_milter::config::{self, Host, Style};
-use lockdown_milter::lookup::postfix::main_cf::MainCf;
+use lockdown_milter::mta::postfix::main_cf::MainCf;
 
 fuzz_target!(|text: &str| {
     let host = Host {

@@ -4,8 +4,8 @@
 
 use libfuzzer_sys::fuzz_target;
 use lockdown_milter::facts::GrantQuestion;
-use lockdown_milter::lookup::identities::grants::Grants;
-use lockdown_milter::lookup::postfix::tables::read_text;
+use lockdown_milter::sources::identities::grants::Grants;
+use lockdown_milter::mta::postfix::tables::read_text;
 use lockdown_milter::session::Login;
 
 fuzz_target!(|octets: &[u8]| {

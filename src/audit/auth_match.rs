@@ -6,8 +6,8 @@ use super::host::{Mta, named};
 use super::{Change, Chapter, Host, Row, State, Verdict};
 use crate::check::Mode;
 use crate::check::auth_match::Axis;
-use crate::lookup::postfix::networks::network;
-use crate::lookup::postfix::words;
+use crate::mta::postfix::networks::network;
+use crate::mta::postfix::words;
 
 /// The axes of every domain.
 pub(super) static DOMAINS: Row = Row {

@@ -5,7 +5,7 @@ use ipnet::IpNet;
 use super::catch_all::no_configuration;
 use super::host::{Mta, Postfix, has, named};
 use super::{Change, Chapter, Host, Row, State, Verdict};
-use crate::lookup::postfix::networks::Networks;
+use crate::mta::postfix::networks::Networks;
 
 /// Passwords in clear.
 pub(super) static TLS: Row = Row {

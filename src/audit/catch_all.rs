@@ -9,10 +9,10 @@ use crate::check::Mode;
 use crate::check::recipients::CatchAll;
 use crate::check::responses::Policy as Answers;
 use crate::facts::{Existence, Provenance};
-use crate::lookup::postfix::classes::Class;
-use crate::lookup::postfix::everybodys::{Everybodys, Spot};
-use crate::lookup::postfix::restrictions::Restriction;
-use crate::lookup::postfix::words;
+use crate::mta::postfix::classes::Class;
+use crate::mta::postfix::everybodys::{Everybodys, Spot};
+use crate::mta::postfix::restrictions::Restriction;
+use crate::mta::postfix::words;
 
 /// No name exists that nobody has.
 pub(super) static CATCH_ALLS: Row = Row {

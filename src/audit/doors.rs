@@ -2,9 +2,9 @@
 
 use super::host::{Mta, Postfix, has};
 use super::{Host, State};
-use crate::lookup::postfix::master_cf::Service;
-use crate::lookup::postfix::restrictions::{Restriction, flattened};
-use crate::lookup::postfix::words;
+use crate::mta::postfix::master_cf::Service;
+use crate::mta::postfix::restrictions::{Restriction, flattened};
+use crate::mta::postfix::words;
 
 /// What becomes of a stranger's mail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

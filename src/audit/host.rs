@@ -7,13 +7,13 @@ use jiff::civil::Date;
 
 use crate::config::Config;
 use crate::facts::Existence;
-use crate::lookup::postfix::classes::Class;
-use crate::lookup::postfix::everybodys::Everybodys;
-use crate::lookup::postfix::main_cf::MainCf;
-use crate::lookup::postfix::master_cf::{MasterCf, Service};
-use crate::lookup::postfix::networks::Networks;
-use crate::lookup::sendmail::SendmailCf;
 use crate::mail::Domain;
+use crate::mta::postfix::classes::Class;
+use crate::mta::postfix::everybodys::Everybodys;
+use crate::mta::postfix::main_cf::MainCf;
+use crate::mta::postfix::master_cf::{MasterCf, Service};
+use crate::mta::postfix::networks::Networks;
+use crate::mta::sendmail::SendmailCf;
 
 /// A host.
 #[derive(Debug)]

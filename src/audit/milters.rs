@@ -1,8 +1,8 @@
 //! Lists of milters: which of them are ours, and how a list should be.
 
 use crate::config::{Address, Config, Listener};
-use crate::lookup::postfix::master_cf::Service;
-use crate::lookup::postfix::milters::{Milter, milters};
+use crate::mta::postfix::master_cf::Service;
+use crate::mta::postfix::milters::{Milter, milters};
 use crate::session::Role;
 
 use super::host::Postfix;

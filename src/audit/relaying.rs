@@ -6,8 +6,8 @@ use super::host::{Mta, Postfix, named};
 use super::milters::of_list;
 use super::{Change, Chapter, Host, Place, Row, State, Verdict};
 use crate::check::Mode;
-use crate::lookup::postfix::master_cf::Service;
-use crate::lookup::sendmail::Relaying;
+use crate::mta::postfix::master_cf::Service;
+use crate::mta::sendmail::Relaying;
 
 /// An open relay.
 pub(super) static OPEN_RELAY: Row = Row {

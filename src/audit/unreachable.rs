@@ -10,8 +10,8 @@ use super::{Change, Chapter, Host, Row, State, Verdict};
 use crate::check::Mode;
 use crate::check::auth_match::Axis;
 use crate::config::Config;
-use crate::lookup::postfix::master_cf::Service;
-use crate::lookup::postfix::restrictions::{Restriction, restrictions};
+use crate::mta::postfix::master_cf::Service;
+use crate::mta::postfix::restrictions::{Restriction, restrictions};
 
 /// What no client comes to.
 pub(super) static ROW: Row = Row {
@@ -227,7 +227,7 @@ fn of_logins(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lookup::postfix::restrictions::flattened;
+    use crate::mta::postfix::restrictions::flattened;
 
     fn flat<'a>(list: &'a str) -> Vec<(usize, Restriction<'a>)> {
         flattened(list, &|name| -> Option<&'a str> {

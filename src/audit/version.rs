@@ -2,10 +2,10 @@
 
 use super::host::{Mta, Postfix, has};
 use super::{Change, Chapter, Host, Row, State, Verdict};
-use crate::lookup::postfix::master_cf::Service;
-use crate::lookup::postfix::networks::network;
-use crate::lookup::postfix::restrictions::restrictions as restrictions_of;
-use crate::lookup::postfix::words;
+use crate::mta::postfix::master_cf::Service;
+use crate::mta::postfix::networks::network;
+use crate::mta::postfix::restrictions::restrictions as restrictions_of;
+use crate::mta::postfix::words;
 
 /// The mail server's age.
 pub(super) static MTA: Row = Row {
@@ -154,8 +154,8 @@ mod tests {
     use std::path::{Path, PathBuf};
 
     use super::*;
-    use crate::lookup::postfix::main_cf::MainCf;
-    use crate::lookup::postfix::master_cf::MasterCf;
+    use crate::mta::postfix::main_cf::MainCf;
+    use crate::mta::postfix::master_cf::MasterCf;
 
     #[test]
     fn versions_before_a_fix() {

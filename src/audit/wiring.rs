@@ -6,9 +6,9 @@ use super::host::{Mta, Postfix, Sendmail, has, without};
 use super::milters::{listener_at, mended, of_list};
 use super::{Change, Chapter, Host, Place, Row, State, Verdict};
 use crate::config::{Address, Config};
-use crate::lookup::postfix::master_cf::Service;
-use crate::lookup::postfix::milters::{Milter, milters};
-use crate::lookup::sendmail::{Daemon, Filter};
+use crate::mta::postfix::master_cf::Service;
+use crate::mta::postfix::milters::{Milter, milters};
+use crate::mta::sendmail::{Daemon, Filter};
 use crate::session::Role;
 
 /// Every door.

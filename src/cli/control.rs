@@ -13,7 +13,7 @@ use super::{CONFIGURATION, FINDINGS, Source};
 use crate::daemon::RunError;
 use crate::daemon::control::{Answer, Request};
 use crate::facts::{HarvestQuestion, Standing};
-use crate::lookup::harvest::Counter;
+use crate::memory::harvest::Counter;
 
 /// How long the daemon may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);

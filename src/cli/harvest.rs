@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use super::FINDINGS;
 use super::control::{ControlError, Which};
 use crate::daemon::control::{Answer, Request};
-use crate::lookup::harvest::Block;
+use crate::memory::harvest::Block;
 
 /// Arguments of `harvest`.
 #[derive(Debug, clap::Args)]

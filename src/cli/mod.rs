@@ -25,7 +25,7 @@ use nix::unistd::{Group, gethostname};
 
 use crate::config::{Config, Host, Report, Style};
 use crate::daemon::{self, RunError};
-use crate::lookup::postfix::main_cf::MainCf;
+use crate::mta::postfix::main_cf::MainCf;
 
 /// Findings, or refused.
 const FINDINGS: u8 = 1;

@@ -18,11 +18,11 @@ use super::{
 };
 use crate::check::exception::Exception;
 use crate::check::{CheckId, Forwarder, Locks, Mode, Site};
+use crate::clients::dns;
 use crate::facts::Cost;
-use crate::lookup::dns;
-use crate::lookup::harvest;
-use crate::lookup::identities::SourceSettings as IdentitySource;
+use crate::memory::harvest;
 use crate::policy::Policy;
+use crate::sources::identities::SourceSettings as IdentitySource;
 
 /// What the configuration means. Everything that is wrong goes to `problems`; where something is, the result is of no
 /// use. Relative paths in it begin at `base`.

@@ -7,7 +7,7 @@ use annotate_snippets::{
 };
 use serde::Serialize;
 
-use crate::lookup;
+use crate::clients::files;
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -147,7 +147,7 @@ impl fmt::Display for Diagnostic {
 
 impl Diagnostic {
     /// What is wrong with a source that the configuration names.
-    pub fn of_source(severity: Severity, problem: &lookup::Problem) -> Self {
+    pub fn of_source(severity: Severity, problem: &files::Problem) -> Self {
         let (file, spot) = match &problem.place {
             None => (problem.source.to_owned(), None),
             Some(place) => {

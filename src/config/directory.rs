@@ -7,7 +7,7 @@ use super::problems::Problems;
 use super::written::{At, OneOrMore};
 use super::yaml::Id;
 use super::{Context, value, words};
-use crate::lookup::directory::{Bind, Referrals, Scope, Server, Settings, Template};
+use crate::clients::directory::{Bind, Referrals, Scope, Server, Settings, Template};
 
 /// A directory as written.
 #[derive(Default, PartialEq, Deserialize)]
@@ -165,7 +165,7 @@ impl Written {
     ) -> Option<()> {
         let filter = self.filter.as_ref().map_or(key, |text| text.node);
         #[cfg(feature = "ldap")]
-        if !crate::lookup::directory::is_filter(settings) {
+        if !crate::clients::directory::is_filter(settings) {
             problems.error(filter, format!("{} is not a filter", quoted(&settings.filter.to_string()))).hint(
                 "every part is in parentheses, and there is no space between them: (&(mail={address})(x=y))",
             );

@@ -11,8 +11,8 @@ use super::written::{At, Domain as Written, Entries, Settings};
 use super::yaml::Id;
 use super::{Context, addresses, auth_match, later, recipients, require_auth, responses, spf, value, words};
 use crate::check::{Locks, Mode};
-use crate::lookup::recipients::SourceSettings as RecipientSource;
 use crate::mail::Domain;
+use crate::sources::recipients::SourceSettings as RecipientSource;
 
 /// The settings of a domain that `locked` may name besides those of the locks.
 const SETTINGS: &[&str] = &["mode", "exceptions"];

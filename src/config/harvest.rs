@@ -7,7 +7,7 @@ use super::value::{self, Shown};
 use super::written::At;
 use super::{Profile, inherited};
 use crate::check::Mode;
-use crate::lookup::harvest::Settings;
+use crate::memory::harvest::Settings;
 
 /// `harvest` as written.
 #[derive(Default, Deserialize)]

@@ -12,11 +12,11 @@ use super::yaml::Id;
 use super::{Context, domains, postfix, sql, value, words};
 use crate::check::Mode;
 use crate::check::auth_match::Axis;
-use crate::lookup::directory::GRANT_PLACES;
-use crate::lookup::identities::{self, SourceSettings};
+use crate::clients::directory::GRANT_PLACES;
 use crate::mail::Domain;
 use crate::policy::Policy;
 use crate::session::LoginPattern;
+use crate::sources::identities::{self, SourceSettings};
 
 /// `identities` as written.
 #[derive(Default, Deserialize)]

@@ -11,7 +11,7 @@ use crate::check::addresses::Addresses;
 use crate::check::auth_match::Axis;
 use crate::check::exception::Exception;
 use crate::check::{self, Lock, Locks, Mode, auth_match, require_auth, responses, spf};
-use crate::lookup::recipients::SourceSettings as RecipientSource;
+use crate::sources::recipients::SourceSettings as RecipientSource;
 
 /// What a domain, or `defaults`, has and hands down.
 #[derive(Clone)]

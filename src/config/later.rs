@@ -29,7 +29,7 @@ mod tests {
     use super::super::yaml::{Node, Tree};
     use super::super::{Host, Report, domains, parse};
     use super::*;
-    use crate::lookup::postfix::main_cf::MainCf;
+    use crate::mta::postfix::main_cf::MainCf;
 
     /// Every setting that this version has.
     const ACCEPTED: &[&str] = &[

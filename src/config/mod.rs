@@ -54,13 +54,13 @@ pub use metrics::Metrics;
 pub use profile::Profile;
 pub use summary::summary;
 
-use crate::lookup::Problem;
-use crate::lookup::dns;
-use crate::lookup::harvest::Settings as Harvest;
-use crate::lookup::identities::SourceSettings as IdentitySource;
-use crate::lookup::postfix::main_cf::MainCf;
-use crate::lookup::recipients::SourceSettings as RecipientSource;
+use crate::clients::dns;
+use crate::clients::files::Problem;
+use crate::memory::harvest::Settings as Harvest;
+use crate::mta::postfix::main_cf::MainCf;
 use crate::policy::Policy;
+use crate::sources::identities::SourceSettings as IdentitySource;
+use crate::sources::recipients::SourceSettings as RecipientSource;
 use source::{Source, Unreadable};
 
 /// The longest configuration file, in octets. Domains by the thousand belong into a file of their own.

@@ -11,11 +11,11 @@ use super::problems::Problems;
 use super::written::At;
 use super::yaml::Id;
 use super::{Host, value};
-use crate::lookup::Problem;
-use crate::lookup::postfix::classes::{Class, Classes};
-use crate::lookup::postfix::main_cf::MainCf;
-use crate::lookup::postfix::networks::Networks;
+use crate::clients::files::Problem;
 use crate::mail::Domain;
+use crate::mta::postfix::classes::{Class, Classes};
+use crate::mta::postfix::main_cf::MainCf;
+use crate::mta::postfix::networks::Networks;
 
 /// Which Postfix, as written.
 #[derive(Default, PartialEq, Deserialize)]

@@ -9,7 +9,7 @@ use super::problems::Problems;
 use super::value;
 use super::written::At;
 use super::yaml::Id;
-use crate::lookup::clients::sql::{DatabaseUrl, Dialect, Query, Settings};
+use crate::clients::sql::{DatabaseUrl, Dialect, Query, Settings};
 
 /// A database as written.
 #[derive(Default, PartialEq, Deserialize)]

@@ -18,10 +18,10 @@ use crate::check::require_auth::{self, Lists};
 use crate::check::responses::{AutoSettings, BounceSettings, Policy, Suppress, Unknown};
 use crate::check::spf::{self, Action, Actions, Record};
 use crate::check::{Forwarder, Locks, Mode};
-use crate::lookup::recipients::{CallAheadSettings, SourceSettings as RecipientSource};
 use crate::mail::Domain;
 use crate::mail::spf::SpfResult;
 use crate::session::Role;
+use crate::sources::recipients::{CallAheadSettings, SourceSettings as RecipientSource};
 
 /// What will be enforced, a few lines for each policy.
 pub fn summary(config: &Config) -> String {

@@ -11,7 +11,7 @@ use super::diagnostic::quoted;
 use super::problems::Problems;
 use super::written::{At, TextOr};
 use super::yaml::Id;
-use crate::lookup::clients::{Endpoint, EndpointError};
+use crate::clients::{Endpoint, EndpointError};
 use crate::mail::{Domain, Mailbox};
 use crate::session::{LoginPattern, LoginPatternError};
 

@@ -18,7 +18,7 @@ use tokio::time::{sleep, timeout};
 use tracing::warn;
 
 use super::Daemon;
-use crate::lookup::harvest::Block;
+use crate::memory::harvest::Block;
 use crate::milter::Bound;
 
 /// Who may connect: the owner, and root, whom no permissions stop.

@@ -14,12 +14,12 @@ use super::{Daemon, Lesson, Snapshot, clock, partners, suspects};
 use crate::decide::{Decision, Verdict};
 use crate::facts::{Facts, HarvestQuestion};
 use crate::journal::{Record, is_eventful};
-use crate::lookup::harvest::Asker;
-use crate::lookup::resolve;
 use crate::mail::report::Reader;
 use crate::mail::{Edit, Field, ForwardPath, Header, ReversePath, xtext};
+use crate::memory::harvest::Asker;
 use crate::milter::{Answer, Connect, Conversation, Mail, Rcpt};
 use crate::session::{Client, Envelope, Login, Origin, Point, Recipient, Request, Role, Session};
+use crate::sources::resolve;
 
 /// Characters of a reference, drawn from an alphabet without look-alikes (Crockford's base 32).
 const REFERENCE: (usize, &[u8; 32]) = (8, b"0123456789ABCDEFGHJKMNPQRSTVWXYZ");

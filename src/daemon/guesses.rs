@@ -98,9 +98,9 @@ mod tests {
     use crate::config::{self, Host};
     use crate::decide::decide;
     use crate::facts::{Answer, Existence, Facts, Question, Standing, Usage};
-    use crate::lookup::postfix::main_cf::MainCf;
     use crate::mail::ReversePath;
     use crate::mail::spf::{SpfAnswer, SpfResult};
+    use crate::mta::postfix::main_cf::MainCf;
     use crate::session::{Client, Envelope, Point, Request, Role, Session};
 
     /// A domain for each mode, one whose names nobody knows, and one that follows.

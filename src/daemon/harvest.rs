@@ -13,7 +13,7 @@ use tracing::{info, warn};
 
 use super::clock;
 use crate::facts::{HarvestQuestion, Standing};
-use crate::lookup::harvest::{Asker, Block, Counter, End, Event, Settings, Tracker};
+use crate::memory::harvest::{Asker, Block, Counter, End, Event, Settings, Tracker};
 
 /// How late the log may say that a block is over, when nobody asks.
 const TICK: Duration = Duration::from_secs(1);

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use super::clock;
 use crate::config::Config;
-use crate::lookup::catch_all::CatchAll;
-use crate::lookup::ledger::Ledger;
-use crate::lookup::partners::Partners;
-use crate::lookup::senders::Senders;
-use crate::lookup::store::{OpenError, Queue, Resident, Store};
+use crate::memory::catch_all::CatchAll;
+use crate::memory::ledger::Ledger;
+use crate::memory::partners::Partners;
+use crate::memory::senders::Senders;
+use crate::memory::store::{OpenError, Queue, Resident, Store};
 
 /// The open store with what lives in it.
 #[derive(Debug)]

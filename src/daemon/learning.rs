@@ -5,10 +5,10 @@
 use crate::check::recipients::{name_behind, shape};
 use crate::check::{CheckId, Known, Mode, Observation};
 use crate::decide::{Decision, Verdict};
-use crate::lookup::catch_all::{Accepted, CatchAll, Seen, Sighting, Spf};
 use crate::mail::address_list::{AddressList, Author};
 use crate::mail::spf::{SpfIdentity, SpfResult};
 use crate::mail::{Domain, ForwardPath, Header, Mailbox, ReversePath};
+use crate::memory::catch_all::{Accepted, CatchAll, Seen, Sighting, Spf};
 use crate::policy::Policy;
 use crate::session::{Origin, Point, Request};
 

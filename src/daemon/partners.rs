@@ -3,8 +3,8 @@
 //! Nothing here can change a decision or delay it.
 
 use crate::decide::{Decision, Verdict};
-use crate::lookup::partners::Partners;
 use crate::mail::{Domain, ReversePath, automatic};
+use crate::memory::partners::Partners;
 use crate::policy::Policy;
 use crate::session::{Origin, Point, Request};
 

@@ -8,9 +8,9 @@ use crate::check::alignment::is_aligned;
 use crate::check::recipients::name_behind;
 use crate::check::{Known, Locks, Observation};
 use crate::decide::{Decision, Verdict};
-use crate::lookup::ledger::{Ledger, MOST_AUTHORS, MOST_RECIPIENTS, Message};
 use crate::mail::address_list::{AddressList, Author};
 use crate::mail::{Domain, ForwardPath, Header, Mailbox, ReversePath, message_id};
+use crate::memory::ledger::{Ledger, MOST_AUTHORS, MOST_RECIPIENTS, Message};
 use crate::policy::Policy;
 use crate::session::{Origin, Point, Request};
 

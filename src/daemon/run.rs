@@ -23,7 +23,7 @@ use super::snapshot::Snapshot;
 use super::{Activation, Daemon, control, descriptors, reload};
 use crate::check::Mode;
 use crate::config::{self, Config, Report};
-use crate::lookup::store::OpenError;
+use crate::memory::store::OpenError;
 use crate::milter::{self, BindError, Bound, Connect, Service, Wishes};
 use crate::session::Role;
 

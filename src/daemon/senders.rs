@@ -6,8 +6,8 @@ use super::learning::sender_result;
 use crate::check::CheckId;
 use crate::decide::{Decision, Verdict};
 use crate::facts::{Answer, Facts, Question};
-use crate::lookup::senders::{Seen, Senders, Sighting};
 use crate::mail::spf::{SpfIdentity, SpfQuestion, SpfResult};
+use crate::memory::senders::{Seen, Senders, Sighting};
 use crate::policy::Policy;
 use crate::session::{Origin, Point, Request};
 

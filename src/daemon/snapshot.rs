@@ -7,18 +7,19 @@ use super::clock;
 use super::kept::Kept;
 use super::run::RunError;
 use crate::check::Mode;
+use crate::clients::counts::Counts;
+use crate::clients::dns::Resolver;
+use crate::clients::files::Problem;
 use crate::config::{Config, Diagnostic, Report, Severity};
 use crate::facts::SourceId;
-use crate::lookup::catch_all::CatchAll;
-use crate::lookup::counts::Counts;
-use crate::lookup::dns::Resolver;
-use crate::lookup::harvest::Counter;
-use crate::lookup::identities::Identities;
-use crate::lookup::ledger::Ledger;
-use crate::lookup::recipients::{Recipients, identities};
-use crate::lookup::{Problem, Sources};
 use crate::mail::Domain;
+use crate::memory::catch_all::CatchAll;
+use crate::memory::harvest::Counter;
+use crate::memory::ledger::Ledger;
 use crate::policy::Policy;
+use crate::sources::Sources;
+use crate::sources::identities::Identities;
+use crate::sources::recipients::{Recipients, identities};
 use crate::spf;
 
 /// One configuration in force.

@@ -13,12 +13,12 @@ use super::{Daemon, Snapshot, clock};
 use crate::check::{CheckId, Finding, Forwarder, Judgment};
 use crate::decide::Decision;
 use crate::facts::{Answer, Facts, HarvestQuestion, Question, Standing};
-use crate::lookup::ask;
-use crate::lookup::harvest::Asker;
-use crate::lookup::partners::Partners;
 use crate::mail::Domain;
 use crate::mail::spf::{SpfQuestion, SpfResult};
+use crate::memory::harvest::Asker;
+use crate::memory::partners::Partners;
 use crate::session::Client;
+use crate::sources::ask;
 
 /// Domains that our users write to of which the suspects may be hosts, at most: those that they write to most.
 const MOST_PARTNERS: usize = 16;

@@ -16,7 +16,7 @@
 //! | `lint` | what is wrong with a record | – |
 //! | `suggest` | a record from what is known of who sends | – |
 //!
-//! Whatever happens is a result. DNS itself is somebody else's ([`Records`] is the wish, `crate::lookup` fulfils it).
+//! Whatever happens is a result. DNS itself is somebody else's ([`Records`] is the wish, `crate::sources` fulfils it).
 //! Nothing here knows a policy.
 
 mod cause;

@@ -1,9 +1,9 @@
 //! Grants that a directory holds.
 
+use lockdown_milter::clients::directory::{GRANT_PLACES, Referrals, Settings, Template};
 use lockdown_milter::facts::{Grant, GrantQuestion};
-use lockdown_milter::lookup::directory::{GRANT_PLACES, Referrals, Settings, Template};
-use lockdown_milter::lookup::identities::{Identities, SourceSettings};
 use lockdown_milter::session::Login;
+use lockdown_milter::sources::identities::{Identities, SourceSettings};
 
 use crate::PEOPLE;
 use crate::slapd::Slapd;

@@ -27,7 +27,7 @@ mod recipients;
 mod stranger;
 mod tables;
 
-use lockdown_milter::lookup::directory::{Referrals, Scope, Settings, Template};
+use lockdown_milter::clients::directory::{Referrals, Scope, Settings, Template};
 
 /// People of the directory, and one group.
 const PEOPLE: &str = "\

@@ -4,9 +4,9 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
+use lockdown_milter::clients::directory::{Bind, RECIPIENT_PLACES, Referrals, Scope, Settings, Template};
 use lockdown_milter::facts::{Cost, Existence, RecipientQuestion, SourceId};
-use lockdown_milter::lookup::directory::{Bind, RECIPIENT_PLACES, Referrals, Scope, Settings, Template};
-use lockdown_milter::lookup::recipients::{Recipients, SourceSettings};
+use lockdown_milter::sources::recipients::{Recipients, SourceSettings};
 use tokio::time::Instant;
 
 use crate::PEOPLE;

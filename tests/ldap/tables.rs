@@ -1,9 +1,9 @@
 //! `ldap:` tables of Postfix, against postmap(1) of the installed Postfix: one answer for every key.
 
-use lockdown_milter::lookup::postfix::main_cf::MainCf;
-use lockdown_milter::lookup::postfix::maps::{Key, Maps};
-use lockdown_milter::lookup::postfix::tables::{TableError, Usage};
-use lockdown_milter::lookup::problem::Problem;
+use lockdown_milter::clients::files::problem::Problem;
+use lockdown_milter::mta::postfix::main_cf::MainCf;
+use lockdown_milter::mta::postfix::maps::{Key, Maps};
+use lockdown_milter::mta::postfix::tables::{TableError, Usage};
 
 use crate::host;
 use crate::postfix_dir::PostfixDir;

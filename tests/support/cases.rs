@@ -13,10 +13,10 @@ use lockdown_milter::facts::{
     Answer, Cause, CauseQuestion, Existence, Facts, Grant, GrantQuestion, Original, Question,
     RecipientQuestion, Standing, Tie, Usage, UsageQuestion,
 };
-use lockdown_milter::lookup::postfix::main_cf::MainCf;
 use lockdown_milter::mail::report::Report;
 use lockdown_milter::mail::spf::{SpfAnswer, SpfIdentity, SpfQuestion, SpfResult};
 use lockdown_milter::mail::{Field, Header, ReversePath};
+use lockdown_milter::mta::postfix::main_cf::MainCf;
 use lockdown_milter::policy::Policy;
 use lockdown_milter::session::{Client, Envelope, Login, Origin, Request, Role, Session};
 use serde::Deserialize;

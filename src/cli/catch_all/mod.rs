@@ -13,10 +13,10 @@ use super::layout::Layout;
 use super::{FINDINGS, Source};
 use crate::config::Config;
 use crate::daemon;
-use crate::lookup::catch_all::State;
-use crate::lookup::harvest::Uncounted;
-use crate::lookup::store::OpenError;
 use crate::mail::{Domain, Mailbox};
+use crate::memory::catch_all::State;
+use crate::memory::harvest::Uncounted;
+use crate::memory::store::OpenError;
 use survey::Survey;
 
 /// What to do.

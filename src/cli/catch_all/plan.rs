@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 use super::report::entry_json;
 use super::survey::{Entry, Survey};
 use crate::journal::render::harmless_json;
-use crate::lookup::catch_all::{Correspondent, Day, Spf, Verdict};
 use crate::mail::Mailbox;
+use crate::memory::Day;
+use crate::memory::catch_all::{Correspondent, Spf, Verdict};
 
 /// The plan for one domain.
 pub(super) struct Plan<'a> {

@@ -8,7 +8,7 @@ use super::survey::{Entry, Survey};
 use crate::cli::layout::{Layout, counted, day, minute};
 use crate::cli::table::{Cell, Column, Table, Tone};
 use crate::journal::render::{harmless, harmless_json};
-use crate::lookup::catch_all::{Evidence, MOST_CORRESPONDENTS, Verdict};
+use crate::memory::catch_all::{Evidence, MOST_CORRESPONDENTS, Verdict};
 
 /// Names of a kind that nobody uses shown in a text, unless all are wanted.
 const SHOWN: usize = 20;
@@ -76,7 +76,7 @@ fn headline(survey: &Survey) -> String {
         let names = counted(survey.by_name.len() as u64, "further name has", "further names have");
         let _ = writeln!(text, "{names} an entry in the sources by now.");
     }
-    let untold = survey.untold(crate::lookup::catch_all::Day::MIN);
+    let untold = survey.untold(crate::memory::Day::MIN);
     if untold > 0 {
         let messages = counted(untold.into(), "message", "messages");
         let _ = writeln!(
@@ -157,7 +157,7 @@ pub(super) fn json(surveys: &[Survey]) -> String {
                 "domain": survey.domain.to_string(),
                 "names": survey.entries.iter().map(entry_json).collect::<Vec<_>>(),
                 "by_name": survey.by_name.iter().map(|entry| entry.name.mailbox.to_string()).collect::<Vec<_>>(),
-                "further_messages": survey.untold(crate::lookup::catch_all::Day::MIN),
+                "further_messages": survey.untold(crate::memory::Day::MIN),
             })
         })
         .collect();

@@ -9,9 +9,10 @@ use tokio::time::Instant;
 use crate::check::Locks;
 use crate::config::Config;
 use crate::facts::{Answer, Existence, Question, RecipientQuestion};
-use crate::lookup::Sources;
-use crate::lookup::catch_all::{Day, Judge, Name, State, Verdict};
 use crate::mail::Domain;
+use crate::memory::Day;
+use crate::memory::catch_all::{Judge, Name, State, Verdict};
+use crate::sources::Sources;
 
 /// How long the sources may take for all names together. After that, names pass for what they were.
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -8,8 +8,8 @@ use tokio::time::timeout;
 
 use crate::check::Mode;
 use crate::config::{Config, Diagnostic, Severity};
-use crate::lookup::Sources;
 use crate::mail::Domain;
+use crate::sources::Sources;
 
 /// Domains asked for, at most; the answers of more would not be read.
 const MOST: usize = 200;

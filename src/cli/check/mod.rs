@@ -12,7 +12,7 @@ use std::sync::Arc;
 use super::{CONFIGURATION, Source, failed, reader, style};
 use crate::config::{Checked, Config, Format, Report, Severity};
 use crate::daemon;
-use crate::lookup::harvest::Uncounted;
+use crate::memory::harvest::Uncounted;
 
 /// Arguments of `check`.
 #[derive(Debug, clap::Args)]

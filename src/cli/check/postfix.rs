@@ -8,12 +8,12 @@ use super::dns::named;
 use crate::check::{Locks, Mode};
 use crate::config::{Config, Diagnostic, Judged, Severity, main_cf};
 use crate::facts::SourceId;
-use crate::lookup::postfix::main_cf::MainCf;
-use crate::lookup::postfix::milters::{Milter, milters};
-use crate::lookup::postfix::networks::Networks;
-use crate::lookup::postfix::words;
-use crate::lookup::recipients::SourceSettings;
+use crate::mta::postfix::main_cf::MainCf;
+use crate::mta::postfix::milters::{Milter, milters};
+use crate::mta::postfix::networks::Networks;
+use crate::mta::postfix::words;
 use crate::session::Role;
+use crate::sources::recipients::SourceSettings;
 
 /// The parameters that are looked at.
 const PARAMETERS: [&str; 6] = [

@@ -10,7 +10,7 @@ use crate::decide::Decision;
 use crate::facts::SourceId;
 use crate::journal::judged::{Found, Judged, Lost, Unjudged, read};
 use crate::journal::parse::{Entry, Field, parse};
-use crate::lookup::recipients;
+use crate::sources::recipients;
 
 /// A line of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -10,9 +10,9 @@ use super::assume::{Assumption, assumed};
 use super::outcome::Explained;
 use crate::decide::{concerned, decide, evidence};
 use crate::facts::{Answer, Facts, Question};
-use crate::lookup::{Sources, ask, unanswered};
 use crate::policy::Policy;
 use crate::session::Request;
+use crate::sources::{Sources, ask, unanswered};
 
 /// Who answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,13 +5,13 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use super::access::{READ, WRITE};
+use crate::clients::directory;
+use crate::clients::{Endpoint, sql};
 use crate::config::Config;
-use crate::lookup::clients::{Endpoint, sql};
-use crate::lookup::directory;
-use crate::lookup::identities::SourceSettings as IdentitySource;
-use crate::lookup::postfix::everybodys::leaves;
-use crate::lookup::postfix::main_cf::MainCf;
-use crate::lookup::recipients::{PARAMETERS_OF_POSTFIX, SourceSettings as RecipientSource};
+use crate::mta::postfix::everybodys::leaves;
+use crate::mta::postfix::main_cf::MainCf;
+use crate::sources::identities::SourceSettings as IdentitySource;
+use crate::sources::recipients::{PARAMETERS_OF_POSTFIX, SourceSettings as RecipientSource};
 
 /// The largest description of a table that is read, in octets.
 const LONGEST: u64 = 1 << 20;

@@ -6,8 +6,8 @@ use std::path::Path;
 
 use nix::ifaddrs::getifaddrs;
 
-use crate::lookup::postfix::main_cf::MainCf;
 use crate::mail::Domain;
+use crate::mta::postfix::main_cf::MainCf;
 use crate::spf::Records as _;
 use crate::spf::lint::is_public;
 

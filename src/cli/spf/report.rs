@@ -16,9 +16,9 @@ use crate::cli::{FINDINGS, block_on, failed, write};
 use crate::config::Style;
 use crate::daemon;
 use crate::journal::render::{harmless, harmless_json};
-use crate::lookup::catch_all::Day;
-use crate::lookup::senders::{Sender, Senders, Source, Tally};
 use crate::mail::Domain;
+use crate::memory::Day;
+use crate::memory::senders::{Sender, Senders, Source, Tally};
 use crate::spf::lint::{Duties, Lint, Severity, lint_domain};
 
 /// Days that are looked back.

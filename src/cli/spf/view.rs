@@ -4,9 +4,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use crate::cli::Source;
+use crate::clients::dns::{Resolver, Settings};
 use crate::config::Config;
 use crate::daemon::RunError;
-use crate::lookup::dns::{Resolver, Settings};
 use crate::spf;
 
 /// Terms that may ask DNS, and queries that may come back empty (RFC 7208, 4.6.4), where no configuration says otherwise.

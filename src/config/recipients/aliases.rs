@@ -5,7 +5,7 @@ use serde::Deserialize;
 use super::super::yaml::Id;
 use super::sources::missing;
 use super::{At, Context, Problems, SourceSettings, value};
-use crate::lookup::recipients::aliases::Settings;
+use crate::sources::recipients::aliases::Settings;
 
 /// Aliases as written.
 #[derive(Default, PartialEq, Deserialize)]

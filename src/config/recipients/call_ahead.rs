@@ -7,9 +7,9 @@ use serde::Deserialize;
 use super::super::yaml::Id;
 use super::sources::missing;
 use super::{At, Context, Problems, quoted, value};
-use crate::lookup::clients::{Endpoint, EndpointError};
-use crate::lookup::recipients::CallAheadSettings;
+use crate::clients::{Endpoint, EndpointError};
 use crate::mail::Mailbox;
+use crate::sources::recipients::CallAheadSettings;
 
 /// The source as written.
 #[derive(Default, PartialEq, Deserialize)]

@@ -5,8 +5,8 @@ use serde::Deserialize;
 use super::super::yaml::Id;
 use super::sources::missing;
 use super::{At, Context, Problems, SourceSettings, value};
-use crate::lookup::clients::Endpoint;
-use crate::lookup::recipients::DovecotSettings;
+use crate::clients::Endpoint;
+use crate::sources::recipients::DovecotSettings;
 
 /// The source as written.
 #[derive(Default, PartialEq, Deserialize)]

@@ -3,7 +3,7 @@
 use super::super::directory::{Subject, Written};
 use super::super::yaml::Id;
 use super::{Context, Problems, SourceSettings};
-use crate::lookup::directory::RECIPIENT_PLACES;
+use crate::clients::directory::RECIPIENT_PLACES;
 
 /// The directory of recipients.
 pub(super) fn build(

@@ -22,7 +22,7 @@ use super::written::{At, TextOr};
 use super::{Context, postfix, value};
 use crate::check::recipients::{CatchAll, Settings};
 use crate::facts::SourceId;
-use crate::lookup::recipients::SourceSettings;
+use crate::sources::recipients::SourceSettings;
 
 /// Its settings, as `locked` names them.
 pub(super) const SETTINGS: &[&str] = &[

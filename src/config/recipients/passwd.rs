@@ -5,7 +5,7 @@ use serde::Deserialize;
 use super::super::yaml::Id;
 use super::sources::missing;
 use super::{At, Context, Problems, SourceSettings, value};
-use crate::lookup::recipients::passwd::Settings;
+use crate::sources::recipients::passwd::Settings;
 
 /// Accounts as written.
 #[derive(Default, PartialEq, Deserialize)]

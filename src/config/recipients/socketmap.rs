@@ -5,8 +5,8 @@ use serde::Deserialize;
 use super::super::yaml::Id;
 use super::sources::missing;
 use super::{At, Problems, SourceSettings, quoted, value};
-use crate::lookup::clients::Endpoint;
-use crate::lookup::recipients::SocketmapSettings;
+use crate::clients::Endpoint;
+use crate::sources::recipients::SocketmapSettings;
 
 /// The source as written.
 #[derive(Default, PartialEq, Deserialize)]

@@ -10,7 +10,7 @@ use super::{
     At, Context, Problems, SourceSettings, TextOr, aliases, call_ahead, dovecot, ldap, list, passwd, postfix,
     postfix_map, socketmap, value, words,
 };
-use crate::lookup::recipients;
+use crate::sources::recipients;
 
 /// A source in its long form: one key, which names the kind.
 #[derive(Default, PartialEq, Deserialize)]

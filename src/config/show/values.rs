@@ -18,8 +18,8 @@ use crate::check::require_auth::{self, Lists};
 use crate::check::responses::{AutoSettings, BounceSettings, Policy, Suppress, Unknown};
 use crate::check::spf::{self, Action, Actions, Record};
 use crate::check::{Locks, Mode, Site};
-use crate::lookup::dns;
-use crate::lookup::harvest::Settings as Harvest;
+use crate::clients::dns;
+use crate::memory::harvest::Settings as Harvest;
 
 /// How a value is shown.
 #[derive(Clone, Debug, PartialEq)]

@@ -11,7 +11,7 @@ use super::super::harvest::Watch;
 use super::super::log::Log;
 use super::*;
 use crate::config::{self, Host};
-use crate::lookup::postfix::main_cf::MainCf;
+use crate::mta::postfix::main_cf::MainCf;
 
 /// Every identity here is of a single label, which has no SPF record, so that no DNS is asked.
 const CONFIGURATION: &str = "

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use super::super::{Daemon, Snapshot};
 use super::{Metrics, process, readiness};
+use crate::clients::Hits;
+use crate::clients::counts::{Histogram, Outcome};
 use crate::journal::Event;
-use crate::lookup::Hits;
-use crate::lookup::counts::{Histogram, Outcome};
-use crate::lookup::store::{Queue, Writing};
+use crate::memory::store::{Queue, Writing};
 
 /// What a family holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

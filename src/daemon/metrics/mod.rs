@@ -29,9 +29,9 @@ pub use families::{FAMILIES, Family, Kind};
 pub(super) use http::{bind, serve};
 
 use super::{Daemon, clock};
+use crate::clients::counts::{Counts, Durations};
 use crate::decide::Decision;
 use crate::journal::Event;
-use crate::lookup::counts::{Counts, Durations};
 use crate::milter::Traffic;
 use decisions::Decisions;
 

@@ -7,7 +7,7 @@ use super::super::Snapshot;
 use super::{Metrics, Stage};
 use crate::check::auth_match::Axis;
 use crate::check::{Locks, Mode};
-use crate::lookup::counts::Meter;
+use crate::clients::counts::Meter;
 
 /// How long a source that failed counts as silent if nobody asks it again. A host that gets no mail because it is not
 /// ready asks nothing, and so would never become ready by itself.

@@ -12,7 +12,7 @@ use prometheus_client::registry::{Registry, Unit};
 
 use super::Metrics;
 use super::families::{FAMILIES, Family, Kind, Sample, Sight, Value};
-use crate::lookup::counts::{BOUNDS, Histogram};
+use crate::clients::counts::{BOUNDS, Histogram};
 
 /// What the text is, for HTTP.
 pub(super) const TYPE: HeaderValue =

@@ -15,12 +15,12 @@ use crate::config::Config;
 use crate::facts::{
     Answer, Cost, Evidence, Existence, Key, Provenance, Question, RecipientQuestion, SourceId,
 };
-use crate::lookup::Sources;
-use crate::lookup::postfix::classes::{Class, Classes};
-use crate::lookup::postfix::everybodys::{Everybodys, Spot, everybodys};
-use crate::lookup::postfix::stranger::stranger;
-use crate::lookup::recipients::{Recipients, SourceSettings};
 use crate::mail::{Domain, Mailbox};
+use crate::mta::postfix::classes::{Class, Classes};
+use crate::mta::postfix::everybodys::{Everybodys, Spot, everybodys};
+use crate::mta::postfix::stranger::stranger;
+use crate::sources::Sources;
+use crate::sources::recipients::{Recipients, SourceSettings};
 
 /// How long looking at names may take, all domains together.
 pub(super) const PATIENCE: Duration = Duration::from_mins(1);

@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 
 use crate::audit::host::{Access, Mta, Secret, Socket};
 use crate::config::{Address, Config};
-use crate::lookup::identities::SourceSettings as IdentitySource;
-use crate::lookup::postfix::everybodys::leaves;
-use crate::lookup::recipients::SourceSettings as RecipientSource;
+use crate::mta::postfix::everybodys::leaves;
+use crate::sources::identities::SourceSettings as IdentitySource;
+use crate::sources::recipients::SourceSettings as RecipientSource;
 
 /// The largest description of a table that is read, in octets.
 const LONGEST: u64 = 1 << 20;

@@ -17,8 +17,8 @@ use super::Arguments;
 use crate::audit::host::{Host, Mta};
 use crate::config::{Config, Report, Severity};
 use crate::daemon;
-use crate::lookup::Sources;
-use crate::lookup::harvest::Uncounted;
+use crate::memory::harvest::Uncounted;
+use crate::sources::Sources;
 
 /// How long opening all tables and sources may take.
 const OPENING: Duration = Duration::from_mins(1);

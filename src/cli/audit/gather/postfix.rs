@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::audit::host::{Mta, Postfix};
-use crate::lookup::postfix::main_cf::MainCf;
-use crate::lookup::postfix::master_cf::MasterCf;
-use crate::lookup::postfix::networks::Networks;
+use crate::mta::postfix::main_cf::MainCf;
+use crate::mta::postfix::master_cf::MasterCf;
+use crate::mta::postfix::networks::Networks;
 
 /// Reads the instance in a folder.
 pub(super) fn postfix(dir: &Path) -> Mta {

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use nix::unistd::User;
 
 use crate::audit::host::Postfix;
-use crate::lookup::postfix::everybodys::{Everybodys, leaves};
 use crate::mail::Domain;
+use crate::mta::postfix::everybodys::{Everybodys, leaves};
 
 /// How much of a file is looked at, in octets.
 const LONGEST: u64 = 64 << 10;

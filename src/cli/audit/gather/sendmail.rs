@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 
 use crate::audit::host::{Hosted, Mta, Sendmail};
 use crate::facts::Existence;
-use crate::lookup::postfix::classes::Class;
-use crate::lookup::postfix::everybodys::{Everybodys, Spot};
-use crate::lookup::postfix::networks::Networks;
-use crate::lookup::sendmail::SendmailCf;
 use crate::mail::Domain;
+use crate::mta::postfix::classes::Class;
+use crate::mta::postfix::everybodys::{Everybodys, Spot};
+use crate::mta::postfix::networks::Networks;
+use crate::mta::sendmail::SendmailCf;
 
 /// The largest file that is read, in octets.
 const LARGEST: u64 = 64 << 20;

@@ -5,10 +5,10 @@ use std::net::IpAddr;
 
 use crate::cli::spf::outgoing::{Host, resolved};
 use crate::cli::spf::view::View;
-use crate::lookup::catch_all::Day;
-use crate::lookup::senders::{Sender, Senders, Source};
 use crate::mail::Domain;
 use crate::mail::spf::{SpfQuestion, SpfResult};
+use crate::memory::Day;
+use crate::memory::senders::{Sender, Senders, Source};
 use crate::spf::lint::mend;
 use crate::spf::suggest::{Known, Seen};
 use crate::spf::trace::Outcome;

@@ -10,8 +10,8 @@ use super::zone::zone_line;
 use crate::cli::layout::{Layout, counted, day, wrapped};
 use crate::cli::table::{Cell, Column, Table, Tone};
 use crate::journal::render::{harmless, harmless_json};
-use crate::lookup::catch_all::Day;
 use crate::mail::spf::SpfResult;
+use crate::memory::Day;
 use crate::spf::lint::STRANGERS;
 use crate::spf::suggest::{Suggestion, Term, UNKNOWN};
 
