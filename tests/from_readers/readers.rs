@@ -32,13 +32,13 @@ pub(crate) struct Readers {
 impl Readers {
     /// Starts them. Of each that is missing, a line says so, or a run that must show everything fails.
     pub(crate) fn start() -> Self {
-        let commands = [python(), node(), roundcube(), perl()];
-        let is_there = |command: &Result<Command, String>| {
+        let commands = [python().map(Some), node(), roundcube().map(Some), perl().map(Some)];
+        let is_there = |command: &Result<Option<Command>, String>| {
             host::is_possible(
                 command.as_ref().map(drop).map_err(|obstacle| format!("a reader of From: {obstacle}")),
             )
         };
-        let there = commands.into_iter().filter(is_there).flatten();
+        let there = commands.into_iter().filter(is_there).flatten().flatten();
         Self { processes: there.map(Process::start).collect() }
     }
 
@@ -131,8 +131,9 @@ fn roundcube() -> Result<Command, String> {
     Ok(command)
 }
 
-/// What runs on Node.js. Its packages are downloaded once, as they are pinned, and kept with cargo's other output.
-fn node() -> Result<Command, String> {
+/// What runs on Node.js. Its packages are downloaded once, as they are pinned, and kept with cargo's other output. Debian
+/// has none of them, so that a machine without npm's registry goes without these readers, and says so.
+fn node() -> Result<Option<Command>, String> {
     let lists = ["package.json", "package-lock.json"];
     let mut pinned = DefaultHasher::new();
     fs::read(script(lists[1])).map_err(|error| error.to_string())?.hash(&mut pinned);
@@ -149,17 +150,16 @@ fn node() -> Result<Command, String> {
             fs::copy(script(list), unpacked.path().join(list)).map_err(|error| error.to_string())?;
         }
         let mut npm = host::command(&host::program("npm")?);
-        host::run(npm.current_dir(unpacked.path()).args([
-            "ci",
-            "--ignore-scripts",
-            "--no-audit",
-            "--no-fund",
-        ]))?;
+        npm.current_dir(unpacked.path()).args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]);
+        if let Err(obstacle) = host::run(&mut npm) {
+            host::skip(&format!("the readers of From on Node.js: {obstacle}"));
+            return Ok(None);
+        }
         // Whole or not at all.
         fs::rename(unpacked.path(), &packages).map_err(|error| error.to_string())?;
     }
     command.args(["--experimental-vm-modules", "--no-warnings"]).arg(script("node.mjs")).arg(packages);
-    Ok(command)
+    Ok(Some(command))
 }
 
 /// Rust's mail-parser.

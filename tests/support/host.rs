@@ -17,11 +17,16 @@ use std::sync::atomic::{AtomicU16, Ordering};
 pub(crate) fn is_possible(obstacle: Result<(), String>) -> bool {
     let Err(obstacle) = obstacle else { return true };
     assert!(std::env::var("LOCKDOWN_REQUIRE_SERVERS").as_deref() != Ok("1"), "{obstacle}");
+    skip(&obstacle);
+    false
+}
+
+/// Says on the terminal that the calling test was skipped, or a part of it, and why.
+pub(crate) fn skip(obstacle: &str) {
     let thread = std::thread::current();
     let test = thread.name().unwrap_or("this test");
     // Past the capture of the test harness, which swallows what a passing test prints.
     writeln!(std::io::stderr(), "SKIPPED {test}: {obstacle}").expect("standard error is open");
-    false
 }
 
 /// Whether we are root, without whom no mail server can be started.
