@@ -5,7 +5,7 @@ use crate::mail::{Domain, ForwardPath, Mailbox};
 use crate::session::{Origin, Request};
 
 /// Whose settings judge recipients: those of every hosted domain that a form of one names, each once, and for the bare
-/// `postmaster`, an address literal (RFC 5321, 4.1.3) or a [name of the host](is_host) those of the [host](host) or else
+/// `postmaster`, an address literal (RFC 5321, 4.1.3) or a [name of the host](is_host) those of the [`host`] or else
 /// `defaults`.
 pub(super) fn subjects<'p>(
     site: &Site,
@@ -28,7 +28,7 @@ pub(super) fn subjects<'p>(
 }
 
 /// The mailboxes that must exist for a recipient whose address is [more than one](ForwardPath::Twofold), or one at an
-/// address literal: of each form the one at a hosted domain, and the name at the [host](host).
+/// address literal: of each form the one at a hosted domain, and the name at the [`host`].
 ///
 /// Only the MTA knows which address literals are its own. It accepts no others from strangers, and nobody else's are
 /// looked up.
