@@ -97,14 +97,25 @@ fn domain_of(path: &str) -> Option<Domain> {
 
 /// A text without what may stand between the parts of an address, in lower case.
 fn plain(text: &str) -> String {
-    text.chars().filter(|c| !" \\\"()\u{ad}".contains(*c)).collect::<String>().to_lowercase()
+    text.chars().filter(|c| !" \\\"()<>\u{ad}".contains(*c)).collect::<String>().to_lowercase()
+}
+
+/// Whether the refusal names a station of the route, or the host by which a station is completed or to which a literal leads.
+fn leads_through(command: &str, reply: &str) -> bool {
+    let named = reply.split("send as ").nth(1).and_then(|rest| rest.split(' ').next()).unwrap_or_default();
+    let plain = plain(command);
+    let mut stations = plain.split(['@', '%', '!']).map(|station| station.trim_matches('.'));
+    stations.any(|station| station == named || (named == HOST[0] && station == "mx"))
 }
 
 /// Whether no `@` stands outside of quotes and comments, a source route apart.
 fn is_without_domain(command: &str) -> bool {
     let (mut is_quoted, mut depth) = (false, 0_usize);
-    let address =
-        if command.starts_with('@') { command.rsplit(':').next().unwrap_or(command) } else { command };
+    let address = if command.starts_with('@') {
+        command.split_once(':').map_or(command, |(_, address)| address)
+    } else {
+        command
+    };
     let mut characters = address.chars();
     while let Some(c) = characters.next() {
         match c {
@@ -172,6 +183,9 @@ fn of_stranger(command: &str, kept: &str, reply: &str) -> &'static str {
             "argued: a hosted domain is on the way of the sender"
         }
         (false, false) if plain(command).contains("spoof") => "argued: a sender on whose way SPF fails",
+        (false, false) if leads_through(command, reply) => {
+            "argued: the route of the sender leads through the host"
+        }
         (false, false) if is_without_domain(command) => "argued: a sender without an @ of its own",
         (false, false) => "WRONG: a stranger is refused a domain that is not ours",
     }

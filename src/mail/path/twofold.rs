@@ -43,17 +43,20 @@ impl Twofold {
         Self::new(inner_address(argument), inner_address(canonical), false)
     }
 
-    /// The route of an argument to Sendmail, where it has one that the MTA follows: to the station that is its target, or else
-    /// to the last one.
+    /// The route of an argument to Sendmail, where it has one that the MTA follows: to its target, where that is a station or
+    /// an address literal, or else to the last station.
     fn of_route(argument: &str, target: &str) -> Option<Self> {
         let written = inner_address(argument);
-        let (stations, target) = (stations(written), kept(target));
-        let last = stations.len().checked_sub(1)?;
-        let is_target = |station: &Mailbox| target.as_ref().is_some_and(|target| station.is_like(target));
-        let end = stations.iter().position(is_target).unwrap_or(last);
+        let (stations, aim) = (stations(written), kept(target));
+        let last = stations.last()?;
+        let is_aim = |station: &&Mailbox| aim.as_ref().is_some_and(|aim| station.is_like(aim));
+        let end = stations.iter().find(is_aim);
         // Without an `@` of its own the whole may be completed, or a part of it be the domain.
-        let is_followed = end > 0 || kept(written).is_none();
-        is_followed.then(|| Self::new(written, stations[end].to_string(), true))
+        let is_at_literal = end.is_none() && target.ends_with(']');
+        let end = end.unwrap_or(last);
+        let is_followed = is_at_literal || Some(end) != stations.first() || kept(written).is_none();
+        let resolved = if is_at_literal { inner_address(target).to_owned() } else { end.to_string() };
+        is_followed.then(|| Self::new(written, resolved, true))
     }
 
     /// What the client wrote, without angle brackets and source route.
@@ -110,6 +113,7 @@ impl Twofold {
     pub fn domains(&self) -> Vec<Domain> {
         let mut domains = named(&self.written);
         domains.extend(named(&self.resolved));
+        domains.extend(stations(&self.written).iter().map(|station| station.domain().clone()));
         domains.sort();
         domains.dedup();
         domains
@@ -198,7 +202,7 @@ fn means(argument: &str, mailbox: &Mailbox) -> bool {
         Some(kept) => kept.is_like(mailbox) || is_completed(&kept, mailbox),
         // Without a domain of its own it is completed. A route may end at the macro's address before or after that: who can
         // tell what is kept?
-        None => !written.is_empty() && named(written).is_empty(),
+        None => !written.is_empty() && !unmasked(&masked(written)).contains(['@', '%', '!']),
     }
 }
 
@@ -242,7 +246,9 @@ fn stations(written: &str) -> Vec<Mailbox> {
         let before = || rest.split_once('!').map(|(domain, remaining)| (remaining, domain));
         let next = match behind.or_else(before) {
             Some((remaining, domain)) => {
-                stations.extend(mailbox((remaining, domain)));
+                // The colon of what was a route in quotes, or the bracket of a path.
+                let domain = unmasked(domain).replace([':', ',', ';', '<', '>'], "");
+                stations.extend(mailbox((remaining, &domain)));
                 remaining.to_owned()
             }
             None => masked(&unmasked(&rest)),
@@ -263,11 +269,11 @@ fn mailbox((local_part, domain): (&str, &str)) -> Option<Mailbox> {
 /// The operators of routes, and what stands for them where quotes or a backslash have taken their meaning.
 const MASKS: [(char, char); 3] = [('@', '\u{f8f0}'), ('%', '\u{f8f1}'), ('!', '\u{f8f2}')];
 
-/// An address as an MTA reads it: comments, angle brackets and white space left out, quotes and backslashes undone.
+/// An address as an MTA reads it: comments, angle brackets and most white space left out, quotes and backslashes undone.
 fn masked(written: &str) -> String {
     let mask = |c: char| MASKS.iter().find(|(operator, _)| *operator == c).map_or(c, |(_, mask)| *mask);
     let (mut plain, mut is_quoted, mut depth) = (String::with_capacity(written.len()), false, 0_usize);
-    let mut characters = written.chars();
+    let mut characters = written.chars().peekable();
     while let Some(c) = characters.next() {
         match c {
             '\\' => {
@@ -278,7 +284,14 @@ fn masked(written: &str) -> String {
             ')' if !is_quoted && depth > 0 => depth -= 1,
             _ if depth > 0 => {}
             '"' => is_quoted = !is_quoted,
-            '<' | '>' | ' ' | '\t' if !is_quoted => {}
+            // Sendmail joins two words by a dot (BlankSub).
+            ' ' | '\t' if !is_quoted => {
+                let is_word = |c: &char| c.is_alphanumeric() || "-_".contains(*c);
+                let joins = plain.chars().next_back().is_some_and(|c| is_word(&c))
+                    && characters.peek().is_some_and(is_word);
+                plain.extend(joins.then_some('.'));
+            }
+            '<' | '>' if !is_quoted => {}
             c => plain.push(if is_quoted { mask(c) } else { c }),
         }
     }
@@ -351,10 +364,11 @@ mod tests {
         check("<u%x.test@()example.org>", "u@x.test", "u%x.test@example.org of example.org x.test");
         check("<user%example.com>", "user@example.com", "user@example.com of example.com");
         check("<example.com!user>", "user@example.com", "user@example.com of example.com");
+        check("<u%mx>", "u@mx", "u@mx of mx");
         check("<example.org!u%x.test>", "u@x.test", "u@x.test of example.org x.test");
         check("<example\\.org!u%x.test>", "u@x.test", "u@x.test of example.org org x.test");
-        check("<exam()ple.org!\"u%mx\">", "u@mx.x.test", "u@mx.x.test of example.org mx.x.test ple.org");
-        check("<u%mx@x.test>", "u@mx.example.org", "u%mx@x.test of mx.example.org x.test");
+        check("<exam()ple.org!\"u%mx\">", "u@mx.x.test", "u@mx.x.test of example.org mx mx.x.test ple.org");
+        check("<u%mx@x.test>", "u@mx.example.org", "u%mx@x.test of mx mx.example.org x.test");
         check("<a%example.org@example.org>", "a@example.org", "a%example.org@example.org of example.org");
         check("<alice@example.org>", "", "alice@example.org of example.org");
         check("<>", "alice@example.org", "alice@example.org of example.org");
@@ -403,6 +417,9 @@ mod tests {
         check_read("<a%b.test@x.test>", "a@b.test", "a@b.test of b.test x.test");
         check_read("<a%b.test@x.test>", "root", "a@b.test of b.test x.test");
         check_read("<b.test!a>", "a@b.test", "a@b.test of b.test");
+        check_read("<a@x  test>", "a@x.test", "a@x.test");
+        check_read("<a%[192.0.2.1]@x.test>", "a@[192.0.2.1]", "- of 192.0.2.1 x.test");
+        check_read("<\":b.test!a\"%localhost..>", "a", "a@b.test of b.test localhost");
         check_read("<\"a@b.test\"%x.test>", "a@b.test", "a@b.test of b.test b.testx.test x.test");
         check_read("<a%b.test%x.test>", "a%b.test@x.test", "a%b.test@x.test of b.test x.test");
         check_read("<\"a@(c)b.test\"@x.test>", "a@b.test", "a@b.test of b.test c cb.test x.test");
