@@ -313,3 +313,68 @@ fn the_profiles_are_those_of_the_program() {
     });
     assert_eq!(rows, differing.collect());
 }
+
+/// The bounds of the manual: the constant of each, and the test that reaches it.
+#[rustfmt::skip]
+const BOUNDS: [(&str, &str, &str, &str, &str); 24] = [
+    ("a frame of the milter protocol", "src/milter/frame.rs", "LONGEST", "src/milter/frame.rs", "lengths_are_judged_before_the_rest_arrives"),
+    ("answers that wait for a milter client", "src/milter/outbound.rs", "HELD", "src/milter/outbound.rs", "too_many_changes_leave_early"),
+    ("the time until a client is named", "src/milter/patience.rs", "INTRODUCTION", "src/milter/stream.rs", "macros_do_not_put_off_the_end_of_the_introduction"),
+    ("a silence among crowds", "src/milter/occupants.rs", "LONG_SILENCE", "src/milter/occupants.rs", "those_that_say_least_leave_first"),
+    ("the header that locks look at", "src/mail/header.rs", "LIMIT", "src/mail/header.rs", "a_header_is_kept_up_to_its_limit"),
+    ("forged results in a message", "src/check/spf/record.rs", "MOST_DELETIONS", "tests/postfix.rs", "more_forged_fields_than_an_mta_can_bear_are_refused"),
+    ("a field of addresses", "src/mail/address_list/mod.rs", "MAX_OCTETS", "src/mail/address_list/mod.rs", "a_field_is_read_up_to_its_bound"),
+    ("a result field", "src/mail/own_name.rs", "MAX_OCTETS", "src/mail/own_name.rs", "a_text_is_read_up_to_its_bound"),
+    ("labels of a visible name", "src/mail/visible.rs", "MAX_PIECES", "src/mail/visible.rs", "a_name_is_read_up_to_its_bound"),
+    ("the body of an answer", "src/mail/report/mod.rs", "LIMIT", "src/mail/report/mod.rs", "no_body_is_too_long"),
+    ("caches", "src/clients/remembered.rs", "CACHES", "src/clients/remembered.rs", "large_answers_push_out_others"),
+    ("the SPF records of one evaluation", "src/spf/check_host.rs", "MOST_OCTETS", "src/spf/tests.rs", "records_are_long_but_not_without_end"),
+    ("the answer of a database", "src/clients/sql/mod.rs", "MOST_OCTETS", "tests/sql.rs", "a_hostile_postgres_is_held_to_bounds"),
+    ("correspondents of a name behind a catch-all", "src/memory/catch_all/name.rs", "MOST_CORRESPONDENTS", "src/memory/catch_all/tests.rs", "a_name_has_so_many_correspondents_networks_and_deferrals"),
+    ("senders as our domains", "src/memory/senders/mod.rs", "MOST", "src/memory/senders/tests.rs", "all_domains_together_are_bounded"),
+    ("domains that our users write to", "src/memory/partners.rs", "MOST", "src/memory/partners.rs", "those_written_to_least_go_first"),
+    ("domains that answer for their hosts", "src/memory/harvest/tracker.rs", "MOST_PARTNERS", "src/memory/harvest/tests.rs", "so_many_domains_answer_for_their_hosts"),
+    ("a value in a line of the log", "src/journal/render.rs", "MAX_VALUE", "src/journal/render.rs", "long_values_are_cut"),
+    ("a line of the JSON log", "src/journal/render.rs", "MAX_JSON", "src/journal/judged/tests.rs", "no_line_is_too_long"),
+    ("connections to the metrics", "src/daemon/metrics/http.rs", "CONNECTIONS", "tests/observability/health.rs", "silent_connections_make_room"),
+    ("the header of a request for metrics", "src/daemon/metrics/http.rs", "LONGEST", "tests/observability/attacks.rs", "a_slow_reader_is_shown_out_and_a_huge_header_refused"),
+    ("a command to the control socket", "src/daemon/control.rs", "LONGEST", "tests/harvest.rs", "whatever_the_control_socket_is_told_it_goes_on_answering"),
+    ("the configuration file", "src/config/mod.rs", "MAX_FILE", "tests/config.rs", "files_that_are_no_configuration"),
+    ("a regular expression", "src/mta/postfix/tables/ere/mod.rs", "LARGEST", "src/mta/postfix/tables/hostile.rs", "expressions_that_are_too_large"),
+];
+
+#[test]
+fn every_bound_is_the_programs_and_is_reached_by_a_test() {
+    let page = page(COMMANDS);
+    let shown: Vec<(&str, &str)> = section(&page, ".Sh", "BOUNDS")
+        .iter()
+        .filter_map(|line| line.strip_prefix(".It ")?.split_once(": "))
+        .collect();
+    let expected: Vec<(&str, String)> =
+        BOUNDS.iter().map(|(name, file, constant, ..)| (*name, bound(file, constant))).collect();
+    assert_eq!(shown, expected.iter().map(|(name, bound)| (*name, bound.as_str())).collect::<Vec<_>>());
+    for (name, _, _, file, test) in BOUNDS {
+        let text = fs::read_to_string(file).unwrap();
+        assert!(text.contains(&format!("fn {test}()")), "{name}: {file} has no test {test}");
+    }
+}
+
+/// The value of a constant in the source, as the manual writes it.
+fn bound(file: &str, constant: &str) -> String {
+    let text = fs::read_to_string(file).unwrap();
+    let (_, rest) = text.split_once(&format!("const {constant}: ")).expect(constant);
+    let value = rest.split_once(" = ").unwrap().1.split_once(';').unwrap().0;
+    if let Some(minutes) = value.strip_prefix("Duration::from_mins(") {
+        return format!("{} min", minutes.trim_end_matches(')'));
+    }
+    let number = |text: &str| text.replace('_', "").parse::<u64>().unwrap();
+    let value = match value.split_once(" << ") {
+        Some((base, shift)) => number(base) << number(shift),
+        None => value.split(" * ").map(number).product(),
+    };
+    match value {
+        octets if octets % (1 << 20) == 0 => format!("{} MiB", octets >> 20),
+        octets if octets % 1024 == 0 => format!("{} KiB", octets >> 10),
+        count => count.to_string(),
+    }
+}

@@ -134,3 +134,22 @@ pub enum Edit {
         parameters: String,
     },
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_is_kept_up_to_its_limit() {
+        let field = |octets| Field::new("From", "x".repeat(octets - "From".len()));
+        let mut header = Header::from_iter([field(Header::LIMIT)]);
+        assert!(!header.is_excessive());
+        // What nobody looks at does not count.
+        header.push(Field::new("X-Other", "x"));
+        assert!(!header.is_excessive());
+        header.push(field(4));
+        header.push(field(4));
+        assert!(header.is_excessive());
+        assert_eq!(header.fields().len(), 1);
+    }
+}
