@@ -97,7 +97,7 @@ fn domain_of(path: &str) -> Option<Domain> {
 
 /// A text without what may stand between the parts of an address, in lower case.
 fn plain(text: &str) -> String {
-    text.chars().filter(|c| !" \\\"()<>\u{ad}".contains(*c)).collect::<String>().to_lowercase()
+    text.chars().filter(|c| !" \\\"()<>:,;\u{ad}".contains(*c)).collect::<String>().to_lowercase()
 }
 
 /// Whether the refusal names a station of the route, or the host by which a station is completed or to which a literal leads.

@@ -43,20 +43,23 @@ impl Twofold {
         Self::new(inner_address(argument), inner_address(canonical), false)
     }
 
-    /// The route of an argument to Sendmail, where it has one that the MTA follows: to its target, where that is a station or
-    /// an address literal, or else to the last station.
+    /// The route of an argument to Sendmail, where it has one that the MTA follows: to the station that is its target, or to
+    /// the last one, or to what no mailbox is, such as an address literal.
     fn of_route(argument: &str, target: &str) -> Option<Self> {
         let written = inner_address(argument);
         let (stations, aim) = (stations(written), kept(target));
-        let last = stations.last()?;
-        let is_aim = |station: &&Mailbox| aim.as_ref().is_some_and(|aim| station.is_like(aim));
-        let end = stations.iter().find(is_aim);
+        let (first, last) = (stations.first()?, stations.last()?);
+        let end = stations.iter().find(|station| aim.as_ref().is_some_and(|aim| station.is_like(aim)));
         // Without an `@` of its own the whole may be completed, or a part of it be the domain.
-        let is_at_literal = end.is_none() && target.ends_with(']');
-        let end = end.unwrap_or(last);
-        let is_followed = is_at_literal || Some(end) != stations.first() || kept(written).is_none();
-        let resolved = if is_at_literal { inner_address(target).to_owned() } else { end.to_string() };
-        is_followed.then(|| Self::new(written, resolved, true))
+        if end == Some(first) && kept(written).is_some() {
+            return None;
+        }
+        let resolved = match first.local_part().rsplit_once('%') {
+            Some((name, place)) if end.is_none() && last == first => format!("{name}@{place}"),
+            _ if end.is_none() && last == first && !is_routed(first) => return None,
+            _ => end.unwrap_or(last).to_string(),
+        };
+        Some(Self::new(written, resolved, true))
     }
 
     /// What the client wrote, without angle brackets and source route.
@@ -419,6 +422,7 @@ mod tests {
         check_read("<b.test!a>", "a@b.test", "a@b.test of b.test");
         check_read("<a@x  test>", "a@x.test", "a@x.test");
         check_read("<a%[192.0.2.1]@x.test>", "a@[192.0.2.1]", "- of 192.0.2.1 x.test");
+        check_read("<a%[192.0.2.1]@x.test>", "a", "- of 192.0.2.1 x.test");
         check_read("<\":b.test!a\"%localhost..>", "a", "a@b.test of b.test localhost");
         check_read("<\"a@b.test\"%x.test>", "a@b.test", "a@b.test of b.test b.testx.test x.test");
         check_read("<a%b.test%x.test>", "a%b.test@x.test", "a%b.test@x.test of b.test x.test");
