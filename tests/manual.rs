@@ -321,7 +321,7 @@ const BOUNDS: [(&str, &str, &str, &str, &str); 24] = [
     ("answers that wait for a milter client", "src/milter/outbound.rs", "HELD", "src/milter/outbound.rs", "too_many_changes_leave_early"),
     ("the time until a client is named", "src/milter/patience.rs", "INTRODUCTION", "src/milter/stream.rs", "macros_do_not_put_off_the_end_of_the_introduction"),
     ("a silence among crowds", "src/milter/occupants.rs", "LONG_SILENCE", "src/milter/occupants.rs", "those_that_say_least_leave_first"),
-    ("the header that locks look at", "src/mail/header.rs", "LIMIT", "src/mail/header.rs", "a_header_is_kept_up_to_its_limit"),
+    ("the header fields that locks look at", "src/mail/header.rs", "LIMIT", "src/mail/header.rs", "a_header_is_kept_up_to_its_limit"),
     ("forged results in a message", "src/check/spf/record.rs", "MOST_DELETIONS", "tests/postfix.rs", "more_forged_fields_than_an_mta_can_bear_are_refused"),
     ("a field of addresses", "src/mail/address_list/mod.rs", "MAX_OCTETS", "src/mail/address_list/mod.rs", "a_field_is_read_up_to_its_bound"),
     ("a result field", "src/mail/own_name.rs", "MAX_OCTETS", "src/mail/own_name.rs", "a_text_is_read_up_to_its_bound"),

@@ -112,7 +112,7 @@ pub(super) fn describe(settings: &Settings) -> Vec<String> {
         "block for {block} to {longest} at {threshold} unknown names in {window}, a /24 at {network_threshold}"
     )];
     if *good_ratio < 1.0 {
-        lines.push(format!("unless more than {:.0}% of the recipients are good", good_ratio * 100.0));
+        lines.push(format!("unless more than {:.0}% of the names are good", good_ratio * 100.0));
     }
     lines
 }
